@@ -1,0 +1,49 @@
+// What runs a member's program. Each runtime is one folder and passes test/conformance/runtime.spec.ts.
+import type { ContainerFact, Image, MemberSpec } from '@leafward/shared/gen/domain.js';
+
+/** A container or process that the runtime knows of, managed by Leafward or not. */
+export interface ForeignContainer {
+  readonly name: string;
+  readonly running: boolean;
+  /** Host paths that it has mounted for writing. */
+  readonly writes: readonly string[];
+  readonly restartPolicy: string;
+  readonly networkMode: string;
+  /** Name of the member when Leafward made it. */
+  readonly member?: string | undefined;
+}
+
+export interface ContainerSpec {
+  readonly member: string;
+  readonly service: string;
+  readonly spec: MemberSpec;
+  /** SHA-256 of the canonical spec; kept with the container, so that a change is seen (spec-digest.ts). */
+  readonly specDigest: string;
+}
+
+/**
+ * Every method has its own deadline inside, takes a signal and throws LeafwardError:
+ * `unavailable` (runtime does not answer), `timeout`, `not-found`, `exhausted` (disk full), `failed`.
+ */
+export interface Runtime {
+  readonly name: 'docker' | 'process';
+  /** Never throws: a runtime that does not answer is state `unknown` with the error. */
+  inspect(member: string, signal: AbortSignal): Promise<ContainerFact>;
+  /** What a reference means now: its digest, version and size if they can be known without a pull. */
+  resolve(reference: string, signal: AbortSignal): Promise<Image>;
+  /** Has exactly this digest on the host when it returns. Idempotent. */
+  pull(image: Image, onProgress: (text: string) => void, signal: AbortSignal): Promise<Image>;
+  /** Makes but does not start it; restart policy `no` always (I2). An equal one that exists is kept. */
+  create(container: ContainerSpec, signal: AbortSignal): Promise<void>;
+  start(member: string, signal: AbortSignal): Promise<void>;
+  /** Returns only when it is proven stopped; after `graceMs` it is killed. Absent or stopped: returns at once. */
+  stop(member: string, graceMs: number, signal: AbortSignal): Promise<void>;
+  /** Removes the container, never the storage. Refuses a running one. */
+  remove(member: string, signal: AbortSignal): Promise<void>;
+  /** The last lines of its output since `sinceMs` (wall clock), at most `maxLines`, oldest first. */
+  tail(member: string, options: { readonly sinceMs: number; readonly maxLines: number }, signal: AbortSignal): Promise<readonly string[]>;
+  /** Everything the runtime knows, for I2, I9 and the checks. */
+  list(signal: AbortSignal): Promise<readonly ForeignContainer[]>;
+  /** Calls back whenever something may have changed, until aborted. Reconnects by itself. */
+  watch(onChange: () => void, signal: AbortSignal): void;
+}

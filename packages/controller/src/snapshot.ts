@@ -1,0 +1,74 @@
+// Everything a planner may know, as one immutable value. Types only; made in controller.ts from the store and
+// the agents' reports, and by hand in tests.
+import type {
+  Backup,
+  Finding,
+  HostFact,
+  HostIntent,
+  MemberFact,
+  Operation,
+  Outcome,
+  Request,
+  Waiver,
+} from '@leafward/shared/gen/domain.js';
+import type { Manifest, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
+import type { Topology } from '@leafward/shared/topology.js';
+
+/** A fact with the moment of the controller's clock at which it arrived. */
+export interface Received<T> {
+  readonly value: T;
+  readonly receivedAt: number;
+}
+
+export interface HostState {
+  readonly name: string;
+  readonly enrolled: boolean;
+  readonly revoked: boolean;
+  /** True while its agent's stream is open and has reported within the last three intervals. */
+  readonly connected: boolean;
+  readonly lastSeenAt?: number | undefined;
+  readonly clockOffsetMs?: number | undefined;
+  readonly certificateExpiresAt?: number | undefined;
+  /** The newest committed intent; undefined: nothing was ever wanted of it. */
+  readonly intent?: HostIntent | undefined;
+  /** The generation that the agent says it has on its disk. */
+  readonly acceptedGeneration?: number | undefined;
+  readonly fact?: HostFact | undefined;
+  /** By member name. */
+  readonly members: Readonly<Record<string, Received<MemberFact>>>;
+  readonly findings: readonly Finding[];
+}
+
+/** A service that was deployed: what is declared of it and where its leadership is. */
+export interface ServiceState {
+  readonly declaration: ServiceDeclaration;
+  readonly topology: Topology;
+}
+
+export interface RequestState {
+  readonly request: Request;
+  readonly host: string;
+  readonly createdAt: number;
+  readonly outcome?: Outcome | undefined;
+}
+
+export interface Snapshot {
+  /** The controller's clock when the snapshot was made. */
+  readonly now: number;
+  readonly fleet: string;
+  /** Fencing epoch of this controller; rides on every intent and request. */
+  readonly epoch: number;
+  /** Started at, and whether most agents have reported since: before that nothing is decided on silence. */
+  readonly controllerStartedAt: number;
+  readonly manifest?: Manifest | undefined;
+  readonly services: Readonly<Record<string, ServiceState>>;
+  readonly hosts: Readonly<Record<string, HostState>>;
+  readonly requests: Readonly<Record<string, RequestState>>;
+  /** Complete backups that agents reported or that were recorded, newest first. */
+  readonly backups: readonly Backup[];
+  /** Not ended ones. */
+  readonly operations: readonly Operation[];
+  readonly waivers: readonly Waiver[];
+  /** Median duration of past moves by `${service}/${moveKind}`, for the expected times in plans. */
+  readonly history: Readonly<Record<string, number>>;
+}

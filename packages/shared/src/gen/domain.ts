@@ -1,0 +1,1048 @@
+// Made by scripts/generate-domain.mjs from proto/leafward/v1; do not edit.
+
+export interface AgentServiceRenewCertificateRequest {
+  readonly csrPem: string;
+}
+
+export interface AgentServiceRenewCertificateResponse {
+  readonly certificatePem: string;
+  readonly caPem: string;
+}
+
+export interface Hello {
+  readonly host: string;
+  readonly agentVersion: string;
+  readonly bootId: string;
+  readonly generation: number;
+  readonly epoch: number;
+  readonly clockMs: number;
+}
+
+export interface Report {
+  readonly sequence: number;
+  readonly sentAt: number;
+  readonly generation: number;
+  readonly host?: HostFact | undefined;
+  readonly members: readonly MemberFact[];
+  readonly findings?: Findings | undefined;
+  readonly backups?: Backups | undefined;
+  readonly outcomes: readonly Outcome[];
+  readonly refusedOrders: number;
+}
+
+export interface Findings {
+  readonly findings: readonly Finding[];
+}
+
+export interface Backups {
+  readonly backups: readonly Backup[];
+}
+
+export type SessionRequest =
+  | ({ readonly kind: 'hello' } & Hello)
+  | ({ readonly kind: 'report' } & Report)
+  | ({ readonly kind: 'intent-answer' } & IntentAnswer);
+
+export interface IntentAnswer {
+  readonly generation: number;
+  readonly accepted: boolean;
+  readonly reason?: string | undefined;
+}
+
+export interface Welcome {
+  readonly epoch: number;
+  readonly clockMs: number;
+  readonly reportEveryMs: number;
+}
+
+export interface IntentOrder {
+  readonly intent: HostIntent;
+}
+
+export interface RequestOrder {
+  readonly request: Request;
+}
+
+export interface Permit {
+  readonly service: string;
+  readonly member: string;
+  readonly term: number;
+  readonly validMs: number;
+}
+
+export interface ReportAnswer {
+  readonly sequence: number;
+  readonly permits: readonly Permit[];
+  readonly settled: readonly string[];
+  readonly clockMs: number;
+  readonly reportEveryMs: number;
+}
+
+export interface Reconnect {
+  readonly reason: string;
+  readonly afterMs: number;
+}
+
+export type SessionResponse =
+  | ({ readonly kind: 'welcome' } & Welcome)
+  | ({ readonly kind: 'intent' } & IntentOrder)
+  | ({ readonly kind: 'request' } & RequestOrder)
+  | ({ readonly kind: 'report-answer' } & ReportAnswer)
+  | ({ readonly kind: 'reconnect' } & Reconnect);
+
+export interface AgentService {
+  readonly session: {
+    readonly kind: 'bidi';
+    readonly request: SessionRequest;
+    readonly response: SessionResponse;
+  };
+  readonly renewCertificate: {
+    readonly kind: 'unary';
+    readonly request: AgentServiceRenewCertificateRequest;
+    readonly response: AgentServiceRenewCertificateResponse;
+  };
+}
+
+export interface EnrollRequest {
+  readonly token: string;
+  readonly csrPem: string;
+  readonly name: string;
+}
+
+export interface EnrollResponse {
+  readonly certificatePem: string;
+  readonly caPem: string;
+  readonly fleet: string;
+  readonly name: string;
+  readonly address: string;
+  readonly role: string;
+}
+
+export interface RenewExpiredRequest {
+  readonly certificatePem: string;
+  readonly csrPem: string;
+  readonly signedAt: number;
+  readonly signature: Uint8Array;
+}
+
+export interface RenewExpiredResponse {
+  readonly certificatePem: string;
+  readonly caPem: string;
+}
+
+export interface EnrollmentService {
+  readonly enroll: {
+    readonly kind: 'unary';
+    readonly request: EnrollRequest;
+    readonly response: EnrollResponse;
+  };
+  readonly renewExpired: {
+    readonly kind: 'unary';
+    readonly request: RenewExpiredRequest;
+    readonly response: RenewExpiredResponse;
+  };
+}
+
+export type Role = 'leader' | 'mirror';
+
+export type Runtime = 'docker' | 'process';
+
+export type Run = 'running' | 'stopped' | 'retired' | 'removed';
+
+export type BootPolicy = 'wait' | 'autonomous';
+
+export type OnIsolation = 'keep' | 'stop';
+
+export type Severity = 'ok' | 'info' | 'warning' | 'critical' | 'unknown';
+
+export type ContainerState =
+  'absent' | 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'unknown';
+
+export type OutcomeState = 'running' | 'succeeded' | 'failed' | 'unknown' | 'refused';
+
+export type OperationState = 'running' | 'paused' | 'done' | 'aborted';
+
+export type MoveState = 'pending' | 'begun' | 'done' | 'failed';
+
+export interface Image {
+  readonly reference: string;
+  readonly digest: string;
+  readonly version?: string | undefined;
+  readonly sizeBytes?: number | undefined;
+}
+
+export interface Mount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface Limits {
+  readonly memoryBytes?: number | undefined;
+  readonly openFiles?: number | undefined;
+}
+
+export interface MemberSpec {
+  readonly kind: string;
+  readonly runtime: Runtime;
+  readonly image: Image;
+  readonly command: readonly string[];
+  readonly user?: string | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  readonly storage: string;
+  readonly storageTarget: string;
+  readonly networkMode: string;
+  readonly limits: Limits;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly stopGraceMs: number;
+  readonly backupDirectory?: string | undefined;
+  readonly engineOptions: Readonly<Record<string, string>>;
+}
+
+export interface Upstream {
+  readonly member: string;
+  readonly url: string;
+}
+
+export interface Isolation {
+  readonly onIsolation: OnIsolation;
+  readonly leaseMs: number;
+}
+
+export interface MemberIntent {
+  readonly member: string;
+  readonly service: string;
+  readonly spec: MemberSpec;
+  readonly run: Run;
+  readonly role: Role;
+  readonly upstream?: Upstream | undefined;
+  readonly term: number;
+  readonly mirrored: boolean;
+  readonly boot: BootPolicy;
+  readonly isolation: Isolation;
+}
+
+export interface HostIntent {
+  readonly host: string;
+  readonly generation: number;
+  readonly epoch: number;
+  readonly members: readonly MemberIntent[];
+}
+
+export interface Evidence {
+  readonly name: string;
+  readonly value: string;
+  readonly wanted?: string | undefined;
+  readonly seenAt?: number | undefined;
+}
+
+export interface Wait {
+  readonly code: string;
+  readonly subject: string;
+  readonly message: string;
+  readonly since: number;
+  readonly deadlineAt?: number | undefined;
+  readonly unblock: string;
+  readonly evidence: readonly Evidence[];
+}
+
+export interface Refusal {
+  readonly code: string;
+  readonly subject: string;
+  readonly message: string;
+  readonly unblock: string;
+  readonly evidence: readonly Evidence[];
+}
+
+export interface ContainerFact {
+  readonly state: ContainerState;
+  readonly id?: string | undefined;
+  readonly startedAt?: number | undefined;
+  readonly exitCode?: number | undefined;
+  readonly imageDigest?: string | undefined;
+  readonly specDigest?: string | undefined;
+  readonly restartPolicy?: string | undefined;
+  readonly error?: string | undefined;
+}
+
+export interface EngineFact {
+  readonly answered: boolean;
+  readonly error?: string | undefined;
+  readonly version?: string | undefined;
+  readonly iden?: string | undefined;
+  readonly runId?: string | undefined;
+  readonly active?: boolean | undefined;
+  readonly ready?: boolean | undefined;
+  readonly uplink?: boolean | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly position?: number | undefined;
+  readonly upstreamUrl?: string | undefined;
+  readonly health?: string | undefined;
+  readonly migrating?: string | undefined;
+}
+
+export interface StorageFact {
+  readonly dataBytes?: number | undefined;
+  readonly freeBytes?: number | undefined;
+  readonly totalBytes?: number | undefined;
+  readonly markerTerm?: number | undefined;
+  readonly retiredAtTerm?: number | undefined;
+  readonly error?: string | undefined;
+}
+
+export interface MemberFact {
+  readonly member: string;
+  readonly service: string;
+  readonly seenAt: number;
+  readonly container: ContainerFact;
+  readonly engine: EngineFact;
+  readonly storage: StorageFact;
+  readonly term: number;
+  readonly starts: number;
+  readonly startsSinceRetired: number;
+  readonly activity?: string | undefined;
+  readonly waits: readonly Wait[];
+  readonly refusals: readonly Refusal[];
+  readonly permitLeftMs?: number | undefined;
+}
+
+export interface Finding {
+  readonly check: string;
+  readonly subject: string;
+  readonly severity: Severity;
+  readonly seen: string;
+  readonly wanted: string;
+  readonly why: string;
+  readonly fix: string;
+  readonly fixable: boolean;
+  readonly seenAt: number;
+  readonly source: string;
+}
+
+export interface HostFact {
+  readonly seenAt: number;
+  readonly bootId: string;
+  readonly agentVersion: string;
+  readonly agentStartedAt: number;
+  readonly memoryTotalBytes: number;
+  readonly memoryAvailableBytes: number;
+  readonly load1: number;
+  readonly cpus: number;
+  readonly agentRssBytes: number;
+  readonly agentCpuSeconds: number;
+  readonly loopDelayP99Ms: number;
+  readonly volumes: readonly VolumeFact[];
+  readonly os: string;
+  readonly kernel: string;
+}
+
+export interface VolumeFact {
+  readonly path: string;
+  readonly device: string;
+  readonly fileSystem: string;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly fdatasyncP50Ms?: number | undefined;
+  readonly fdatasyncP99Ms?: number | undefined;
+  readonly probedAt?: number | undefined;
+  readonly writeAwaitMs?: number | undefined;
+}
+
+export interface Backup {
+  readonly name: string;
+  readonly service: string;
+  readonly member: string;
+  readonly host: string;
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly files: number;
+  readonly position?: number | undefined;
+  readonly version?: string | undefined;
+  readonly term: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly manifestSha256: string;
+  readonly iden?: string | undefined;
+}
+
+export interface ResolveImage {
+  readonly runtime: Runtime;
+  readonly reference: string;
+}
+
+export interface PullImage {
+  readonly runtime: Runtime;
+  readonly image: Image;
+}
+
+export interface RunBackup {
+  readonly name: string;
+}
+
+export interface Promote {
+  readonly graceful: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface ProbeHistory {
+  readonly offset: number;
+}
+
+export interface TuneHost {
+  readonly checks: readonly string[];
+  readonly undo: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface CheckHost {}
+
+interface RequestCommon {
+  readonly id: string;
+  readonly epoch: number;
+  readonly expiresAt: number;
+  readonly member: string;
+  readonly term: number;
+}
+export type Request =
+  | ({ readonly kind: 'resolve-image' } & RequestCommon & ResolveImage)
+  | ({ readonly kind: 'pull-image' } & RequestCommon & PullImage)
+  | ({ readonly kind: 'run-backup' } & RequestCommon & RunBackup)
+  | ({ readonly kind: 'promote' } & RequestCommon & Promote)
+  | ({ readonly kind: 'probe-history' } & RequestCommon & ProbeHistory)
+  | ({ readonly kind: 'tune-host' } & RequestCommon & TuneHost)
+  | ({ readonly kind: 'check-host' } & RequestCommon & CheckHost);
+
+export interface HistoryProbe {
+  readonly offset: number;
+  readonly sha256: string;
+}
+
+export interface TuneChange {
+  readonly check: string;
+  readonly name: string;
+  readonly before: string;
+  readonly after: string;
+  readonly overriddenBy?: string | undefined;
+  readonly file: string;
+}
+
+export interface Outcome {
+  readonly requestId: string;
+  readonly state: OutcomeState;
+  readonly startedAt: number;
+  readonly finishedAt?: number | undefined;
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+  readonly progress?: string | undefined;
+  readonly image?: Image | undefined;
+  readonly backup?: Backup | undefined;
+  readonly history?: HistoryProbe | undefined;
+  readonly changes: readonly TuneChange[];
+  readonly position?: number | undefined;
+}
+
+export interface FieldChange {
+  readonly path: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export interface PullMove {
+  readonly hosts: readonly string[];
+  readonly runtime: Runtime;
+  readonly image: Image;
+}
+
+export interface PlaceMove {
+  readonly host: string;
+  readonly intent: MemberIntent;
+}
+
+export interface RecreateMove {
+  readonly member: string;
+  readonly host: string;
+  readonly spec: MemberSpec;
+  readonly changes: readonly FieldChange[];
+  readonly fromVersion?: string | undefined;
+}
+
+export interface RemoveMove {
+  readonly member: string;
+  readonly host: string;
+}
+
+export interface HandOverMove {
+  readonly from: string;
+  readonly to: string;
+  readonly term: number;
+}
+
+export interface FenceMove {
+  readonly member: string;
+  readonly host: string;
+  readonly term: number;
+  readonly leaderIsOff?: string | undefined;
+}
+
+export interface ChooseMove {
+  readonly candidates: readonly string[];
+  readonly expected: string;
+}
+
+export interface ForcePromoteMove {
+  readonly term: number;
+}
+
+export interface RepointMove {
+  readonly members: readonly string[];
+}
+
+export interface BackUpMove {
+  readonly member: string;
+  readonly host: string;
+  readonly name: string;
+}
+
+interface MoveCommon {
+  readonly id: string;
+  readonly service: string;
+  readonly cause: string;
+  readonly expectedMs?: number | undefined;
+}
+export type Move =
+  | ({ readonly kind: 'pull' } & MoveCommon & PullMove)
+  | ({ readonly kind: 'place' } & MoveCommon & PlaceMove)
+  | ({ readonly kind: 'recreate' } & MoveCommon & RecreateMove)
+  | ({ readonly kind: 'remove' } & MoveCommon & RemoveMove)
+  | ({ readonly kind: 'hand-over' } & MoveCommon & HandOverMove)
+  | ({ readonly kind: 'fence' } & MoveCommon & FenceMove)
+  | ({ readonly kind: 'choose' } & MoveCommon & ChooseMove)
+  | ({ readonly kind: 'force-promote' } & MoveCommon & ForcePromoteMove)
+  | ({ readonly kind: 'repoint' } & MoveCommon & RepointMove)
+  | ({ readonly kind: 'back-up' } & MoveCommon & BackUpMove);
+
+export interface Gate {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly message: string;
+  readonly evidence: readonly Evidence[];
+}
+
+export interface DeployGoal {
+  readonly manifest: string;
+}
+
+export interface UpdateGoal {
+  readonly service: string;
+  readonly image: string;
+  readonly resolved?: Image | undefined;
+}
+
+export interface PromoteGoal {
+  readonly service: string;
+  readonly to: string;
+}
+
+export interface FailoverGoal {
+  readonly service: string;
+  readonly to?: string | undefined;
+  readonly leaderIsOff?: string | undefined;
+}
+
+export interface BackupGoal {
+  readonly service: string;
+  readonly member?: string | undefined;
+  readonly name: string;
+}
+
+export type Goal =
+  | ({ readonly kind: 'deploy' } & DeployGoal)
+  | ({ readonly kind: 'update' } & UpdateGoal)
+  | ({ readonly kind: 'promote' } & PromoteGoal)
+  | ({ readonly kind: 'failover' } & FailoverGoal)
+  | ({ readonly kind: 'backup' } & BackupGoal);
+
+export interface Plan {
+  readonly id: string;
+  readonly goal: Goal;
+  readonly madeAt: number;
+  readonly moves: readonly Move[];
+  readonly gates: readonly Gate[];
+  readonly refusals: readonly Refusal[];
+  readonly warnings: readonly string[];
+  readonly unchanged: readonly string[];
+  readonly expectedDowntimeMs?: number | undefined;
+  readonly basis: string;
+  readonly services: readonly string[];
+}
+
+export interface MoveProgress {
+  readonly state: MoveState;
+  readonly attempt: number;
+  readonly phase: number;
+  readonly begunAt?: number | undefined;
+  readonly endedAt?: number | undefined;
+  readonly note?: string | undefined;
+  readonly wait?: Wait | undefined;
+}
+
+export interface Operation {
+  readonly id: string;
+  readonly planId: string;
+  readonly goal: Goal;
+  readonly state: OperationState;
+  readonly services: readonly string[];
+  readonly moves: readonly Move[];
+  readonly progress: readonly MoveProgress[];
+  readonly createdBy: string;
+  readonly createdAt: number;
+  readonly endedAt?: number | undefined;
+  readonly reason?: string | undefined;
+  readonly abortRequested: boolean;
+  readonly chosen?: string | undefined;
+  readonly chosenBecause?: string | undefined;
+}
+
+export interface OperationEvent {
+  readonly at: number;
+  readonly operationId: string;
+  readonly text: string;
+}
+
+export type UserRole = 'viewer' | 'operator' | 'admin';
+
+export type OperationControl = 'pause' | 'resume' | 'abort';
+
+export interface MemberView {
+  readonly member: string;
+  readonly host: string;
+  readonly role: Role;
+  readonly upstream?: string | undefined;
+  readonly depth: number;
+  readonly run: Run;
+  readonly state: string;
+  readonly version?: string | undefined;
+  readonly position?: number | undefined;
+  readonly lag?: number | undefined;
+  readonly ready?: boolean | undefined;
+  readonly dataBytes?: number | undefined;
+  readonly freeBytes?: number | undefined;
+  readonly totalBytes?: number | undefined;
+  readonly seenAt?: number | undefined;
+  readonly problems: readonly string[];
+  readonly starts: number;
+  readonly startsSinceRetired: number;
+}
+
+export interface ServiceView {
+  readonly service: string;
+  readonly kind: string;
+  readonly term: number;
+  readonly members: readonly MemberView[];
+  readonly lastBackup?: Backup | undefined;
+  readonly problems: readonly string[];
+  readonly operation?: string | undefined;
+}
+
+export interface HostView {
+  readonly host: string;
+  readonly connected: boolean;
+  readonly lastSeenAt?: number | undefined;
+  readonly agentVersion?: string | undefined;
+  readonly clockOffsetMs?: number | undefined;
+  readonly certificateExpiresAt?: number | undefined;
+  readonly revoked: boolean;
+  readonly warnings: number;
+  readonly criticals: number;
+  readonly problems: readonly string[];
+  readonly fact?: HostFact | undefined;
+}
+
+export interface Status {
+  readonly fleet: string;
+  readonly now: number;
+  readonly services: readonly ServiceView[];
+  readonly hosts: readonly HostView[];
+  readonly problems: readonly string[];
+  readonly operations: readonly Operation[];
+}
+
+export interface GetStatusRequest {
+  readonly service?: string | undefined;
+}
+
+export interface GetStatusResponse {
+  readonly status: Status;
+}
+
+export interface WatchStatusRequest {
+  readonly service?: string | undefined;
+}
+
+export interface WatchStatusResponse {
+  readonly status: Status;
+}
+
+export interface ListHostsRequest {}
+
+export interface ListHostsResponse {
+  readonly hosts: readonly HostView[];
+}
+
+export interface InviteHostRequest {
+  readonly name: string;
+  readonly ttlMs: number;
+}
+
+export interface InviteHostResponse {
+  readonly url: string;
+  readonly expiresAt: number;
+}
+
+export interface RevokeHostRequest {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface RevokeHostResponse {
+  readonly connectionsEnded: number;
+}
+
+export interface UserView {
+  readonly name: string;
+  readonly role: UserRole;
+  readonly enrolledAt: number;
+  readonly revokedAt?: number | undefined;
+  readonly certificateExpiresAt?: number | undefined;
+}
+
+export interface ListUsersRequest {}
+
+export interface ListUsersResponse {
+  readonly users: readonly UserView[];
+}
+
+export interface InviteUserRequest {
+  readonly name: string;
+  readonly role: UserRole;
+  readonly ttlMs: number;
+}
+
+export interface InviteUserResponse {
+  readonly url: string;
+  readonly expiresAt: number;
+}
+
+export interface RevokeUserRequest {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface RevokeUserResponse {
+  readonly connectionsEnded: number;
+}
+
+export interface OperatorServiceRenewCertificateRequest {
+  readonly csrPem: string;
+}
+
+export interface OperatorServiceRenewCertificateResponse {
+  readonly certificatePem: string;
+  readonly caPem: string;
+}
+
+export interface FindingView {
+  readonly host: string;
+  readonly finding: Finding;
+  readonly waiver?: Waiver | undefined;
+}
+
+export interface GetFindingsRequest {
+  readonly host?: string | undefined;
+  readonly refresh: boolean;
+}
+
+export interface GetFindingsResponse {
+  readonly findings: readonly FindingView[];
+  readonly silent: readonly string[];
+}
+
+export interface TuneHostRequest {
+  readonly host: string;
+  readonly checks: readonly string[];
+  readonly undo: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface TuneHostResponse {
+  readonly outcome: Outcome;
+}
+
+export interface Waiver {
+  readonly host: string;
+  readonly check: string;
+  readonly reason: string;
+  readonly until: number;
+  readonly madeBy: string;
+  readonly madeAt: number;
+}
+
+export interface WaiveRequest {
+  readonly host: string;
+  readonly check: string;
+  readonly reason: string;
+  readonly until: number;
+}
+
+export interface WaiveResponse {
+  readonly waiver: Waiver;
+}
+
+export interface EndWaiverRequest {
+  readonly host: string;
+  readonly check: string;
+}
+
+export interface EndWaiverResponse {}
+
+export interface ListWaiversRequest {}
+
+export interface ListWaiversResponse {
+  readonly waivers: readonly Waiver[];
+}
+
+export interface MakePlanRequest {
+  readonly goal: Goal;
+}
+
+export interface MakePlanResponse {
+  readonly plan: Plan;
+}
+
+export interface GetPlanRequest {
+  readonly id: string;
+}
+
+export interface GetPlanResponse {
+  readonly plan: Plan;
+}
+
+export interface ListPlansRequest {}
+
+export interface ListPlansResponse {
+  readonly plans: readonly Plan[];
+}
+
+export interface ApplyPlanRequest {
+  readonly id: string;
+}
+
+export interface ApplyPlanResponse {
+  readonly operation: Operation;
+}
+
+export interface ListOperationsRequest {
+  readonly all: boolean;
+}
+
+export interface ListOperationsResponse {
+  readonly operations: readonly Operation[];
+}
+
+export interface GetOperationRequest {
+  readonly id: string;
+}
+
+export interface GetOperationResponse {
+  readonly operation: Operation;
+  readonly events: readonly OperationEvent[];
+}
+
+export interface WatchOperationRequest {
+  readonly id: string;
+}
+
+export interface WatchOperationResponse {
+  readonly operation: Operation;
+  readonly now: number;
+}
+
+export interface ControlOperationRequest {
+  readonly id: string;
+  readonly control: OperationControl;
+  readonly reason: string;
+}
+
+export interface ControlOperationResponse {
+  readonly operation: Operation;
+}
+
+export interface ListBackupsRequest {
+  readonly service?: string | undefined;
+}
+
+export interface ListBackupsResponse {
+  readonly backups: readonly Backup[];
+}
+
+export interface Explanation {
+  readonly subject: string;
+  readonly summary: string;
+  readonly facts: readonly Evidence[];
+  readonly waits: readonly Wait[];
+  readonly refusals: readonly Refusal[];
+  readonly findings: readonly Finding[];
+}
+
+export interface ExplainRequest {
+  readonly subject: string;
+}
+
+export interface ExplainResponse {
+  readonly explanations: readonly Explanation[];
+}
+
+export interface AuditRow {
+  readonly at: number;
+  readonly who: string;
+  readonly what: string;
+  readonly subject: string;
+  readonly result: string;
+}
+
+export interface ListAuditRequest {
+  readonly limit: number;
+}
+
+export interface ListAuditResponse {
+  readonly rows: readonly AuditRow[];
+}
+
+export interface OperatorService {
+  readonly getStatus: {
+    readonly kind: 'unary';
+    readonly request: GetStatusRequest;
+    readonly response: GetStatusResponse;
+  };
+  readonly watchStatus: {
+    readonly kind: 'server-stream';
+    readonly request: WatchStatusRequest;
+    readonly response: WatchStatusResponse;
+  };
+  readonly listHosts: {
+    readonly kind: 'unary';
+    readonly request: ListHostsRequest;
+    readonly response: ListHostsResponse;
+  };
+  readonly inviteHost: {
+    readonly kind: 'unary';
+    readonly request: InviteHostRequest;
+    readonly response: InviteHostResponse;
+  };
+  readonly revokeHost: {
+    readonly kind: 'unary';
+    readonly request: RevokeHostRequest;
+    readonly response: RevokeHostResponse;
+  };
+  readonly listUsers: {
+    readonly kind: 'unary';
+    readonly request: ListUsersRequest;
+    readonly response: ListUsersResponse;
+  };
+  readonly inviteUser: {
+    readonly kind: 'unary';
+    readonly request: InviteUserRequest;
+    readonly response: InviteUserResponse;
+  };
+  readonly revokeUser: {
+    readonly kind: 'unary';
+    readonly request: RevokeUserRequest;
+    readonly response: RevokeUserResponse;
+  };
+  readonly renewCertificate: {
+    readonly kind: 'unary';
+    readonly request: OperatorServiceRenewCertificateRequest;
+    readonly response: OperatorServiceRenewCertificateResponse;
+  };
+  readonly getFindings: {
+    readonly kind: 'unary';
+    readonly request: GetFindingsRequest;
+    readonly response: GetFindingsResponse;
+  };
+  readonly tuneHost: {
+    readonly kind: 'unary';
+    readonly request: TuneHostRequest;
+    readonly response: TuneHostResponse;
+  };
+  readonly waive: {
+    readonly kind: 'unary';
+    readonly request: WaiveRequest;
+    readonly response: WaiveResponse;
+  };
+  readonly endWaiver: {
+    readonly kind: 'unary';
+    readonly request: EndWaiverRequest;
+    readonly response: EndWaiverResponse;
+  };
+  readonly listWaivers: {
+    readonly kind: 'unary';
+    readonly request: ListWaiversRequest;
+    readonly response: ListWaiversResponse;
+  };
+  readonly makePlan: {
+    readonly kind: 'unary';
+    readonly request: MakePlanRequest;
+    readonly response: MakePlanResponse;
+  };
+  readonly getPlan: {
+    readonly kind: 'unary';
+    readonly request: GetPlanRequest;
+    readonly response: GetPlanResponse;
+  };
+  readonly listPlans: {
+    readonly kind: 'unary';
+    readonly request: ListPlansRequest;
+    readonly response: ListPlansResponse;
+  };
+  readonly applyPlan: {
+    readonly kind: 'unary';
+    readonly request: ApplyPlanRequest;
+    readonly response: ApplyPlanResponse;
+  };
+  readonly listOperations: {
+    readonly kind: 'unary';
+    readonly request: ListOperationsRequest;
+    readonly response: ListOperationsResponse;
+  };
+  readonly getOperation: {
+    readonly kind: 'unary';
+    readonly request: GetOperationRequest;
+    readonly response: GetOperationResponse;
+  };
+  readonly watchOperation: {
+    readonly kind: 'server-stream';
+    readonly request: WatchOperationRequest;
+    readonly response: WatchOperationResponse;
+  };
+  readonly controlOperation: {
+    readonly kind: 'unary';
+    readonly request: ControlOperationRequest;
+    readonly response: ControlOperationResponse;
+  };
+  readonly listBackups: {
+    readonly kind: 'unary';
+    readonly request: ListBackupsRequest;
+    readonly response: ListBackupsResponse;
+  };
+  readonly explain: {
+    readonly kind: 'unary';
+    readonly request: ExplainRequest;
+    readonly response: ExplainResponse;
+  };
+  readonly listAudit: {
+    readonly kind: 'unary';
+    readonly request: ListAuditRequest;
+    readonly response: ListAuditResponse;
+  };
+}

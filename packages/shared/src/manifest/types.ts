@@ -1,0 +1,83 @@
+// What fleet.yaml says once it was parsed: complete, defaults filled in, checked. Pure data.
+import type { BootPolicy, Isolation, Limits, Mount, Runtime } from '../gen/domain.js';
+
+export interface BackupPolicy {
+  /** Oldest backup that an update accepts, milliseconds. Default 24 h. */
+  readonly maxAgeMs: number;
+  /** Host directory for backups; undefined: where the service puts them. */
+  readonly directory?: string | undefined;
+  readonly preferMirror: boolean;
+}
+
+export interface UpdatePolicy {
+  readonly strategy: 'leafs-first';
+  /** An update needs a backup that the policy accepts (I6). Default true. */
+  readonly requireBackup: boolean;
+  /** From start to ready, migrations excluded. Default 5 min. */
+  readonly readyTimeoutMs: number;
+  /** From ready to caught up. Default 15 min. */
+  readonly catchUpTimeoutMs: number;
+  /** A migrating member is never killed; after this the operation pauses and asks. Default 6 h. */
+  readonly migrationTimeoutMs: number;
+}
+
+export interface FailoverPolicy {
+  readonly mode: 'manual' | 'automatic';
+  readonly isolation: Isolation;
+}
+
+export interface MemberDeclaration {
+  readonly name: string;
+  readonly host: string;
+  /** Undefined for the one that leads at first. */
+  readonly upstream?: string | undefined;
+  readonly storage: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  readonly ports: Readonly<Record<string, number>>;
+  readonly command: readonly string[];
+  readonly user?: string | undefined;
+  /** Where its mirrors find it: the service's upstreamUrl with this member's values. */
+  readonly url: string;
+  readonly engineOptions: Readonly<Record<string, string>>;
+  readonly backupDirectory?: string | undefined;
+}
+
+export interface ServiceDeclaration {
+  readonly name: string;
+  readonly kind: string;
+  readonly runtime: Runtime;
+  /** As written; resolved to a digest when a plan is made. */
+  readonly image: string;
+  readonly storageTarget: string;
+  readonly networkMode: string;
+  readonly limits: Limits;
+  readonly stopGraceMs: number;
+  readonly boot: BootPolicy;
+  readonly backup: BackupPolicy;
+  readonly update: UpdatePolicy;
+  readonly failover: FailoverPolicy;
+  /** Services that this one needs (AHA before Axon before Cortex). */
+  readonly after: readonly string[];
+  readonly members: readonly MemberDeclaration[];
+}
+
+export interface HostDeclaration {
+  readonly name: string;
+  readonly address?: string | undefined;
+}
+
+export interface Manifest {
+  readonly fleet: string;
+  readonly hosts: readonly HostDeclaration[];
+  readonly services: readonly ServiceDeclaration[];
+}
+
+/** One thing that is wrong in a manifest. */
+export interface ManifestProblem {
+  /** As an operator would find it: services.cortex.members["01.cortex"].upstream */
+  readonly path: string;
+  readonly message: string;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+}
