@@ -6,18 +6,33 @@ import { writeFileSync } from 'node:fs';
 import { createFileRegistry, fromBinary, ScalarType } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
-const image = execFileSync('npx', ['--no-install', 'buf', 'build', 'proto', '-o', '-#format=binpb'], {
-  stdio: ['ignore', 'pipe', 'ignore'],
-});
+const image = execFileSync(
+  'npx',
+  ['--no-install', 'buf', 'build', 'proto', '-o', '-#format=binpb'],
+  {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  },
+);
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
 const files = [...registry.files].filter((file) => file.name.startsWith('leafward/'));
 
 const kebab = (name) => name.toLowerCase().replaceAll('_', '-');
 const numbers = new Set([
-  ScalarType.DOUBLE, ScalarType.FLOAT, ScalarType.INT32, ScalarType.INT64, ScalarType.UINT32, ScalarType.UINT64,
+  ScalarType.DOUBLE,
+  ScalarType.FLOAT,
+  ScalarType.INT32,
+  ScalarType.INT64,
+  ScalarType.UINT32,
+  ScalarType.UINT64,
 ]);
 const scalar = (type) =>
-  numbers.has(type) ? 'number' : type === ScalarType.BOOL ? 'boolean' : type === ScalarType.BYTES ? 'Uint8Array' : 'string';
+  numbers.has(type)
+    ? 'number'
+    : type === ScalarType.BOOL
+      ? 'boolean'
+      : type === ScalarType.BYTES
+        ? 'Uint8Array'
+        : 'string';
 const single = (field) =>
   field.message ? field.message.name : field.enum ? field.enum.name : scalar(field.scalar);
 
@@ -53,7 +68,12 @@ function writeEnum(type) {
   return `export type ${type.name} = ${names.join(' | ')};\n`;
 }
 
-const methodKinds = { unary: 'unary', server_streaming: 'server-stream', client_streaming: 'client-stream', bidi_streaming: 'bidi' };
+const methodKinds = {
+  unary: 'unary',
+  server_streaming: 'server-stream',
+  client_streaming: 'client-stream',
+  bidi_streaming: 'bidi',
+};
 function writeService(service) {
   const methods = service.methods.map(
     (method) =>
@@ -64,5 +84,10 @@ function writeService(service) {
 
 let text = '// Made by scripts/generate-domain.mjs from proto/leafward/v1; do not edit.\n\n';
 for (const file of files.sort((a, b) => a.name.localeCompare(b.name)))
-  text += [...file.enums.map(writeEnum), ...file.messages.map(writeMessage), ...file.services.map(writeService)].join('\n') + '\n';
+  text +=
+    [
+      ...file.enums.map(writeEnum),
+      ...file.messages.map(writeMessage),
+      ...file.services.map(writeService),
+    ].join('\n') + '\n';
 writeFileSync('packages/shared/src/gen/domain.ts', text);

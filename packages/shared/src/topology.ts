@@ -72,7 +72,10 @@ export function handOver(topology: Topology, to: string, term: number): Topology
 
 /** The tree after a forced promotion: the old leader is retired, its orphans mirror the new leader (I2). */
 export function failOver(topology: Topology, to: string, retirement: Retirement): Topology {
-  assert(retirement.term === topology.term + 1, `term ${retirement.term} must follow ${topology.term}`);
+  assert(
+    retirement.term === topology.term + 1,
+    `term ${retirement.term} must follow ${topology.term}`,
+  );
   assert(retirement.member === topology.leader, `${retirement.member} is not the leader`);
   assert(to in topology.upstreams, `${to} is not a living mirror of ${topology.service}`);
   const above = pathUp(topology, to);
@@ -93,7 +96,7 @@ export function failOver(topology: Topology, to: string, retirement: Retirement)
 
 function pathUp(topology: Topology, member: string): readonly string[] {
   const path: string[] = [];
-  for (let at = topology.upstreams[member]; at !== undefined && at !== topology.leader; ) {
+  for (let at = topology.upstreams[member]; at !== undefined && at !== topology.leader;) {
     path.push(at);
     at = topology.upstreams[at];
   }

@@ -1,6 +1,12 @@
 // The one place where domain data becomes protocol messages and back. Derived from the descriptors, so a
 // field that exists on one side only is an error at once. Must never fill in what was not sent.
-import { create, type DescEnum, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  type Message,
+} from '@bufbuild/protobuf';
 import { assert } from '../assert.js';
 import { LeafwardError } from '../errors.js';
 
@@ -42,7 +48,8 @@ function compile(desc: DescMessage): Codec {
   const union = desc.oneofs.find((oneof) => oneof.name === 'kind');
   const fields = desc.fields.filter((field) => field.oneof !== union || union === undefined);
   const plain = fields.map(fieldCodec);
-  if (union === undefined) return { toMessage: encodePlain(desc, plain), toData: decodePlain(plain) };
+  if (union === undefined)
+    return { toMessage: encodePlain(desc, plain), toData: decodePlain(plain) };
 
   const variants = new Map(
     union.fields.map((field) => {
@@ -50,7 +57,9 @@ function compile(desc: DescMessage): Codec {
       return [kebabCase(field.name), { field, desc: field.message }] as const;
     }),
   );
-  const byLocalName = new Map([...variants].map(([kind, v]) => [v.field.localName, { kind, ...v }]));
+  const byLocalName = new Map(
+    [...variants].map(([kind, v]) => [v.field.localName, { kind, ...v }]),
+  );
   const encodeCommon = encodePlain(desc, plain, false);
   const decodeCommon = decodePlain(plain);
   return {
@@ -60,9 +69,13 @@ function compile(desc: DescMessage): Codec {
       assert(variant !== undefined, `${path}: no kind ${String(kind)}`);
       const message = encodeCommon(rest, path) as unknown as Data;
       const inner = Object.fromEntries(
-        variant.desc.fields.flatMap((f) => (f.localName in rest ? [[f.localName, rest[f.localName]]] : [])),
+        variant.desc.fields.flatMap((f) =>
+          f.localName in rest ? [[f.localName, rest[f.localName]]] : [],
+        ),
       );
-      const known = new Set([...plain, ...variant.desc.fields.map((f) => ({ name: f.localName }))].map((f) => f.name));
+      const known = new Set(
+        [...plain, ...variant.desc.fields.map((f) => ({ name: f.localName }))].map((f) => f.name),
+      );
       for (const key of Object.keys(rest)) assert(known.has(key), `${path}: unknown key ${key}`);
       message['kind'] = {
         case: variant.field.localName,
@@ -71,7 +84,9 @@ function compile(desc: DescMessage): Codec {
       return message as unknown as Message;
     },
     toData(message, path = desc.name) {
-      const { case: name, value } = (message as unknown as { kind: { case?: string; value?: Message } }).kind;
+      const { case: name, value } = (
+        message as unknown as { kind: { case?: string; value?: Message } }
+      ).kind;
       const variant = name === undefined ? undefined : byLocalName.get(name);
       if (variant === undefined || value === undefined) throw malformed(`${path} says no kind`);
       return {
@@ -124,8 +139,10 @@ function fieldCodec(field: DescField): FieldCodec {
       const item = valueCodec(field.message ?? field.enum ?? field.scalar);
       return {
         ...base,
-        encode: (list: readonly never[], path) => list.map((v, i) => item.encode(v, `${path}[${i}]`)),
-        decode: (list: readonly never[], path) => list.map((v, i) => item.decode(v, `${path}[${i}]`)),
+        encode: (list: readonly never[], path) =>
+          list.map((v, i) => item.encode(v, `${path}[${i}]`)),
+        decode: (list: readonly never[], path) =>
+          list.map((v, i) => item.decode(v, `${path}[${i}]`)),
       };
     }
     case 'map': {
@@ -174,7 +191,9 @@ function enumCodec(desc: DescEnum): { readonly encode: Convert; readonly decode:
   const prefix = desc.sharedPrefix ?? '';
   const word = (name: string): string => kebabCase(name.toLowerCase().slice(prefix.length));
   const toNumber = new Map(desc.values.map((value) => [word(value.name), value.number]));
-  const toWord = new Map(desc.values.filter((v) => v.number !== 0).map((v) => [v.number, word(v.name)]));
+  const toWord = new Map(
+    desc.values.filter((v) => v.number !== 0).map((v) => [v.number, word(v.name)]),
+  );
   return {
     encode: (value: string, path: string) => {
       const number = toNumber.get(value);
@@ -194,5 +213,7 @@ function kebabCase(name: string): string {
 }
 
 function malformed(what: string): LeafwardError {
-  return new LeafwardError('invalid', `a message cannot be understood: ${what}`, { retry: 'never' });
+  return new LeafwardError('invalid', `a message cannot be understood: ${what}`, {
+    retry: 'never',
+  });
 }

@@ -77,7 +77,9 @@ export type Identify<Caller> = (call: IncomingCall, method: string) => Caller;
 const DEFAULT_DEADLINE_MS = 30_000; // longer than any unary handler waits for an agent (15 s)
 
 export function serviceDefinition(service: DescService): ServiceDefinition {
-  return Object.fromEntries(service.methods.map((m) => [m.localName, methodDefinition(service, m)]));
+  return Object.fromEntries(
+    service.methods.map((m) => [m.localName, methodDefinition(service, m)]),
+  );
 }
 
 function methodDefinition(
@@ -86,7 +88,8 @@ function methodDefinition(
 ): MethodDefinition<object, object> {
   return {
     path: `/${service.typeName}/${method.name}`,
-    requestStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+    requestStream:
+      method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
     responseStream:
       method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
     requestSerialize: serializer(method.input),
@@ -217,7 +220,11 @@ type AnyCall = IncomingCall & {
 };
 type AnyHandler<Caller> = (input: unknown, call: HandlerCall<Caller>) => unknown;
 
-function handlerCall<Caller>(call: AnyCall, identify: Identify<Caller>, method: string): HandlerCall<Caller> {
+function handlerCall<Caller>(
+  call: AnyCall,
+  identify: Identify<Caller>,
+  method: string,
+): HandlerCall<Caller> {
   const abort = new AbortController();
   call.on('cancelled', () => abort.abort());
   return { caller: identify(call, method), peer: call.getPeer(), signal: abort.signal };

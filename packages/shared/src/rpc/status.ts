@@ -50,7 +50,8 @@ export function errorFromStatus(error: ServiceError | undefined, what: string): 
   const sent = error.metadata?.get(DETAIL_KEY)[0];
   if (Buffer.isBuffer(sent)) {
     const body = parseBody(sent);
-    if (body !== undefined) return new LeafwardError(body.code, body.text, { ...body, cause: error });
+    if (body !== undefined)
+      return new LeafwardError(body.code, body.text, { ...body, cause: error });
   }
   const code = codeOf.get(error.code) ?? 'failed';
   const retry: Retry = code === 'unavailable' || code === 'timeout' ? 'later' : 'never';

@@ -1,0 +1,105 @@
+// Runs the test suites, one mocha process each, and ends with their sum. Without arguments: all that need
+// nothing but Node. With names: those. A suite that cannot run here is said in one line with the reason;
+// with LEAFWARD_CI=1 that is a failure.
+import { spawn, spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const isRoot = process.getuid?.() === 0;
+const has = (program) =>
+  spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
+const needs = {
+  root: () => isRoot || 'it needs root',
+  docker: () => has('dockerd') || 'dockerd is not installed (apt-get install docker.io)',
+  registry: () =>
+    has('docker-registry') || 'docker-registry is not installed (apt-get install docker-registry)',
+  nspawn: () =>
+    has('systemd-nspawn') || 'systemd-nspawn is not installed (apt-get install systemd-container)',
+  iptables: () => has('iptables') || 'iptables is not installed (apt-get install iptables)',
+  prometheus: () => has('prometheus') || 'prometheus is not installed (apt-get install prometheus)',
+};
+
+/** Suites in the order in which they run: folder below test/, what it needs. */
+const suites = [
+  { name: 'unit' },
+  { name: 'planning' },
+  { name: 'contract' },
+  { name: 'conformance' },
+  { name: 'crash' },
+  { name: 'process' },
+  { name: 'prometheus', needs: ['prometheus'] },
+  { name: 'docker', needs: ['root', 'docker', 'registry'] },
+  { name: 'hosts', needs: ['root', 'docker', 'registry', 'nspawn', 'iptables'] },
+];
+const plain = suites.filter((suite) => suite.needs === undefined).map((suite) => suite.name);
+
+const asked = process.argv.slice(2);
+for (const name of asked)
+  if (!suites.some((suite) => suite.name === name)) {
+    console.error(`no suite ${name}; there are: ${suites.map((suite) => suite.name).join(', ')}`);
+    process.exit(2);
+  }
+const inCi = process.env.LEAFWARD_CI === '1';
+const totals = { passed: 0, failed: 0, skipped: 0 };
+
+for (const suite of suites) {
+  if (asked.length > 0 && !asked.includes(suite.name)) continue;
+  const missing = (suite.needs ?? [])
+    .map((need) => needs[need]())
+    .find((answer) => answer !== true);
+  if (missing !== undefined || (asked.length === 0 && !plain.includes(suite.name))) {
+    const reason = missing ?? `run it with: node scripts/test.mjs ${suite.name}`;
+    console.log(`suite ${suite.name}: left out, ${reason}`);
+    if (inCi && asked.includes(suite.name)) totals.failed += 1;
+    continue;
+  }
+  const files = specFiles(join('test/build', suite.name));
+  if (files.length === 0) continue;
+  await runMocha(suite.name, files);
+}
+const line = `${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`;
+if (process.env.LEAFWARD_TOTALS) appendFileSync(process.env.LEAFWARD_TOTALS, `${line}\n`);
+console.log(line);
+process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
+
+function specFiles(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true })
+    .filter((file) => file.endsWith('.spec.js'))
+    .filter((file) =>
+      existsSync(join(folder, file).replace('test/build', 'test').replace(/js$/, 'ts')),
+    )
+    .map((file) => join(folder, file))
+    .sort();
+}
+
+function runMocha(name, files) {
+  const started = Date.now();
+  return new Promise((resolve) => {
+    const child = spawn(
+      process.execPath,
+      ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--forbid-only', ...files],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, FORCE_COLOR: '0' },
+      },
+    );
+    let text = '';
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+      process.stdout.write(chunk);
+    });
+    child.on('close', (code) => {
+      const count = (word) => Number(new RegExp(`^\\s+(\\d+) ${word}`, 'm').exec(text)?.[1] ?? 0);
+      const failed = Math.max(count('failing'), code === 0 ? 0 : 1);
+      totals.passed += count('passing');
+      totals.failed += failed;
+      totals.skipped += count('pending');
+      const seconds = ((Date.now() - started) / 1000).toFixed(1);
+      console.log(
+        `suite ${name}: ${count('passing')} passed, ${failed} failed, ${count('pending')} skipped in ${seconds} s\n`,
+      );
+      resolve();
+    });
+  });
+}
