@@ -41,7 +41,16 @@ export interface Runtime {
   /** Removes the container, never the storage. Refuses a running one. */
   remove(member: string, signal: AbortSignal): Promise<void>;
   /** The last lines of its output since `sinceMs` (wall clock), at most `maxLines`, oldest first. */
-  tail(member: string, options: { readonly sinceMs: number; readonly maxLines: number }, signal: AbortSignal): Promise<readonly string[]>;
+  tail(
+    member: string,
+    options: { readonly sinceMs: number; readonly maxLines: number },
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
+  /**
+   * Takes any container's restart policy away while it runs, by its name in `list` (I2). A runtime that
+   * restarts nothing by itself does nothing.
+   */
+  setRestartPolicyNo(container: string, signal: AbortSignal): Promise<void>;
   /** Everything the runtime knows, for I2, I9 and the checks. */
   list(signal: AbortSignal): Promise<readonly ForeignContainer[]>;
   /** Calls back whenever something may have changed, until aborted. Reconnects by itself. */
