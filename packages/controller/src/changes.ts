@@ -1,0 +1,37 @@
+// What a commit may change, as data: applied to the store and to the memory image in the same order.
+import type {
+  Backup,
+  HostIntent,
+  Operation,
+  Outcome,
+  Plan,
+  Image,
+  Waiver,
+} from '@leafward/shared/gen/domain.js';
+import type { RequestState, ServiceState } from './snapshot.js';
+
+export type Images = Readonly<Record<string, Image>>;
+
+export type Change =
+  | { readonly kind: 'manifest'; readonly text: string; readonly by: string; readonly at: number }
+  | { readonly kind: 'service'; readonly name: string; readonly state: ServiceState }
+  | { readonly kind: 'intent'; readonly intent: HostIntent }
+  | { readonly kind: 'request'; readonly state: RequestState }
+  | { readonly kind: 'outcome'; readonly outcome: Outcome }
+  | { readonly kind: 'plan'; readonly plan: Plan; readonly images: Images }
+  | {
+      readonly kind: 'operation';
+      readonly operation: Operation;
+      readonly events: readonly string[];
+      readonly at: number;
+    }
+  | { readonly kind: 'backups'; readonly host: string; readonly backups: readonly Backup[] }
+  | { readonly kind: 'waiver'; readonly waiver: Waiver }
+  | { readonly kind: 'end-waiver'; readonly host: string; readonly check: string }
+  | {
+      readonly kind: 'duration';
+      readonly service: string;
+      readonly move: string;
+      readonly ms: number;
+      readonly at: number;
+    };

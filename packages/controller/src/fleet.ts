@@ -1,0 +1,292 @@
+// The one memory image of the fleet and the only way to change it: durable first, then visible. Changes are
+// decided on a snapshot that nothing can overtake, since decisions and commits run one at a time.
+import type {
+  Backup,
+  HostIntent,
+  Operation,
+  Outcome,
+  Waiver,
+} from '@leafward/shared/gen/domain.js';
+import { parseManifest } from '@leafward/shared/manifest/parse.js';
+import type { Manifest } from '@leafward/shared/manifest/types.js';
+import type { Clock } from '@leafward/shared/clock.js';
+import type { Change } from './changes.js';
+import { unknownHost, type LiveHost } from './live-hosts.js';
+import { createHistory } from './move-history.js';
+import type { HostState, RequestState, ServiceState, Snapshot } from './snapshot.js';
+import type { FleetStore, StoredFleet } from './store/fleet-store.js';
+
+/** What the identities say of a host: who may connect, until when. */
+export interface HostIdentity {
+  readonly name: string;
+  readonly revoked: boolean;
+  readonly certificateExpiresAt?: number | undefined;
+}
+
+export interface Fleet {
+  readonly name: string;
+  readonly epoch: number;
+  snapshot(): Snapshot;
+  /** Parts of the snapshot that every report needs, without the cost of a whole one. */
+  intent(host: string): HostIntent | undefined;
+  services(): Readonly<Record<string, ServiceState>>;
+  operations(): readonly Operation[];
+  /** Requests of a host that have no outcome yet, oldest first. */
+  pending(host: string): readonly RequestState[];
+  outcome(requestId: string): Outcome | undefined;
+  host(name: string): LiveHost;
+  setHost(host: LiveHost): void;
+  liveHosts(): readonly LiveHost[];
+  setIdentities(hosts: readonly HostIdentity[]): void;
+  identity(name: string): HostIdentity | undefined;
+  /** Shows a running operation's newest waits; memory only. */
+  showOperation(operation: Operation): void;
+  /** Called after each commit with what changed. */
+  onCommit(listener: (changes: readonly Change[]) => void): void;
+  /**
+   * Decides on a fresh snapshot and commits what was decided, with nothing in between.
+   * @throws what `decide` throws (nothing is changed), or LeafwardError `stale` when another controller took over.
+   */
+  transact<T>(decide: (snapshot: Snapshot) => Decision<T>): Promise<T>;
+}
+
+export interface Decision<T> {
+  readonly changes: readonly Change[];
+  readonly value: T;
+}
+
+export interface FleetOptions {
+  readonly name: string;
+  readonly store: FleetStore;
+  readonly clock: Clock;
+}
+
+const ENDED_REQUESTS_KEPT = 2000;
+
+/** Takes the store over and reads it. @throws LeafwardError when the store cannot be read. */
+export async function openFleet(options: FleetOptions): Promise<Fleet> {
+  const epoch = await options.store.takeOver();
+  const image = imageOf(await options.store.load());
+  return createFleet(options, epoch, image);
+}
+
+interface FleetImage {
+  manifest: Manifest | undefined;
+  services: Readonly<Record<string, ServiceState>>;
+  intents: Readonly<Record<string, HostIntent>>;
+  requests: Readonly<Record<string, RequestState>>;
+  readonly pending: Map<string, RequestState[]>;
+  operations: readonly Operation[];
+  backupsByHost: Readonly<Record<string, readonly Backup[]>>;
+  /** All of them, newest first; made anew only when one host's list changes. */
+  backups: readonly Backup[];
+  waivers: readonly Waiver[];
+  readonly live: Map<string, LiveHost>;
+  readonly identities: Map<string, HostIdentity>;
+  readonly history: ReturnType<typeof createHistory>;
+}
+
+function imageOf(stored: StoredFleet): FleetImage {
+  const live = new Map<string, LiveHost>();
+  for (const [name, fact] of Object.entries(stored.hostFacts))
+    live.set(name, { ...(fact.body as LiveHost), name, session: undefined });
+  const pending = new Map<string, RequestState[]>();
+  for (const state of Object.values(stored.requests)) addPending(pending, state);
+  const history = createHistory();
+  for (const { key, ms } of stored.durations) history.add(key, ms);
+  return {
+    manifest: manifestOf(stored.manifestText),
+    services: stored.services,
+    intents: stored.intents,
+    requests: stored.requests,
+    pending,
+    operations: stored.operations,
+    backupsByHost: stored.backups,
+    backups: newestFirst(stored.backups),
+    waivers: stored.waivers,
+    live,
+    identities: new Map(),
+    history,
+  };
+}
+
+function addPending(pending: FleetImage['pending'], state: RequestState): void {
+  if (state.outcome !== undefined) return;
+  const list = pending.get(state.host) ?? [];
+  list.push(state);
+  pending.set(
+    state.host,
+    list.sort((a, b) => a.createdAt - b.createdAt),
+  );
+}
+
+function manifestOf(text: string | undefined): Manifest | undefined {
+  if (text === undefined) return undefined;
+  const parsed = parseManifest(text);
+  return parsed.ok ? parsed.manifest : undefined;
+}
+
+const newestFirst = (byHost: FleetImage['backupsByHost']): readonly Backup[] =>
+  Object.values(byHost)
+    .flat()
+    .sort((a, b) => b.finishedAt - a.finishedAt);
+
+function createFleet(options: FleetOptions, epoch: number, image: FleetImage): Fleet {
+  const { clock, store } = options;
+  const controllerStartedAt = clock.now();
+  const listeners: ((changes: readonly Change[]) => void)[] = [];
+  let queue: Promise<unknown> = Promise.resolve();
+
+  const snapshot = (): Snapshot => ({
+    now: clock.now(),
+    fleet: options.name,
+    epoch,
+    controllerStartedAt,
+    manifest: image.manifest,
+    services: image.services,
+    hosts: hostStates(image),
+    requests: image.requests,
+    backups: image.backups,
+    operations: image.operations,
+    waivers: image.waivers.filter((waiver) => waiver.until > clock.now()),
+    history: image.history.medians(),
+  });
+
+  const commit = async (changes: readonly Change[]): Promise<void> => {
+    if (changes.length === 0) return;
+    await store.commit(changes, epoch);
+    for (const change of changes) applyToImage(image, change);
+    for (const listener of listeners) listener(changes);
+  };
+
+  return {
+    name: options.name,
+    epoch,
+    snapshot,
+    intent: (host) => image.intents[host],
+    services: () => image.services,
+    operations: () => image.operations,
+    pending: (host) => image.pending.get(host) ?? [],
+    outcome: (id) => image.requests[id]?.outcome,
+    host: (name) => image.live.get(name) ?? unknownHost(name),
+    setHost: (host) => void image.live.set(host.name, host),
+    liveHosts: () => [...image.live.values()],
+    setIdentities: (hosts) => {
+      image.identities.clear();
+      for (const host of hosts) image.identities.set(host.name, host);
+    },
+    identity: (name) => image.identities.get(name),
+    showOperation: (operation) => {
+      image.operations = withOperation(image.operations, operation);
+    },
+    onCommit: (listener) => void listeners.push(listener),
+    transact: (decide) => {
+      const turn = queue.then(async () => {
+        const { changes, value } = decide(snapshot());
+        await commit(changes);
+        return value;
+      });
+      queue = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+}
+
+function hostStates(image: FleetImage): Readonly<Record<string, HostState>> {
+  const names = new Set([
+    ...image.identities.keys(),
+    ...Object.keys(image.intents),
+    ...(image.manifest?.hosts.map((host) => host.name) ?? []),
+  ]);
+  const states: Record<string, HostState> = {};
+  for (const name of names) {
+    const live = image.live.get(name) ?? unknownHost(name);
+    const identity = image.identities.get(name);
+    states[name] = {
+      name,
+      enrolled: identity !== undefined,
+      revoked: identity?.revoked ?? false,
+      connected: live.session !== undefined,
+      lastSeenAt: live.lastSeenAt,
+      clockOffsetMs: live.clockOffsetMs,
+      certificateExpiresAt: identity?.certificateExpiresAt,
+      intent: image.intents[name],
+      acceptedGeneration: live.acceptedGeneration,
+      fact: live.fact,
+      members: live.members,
+      findings: live.findings,
+    };
+  }
+  return states;
+}
+
+function applyToImage(image: FleetImage, change: Change): void {
+  switch (change.kind) {
+    case 'manifest':
+      image.manifest = manifestOf(change.text);
+      return;
+    case 'service':
+      image.services = { ...image.services, [change.name]: change.state };
+      return;
+    case 'intent':
+      image.intents = { ...image.intents, [change.intent.host]: change.intent };
+      return;
+    case 'request':
+      image.requests = { ...image.requests, [change.state.request.id]: change.state };
+      addPending(image.pending, change.state);
+      return;
+    case 'outcome':
+      image.requests = withOutcome(image, change.outcome);
+      return;
+    case 'operation':
+      image.operations = withOperation(image.operations, change.operation);
+      return;
+    case 'backups':
+      image.backupsByHost = { ...image.backupsByHost, [change.host]: change.backups };
+      image.backups = newestFirst(image.backupsByHost);
+      return;
+    case 'waiver':
+      image.waivers = [...otherWaivers(image, change.waiver), change.waiver];
+      return;
+    case 'end-waiver':
+      image.waivers = otherWaivers(image, change);
+      return;
+    case 'duration':
+      image.history.add(`${change.service}/${change.move}`, change.ms);
+      return;
+    case 'plan':
+      return; // read from the store when asked for
+  }
+}
+
+function withOutcome(
+  image: FleetImage,
+  outcome: NonNullable<RequestState['outcome']>,
+): FleetImage['requests'] {
+  const state = image.requests[outcome.requestId];
+  if (state === undefined) return image.requests;
+  const others = (image.pending.get(state.host) ?? []).filter(
+    (p) => p.request.id !== outcome.requestId,
+  );
+  image.pending.set(state.host, others);
+  const requests = { ...image.requests, [outcome.requestId]: { ...state, outcome } };
+  const ids = Object.keys(requests);
+  if (ids.length <= ENDED_REQUESTS_KEPT * 2) return requests;
+  const ended = ids.filter((id) => (requests[id]?.outcome?.state ?? 'running') !== 'running');
+  for (const id of ended.slice(0, ended.length - ENDED_REQUESTS_KEPT)) delete requests[id];
+  return requests;
+}
+
+function withOperation(operations: readonly Operation[], next: Operation): readonly Operation[] {
+  const others = operations.filter((operation) => operation.id !== next.id);
+  const isOpen = next.state === 'running' || next.state === 'paused';
+  if (!isOpen) return others;
+  return [...others, next].sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
+}
+
+function otherWaivers(
+  image: FleetImage,
+  key: { readonly host: string; readonly check: string },
+): readonly Waiver[] {
+  return image.waivers.filter((waiver) => waiver.host !== key.host || waiver.check !== key.check);
+}

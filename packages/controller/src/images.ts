@@ -1,0 +1,114 @@
+// Has agents say what image references mean. A reference is resolved once for a plan; every host then gets the
+// same digest.
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { Outcome, Request, Runtime } from '@leafward/shared/gen/domain.js';
+import type { Images } from './changes.js';
+import type { Fleet } from './fleet.js';
+
+export interface ImageNeeded {
+  readonly runtime: Runtime;
+  readonly reference: string;
+  /** A host whose runtime is asked. */
+  readonly host: string;
+}
+
+const ANSWER_MS = 20_000; // a registry that does not answer within this is said, not waited for
+const POLL_MS = 50;
+
+/** @throws LeafwardError when a host is not connected, the runtime refuses, or no answer comes in time. */
+export async function resolveImages(
+  fleet: Fleet,
+  clock: Clock,
+  needed: readonly ImageNeeded[],
+): Promise<Images> {
+  const resolved = await Promise.all(
+    needed.map(async (need) => {
+      const outcome = await askHost(fleet, clock, {
+        host: need.host,
+        what: `resolve image ${need.reference} on host ${need.host}`,
+        timeoutMs: ANSWER_MS,
+        act: { kind: 'resolve-image', runtime: need.runtime, reference: need.reference },
+      });
+      if (outcome.image === undefined)
+        throw new LeafwardError(
+          'failed',
+          `resolve image ${need.reference} on host ${need.host}: no image in the answer`,
+        );
+      return [need.reference, outcome.image] as const;
+    }),
+  );
+  return Object.fromEntries(resolved);
+}
+
+type HostAct =
+  Extract<Request, { kind: 'resolve-image' | 'tune-host' | 'check-host' }> extends infer R
+    ? R extends unknown
+      ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term'>
+      : never
+    : never;
+
+export interface HostQuestion {
+  readonly host: string;
+  /** For errors: what is tried, on what. */
+  readonly what: string;
+  readonly timeoutMs: number;
+  readonly act: HostAct;
+}
+
+/** Sends one act to a host and waits for its outcome. @throws LeafwardError with what came back. */
+export async function askHost(
+  fleet: Fleet,
+  clock: Clock,
+  question: HostQuestion,
+): Promise<Outcome> {
+  const { host, what } = question;
+  if (fleet.host(host).session === undefined)
+    throw new LeafwardError(
+      'unavailable',
+      `${what}: its agent is not connected; look at it with: leafward why ${host}`,
+      { retry: 'later' },
+    );
+  const id = `ask-${randomUUID()}`;
+  await fleet.transact((snapshot) => ({
+    value: undefined,
+    changes: [
+      {
+        kind: 'request',
+        state: {
+          host,
+          createdAt: snapshot.now,
+          request: {
+            ...question.act,
+            id,
+            epoch: snapshot.epoch,
+            expiresAt: snapshot.now + question.timeoutMs,
+            member: '',
+            term: 0,
+          } as Request,
+        },
+      },
+    ],
+  }));
+  const deadline = clock.monotonic() + question.timeoutMs;
+  for (;;) {
+    const outcome = fleet.outcome(id);
+    if (outcome !== undefined && outcome.state !== 'running') return succeeded(outcome, what);
+    if (clock.monotonic() > deadline)
+      throw new LeafwardError(
+        'timeout',
+        `${what}: no answer within ${question.timeoutMs / 1000} s${outcome?.progress ? `; last word: ${outcome.progress}` : ''}`,
+        { retry: 'later' },
+      );
+    await clock.sleep(POLL_MS);
+  }
+}
+
+function succeeded(outcome: Outcome, what: string): Outcome {
+  if (outcome.state === 'succeeded') return outcome;
+  throw new LeafwardError(
+    outcome.state === 'refused' ? 'refused' : 'failed',
+    `${what}: ${outcome.message ?? outcome.state}`,
+  );
+}

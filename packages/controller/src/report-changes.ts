@@ -1,0 +1,38 @@
+// What a report changes durably: outcomes of requests and the list of backups. Everything else in it is memory.
+import type { Report } from '@leafward/shared/gen/domain.js';
+import type { Change } from './changes.js';
+import type { Snapshot } from './snapshot.js';
+
+export function changesOfReport(
+  snapshot: Snapshot,
+  host: string,
+  report: Report,
+): readonly Change[] {
+  const changes: Change[] = [];
+  for (const outcome of report.outcomes) {
+    const state = snapshot.requests[outcome.requestId];
+    // Another host's word on a request is not taken; an outcome that has ended never changes (I12).
+    if (state?.host !== host) continue;
+    if (state.outcome !== undefined && state.outcome.state !== 'running') continue;
+    if (JSON.stringify(state.outcome) === JSON.stringify(outcome)) continue;
+    changes.push({ kind: 'outcome', outcome });
+  }
+  if (report.backups !== undefined) {
+    const own = report.backups.backups.filter((backup) => backup.host === host);
+    const known = snapshot.backups.filter((backup) => backup.host === host);
+    if (keys(own) !== keys(known)) changes.push({ kind: 'backups', host, backups: own });
+  }
+  return changes;
+}
+
+const keys = (
+  backups: readonly {
+    readonly member: string;
+    readonly name: string;
+    readonly manifestSha256: string;
+  }[],
+) =>
+  backups
+    .map((backup) => `${backup.member}/${backup.name}/${backup.manifestSha256}`)
+    .sort()
+    .join('\n');

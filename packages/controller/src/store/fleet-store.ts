@@ -1,0 +1,215 @@
+// The durable side of the fleet. One commit is one transaction that carries this controller's epoch: a commit of
+// a controller that was replaced is refused (I11) and changes nothing.
+import type { Kysely, Transaction } from 'kysely';
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type {
+  Backup,
+  HostIntent,
+  Operation,
+  OperationEvent,
+  Outcome,
+  Plan,
+  Request,
+  Waiver,
+} from '@leafward/shared/gen/domain.js';
+import type { Change, Images } from '../changes.js';
+import type { RequestState, ServiceState } from '../snapshot.js';
+import { writeChange } from './write-change.js';
+import type { FleetTables } from './tables.js';
+
+/** Everything that a controller keeps in memory, as it was when it started. */
+export interface StoredFleet {
+  readonly manifestText?: string | undefined;
+  readonly services: Readonly<Record<string, ServiceState>>;
+  readonly intents: Readonly<Record<string, HostIntent>>;
+  /** Open ones, and ended ones that an open operation may still ask for. */
+  readonly requests: Readonly<Record<string, RequestState>>;
+  readonly operations: readonly Operation[];
+  readonly backups: Readonly<Record<string, readonly Backup[]>>;
+  readonly waivers: readonly Waiver[];
+  readonly hostFacts: Readonly<
+    Record<string, { readonly receivedAt: number; readonly body: unknown }>
+  >;
+  readonly durations: readonly { readonly key: string; readonly ms: number }[];
+}
+
+export interface FleetStore {
+  /** Takes over: raises the epoch, so that whoever had it before can commit no more. */
+  takeOver(): Promise<number>;
+  load(): Promise<StoredFleet>;
+  /** @throws LeafwardError `stale` when another controller took over since. */
+  commit(changes: readonly Change[], epoch: number): Promise<void>;
+  plan(id: string): Promise<{ readonly plan: Plan; readonly images: Images } | undefined>;
+  plans(limit: number): Promise<readonly Plan[]>;
+  operation(id: string): Promise<Operation | undefined>;
+  operations(limit: number): Promise<readonly Operation[]>;
+  events(operationId: string): Promise<readonly OperationEvent[]>;
+  /** Overwrites what is remembered of a host for the time after a restart. */
+  rememberHost(host: string, receivedAt: number, body: unknown): Promise<void>;
+}
+
+const RECENT_REQUESTS = 2000; // an operation of 1,000 moves has at most 2 requests a move
+const DURATIONS = 5000;
+
+export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
+  return {
+    takeOver: () => db.transaction().execute(takeOver),
+    load: () => load(db),
+    commit: (changes, epoch) =>
+      db.transaction().execute(async (trx) => {
+        await assertEpoch(trx, epoch);
+        for (const change of changes) await writeChange(trx, change);
+      }),
+    plan: async (id) => {
+      const row = await db.selectFrom('plans').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && { plan: parse<Plan>(row.body), images: parse<Images>(row.images) };
+    },
+    plans: async (limit) =>
+      (
+        await db
+          .selectFrom('plans')
+          .select('body')
+          .orderBy('made_at', 'desc')
+          .limit(limit)
+          .execute()
+      ).map((row) => parse<Plan>(row.body)),
+    operation: async (id) => {
+      const row = await db
+        .selectFrom('operations')
+        .select('body')
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return row && parse<Operation>(row.body);
+    },
+    operations: async (limit) =>
+      (
+        await db
+          .selectFrom('operations')
+          .select('body')
+          .orderBy('created_at', 'desc')
+          .limit(limit)
+          .execute()
+      ).map((row) => parse<Operation>(row.body)),
+    events: async (operationId) =>
+      (
+        await db
+          .selectFrom('operation_events')
+          .selectAll()
+          .where('operation_id', '=', operationId)
+          .orderBy('id')
+          .execute()
+      ).map((row) => ({ at: row.at, operationId: row.operation_id, text: row.text })),
+    rememberHost: async (host, receivedAt, body) => {
+      const row = { host, received_at: receivedAt, body: JSON.stringify(body) };
+      await db
+        .insertInto('host_facts')
+        .values(row)
+        .onConflict((c) => c.column('host').doUpdateSet(row))
+        .execute();
+    },
+  };
+}
+
+const parse = <T>(text: string): T => JSON.parse(text) as T;
+
+async function takeOver(trx: Transaction<FleetTables>): Promise<number> {
+  const row = await trx
+    .selectFrom('meta')
+    .select('value')
+    .where('key', '=', 'epoch')
+    .executeTakeFirst();
+  const epoch = Number(row?.value ?? '0') + 1;
+  await trx
+    .insertInto('meta')
+    .values({ key: 'epoch', value: String(epoch) })
+    .onConflict((c) => c.column('key').doUpdateSet({ value: String(epoch) }))
+    .execute();
+  return epoch;
+}
+
+async function assertEpoch(trx: Transaction<FleetTables>, epoch: number): Promise<void> {
+  const row = await trx
+    .selectFrom('meta')
+    .select('value')
+    .where('key', '=', 'epoch')
+    .executeTakeFirst();
+  if (Number(row?.value) === epoch) return;
+  throw new LeafwardError(
+    'stale',
+    `commit as controller epoch ${epoch}: epoch ${row?.value ?? 'none'} has taken over; this controller must end`,
+  );
+}
+
+async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
+  const manifest = await db
+    .selectFrom('manifests')
+    .select('text')
+    .orderBy('id', 'desc')
+    .executeTakeFirst();
+  const services = await db.selectFrom('services').selectAll().execute();
+  const intents = await db.selectFrom('intents').selectAll().execute();
+  const requests = await db
+    .selectFrom('requests')
+    .selectAll()
+    .orderBy('open', 'desc')
+    .orderBy('created_at', 'desc')
+    .limit(RECENT_REQUESTS)
+    .execute();
+  const operations = await db
+    .selectFrom('operations')
+    .select('body')
+    .where('open', '=', 1)
+    .orderBy('created_at')
+    .execute();
+  const backups = await db.selectFrom('backups').selectAll().execute();
+  const waivers = await db.selectFrom('waivers').select('body').execute();
+  const facts = await db.selectFrom('host_facts').selectAll().execute();
+  const durations = await db
+    .selectFrom('durations')
+    .selectAll()
+    .orderBy('id', 'desc')
+    .limit(DURATIONS)
+    .execute();
+  return {
+    manifestText: manifest?.text,
+    services: Object.fromEntries(
+      services.map((row) => [
+        row.name,
+        {
+          declaration: parse<ServiceState['declaration']>(row.declaration),
+          topology: parse<ServiceState['topology']>(row.topology),
+        },
+      ]),
+    ),
+    intents: Object.fromEntries(intents.map((row) => [row.host, parse<HostIntent>(row.body)])),
+    requests: Object.fromEntries(
+      requests.map((row) => [
+        row.id,
+        {
+          request: parse<Request>(row.body),
+          host: row.host,
+          createdAt: row.created_at,
+          outcome: row.outcome === null ? undefined : parse<Outcome>(row.outcome),
+        },
+      ]),
+    ),
+    operations: operations.map((row) => parse<Operation>(row.body)),
+    backups: byHost(backups.map((row) => parse<Backup>(row.body))),
+    waivers: waivers.map((row) => parse<Waiver>(row.body)),
+    hostFacts: Object.fromEntries(
+      facts.map((row) => [
+        row.host,
+        { receivedAt: row.received_at, body: parse<unknown>(row.body) },
+      ]),
+    ),
+    durations: durations
+      .reverse()
+      .map((row) => ({ key: `${row.service}/${row.move}`, ms: row.ms })),
+  };
+}
+
+function byHost(backups: readonly Backup[]): Record<string, readonly Backup[]> {
+  const grouped: Record<string, Backup[]> = {};
+  for (const backup of backups) (grouped[backup.host] ??= []).push(backup);
+  return grouped;
+}

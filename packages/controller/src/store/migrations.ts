@@ -1,0 +1,9 @@
+// Every step of the schema, in order. A step that was released is never changed.
+import type { Kysely } from 'kysely';
+import * as fleet from './migrations/001-fleet.js';
+import * as identities from './migrations/002-identities.js';
+
+export const migrations: Readonly<Record<string, { up(db: Kysely<unknown>): Promise<void> }>> = {
+  '001-fleet': fleet,
+  '002-identities': identities,
+};

@@ -1,0 +1,33 @@
+// The fleet's tables as Kysely sees them. Bodies are JSON of the domain's own types; the columns beside them are
+// what is searched by. Identities have tables of their own (identities.ts).
+import type { Generated } from 'kysely';
+
+export interface FleetTables {
+  meta: { key: string; value: string };
+  manifests: { id: Generated<number>; text: string; applied_at: number; applied_by: string };
+  services: { name: string; declaration: string; topology: string };
+  intents: { host: string; generation: number; body: string };
+  requests: {
+    id: string;
+    host: string;
+    created_at: number;
+    body: string;
+    outcome: string | null;
+    /** 1 while an outcome is still to come. */
+    open: number;
+  };
+  plans: { id: string; made_at: number; body: string; images: string };
+  operations: { id: string; open: number; created_at: number; body: string };
+  operation_events: { id: Generated<number>; operation_id: string; at: number; text: string };
+  host_facts: { host: string; received_at: number; body: string };
+  backups: {
+    host: string;
+    service: string;
+    name: string;
+    member: string;
+    finished_at: number;
+    body: string;
+  };
+  waivers: { host: string; check: string; body: string };
+  durations: { id: Generated<number>; service: string; move: string; ms: number; at: number };
+}
