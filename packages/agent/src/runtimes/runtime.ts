@@ -33,7 +33,9 @@ export interface Runtime {
   resolve(reference: string, signal: AbortSignal): Promise<Image>;
   /** Has exactly this digest on the host when it returns. Idempotent. */
   pull(image: Image, onProgress: (text: string) => void, signal: AbortSignal): Promise<Image>;
-  /** Makes but does not start it; restart policy `no` always (I2). An equal one that exists is kept. */
+  /** Whether exactly this digest is on the host, so that a create needs no network. */
+  hasImage(image: Image, signal: AbortSignal): Promise<boolean>;
+  /** Makes but does not start it; restart policy `no` always (I2). An equal one that exists is kept; another one is `already-exists`. */
   create(container: ContainerSpec, signal: AbortSignal): Promise<void>;
   start(member: string, signal: AbortSignal): Promise<void>;
   /** Returns only when it is proven stopped; after `graceMs` it is killed. Absent or stopped: returns at once. */

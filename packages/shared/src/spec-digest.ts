@@ -1,0 +1,24 @@
+// The name of a member's spec: equal digests mean that no container needs to be made anew. Must never
+// depend on the order of keys or on how an image was written, only on what would run.
+import { createHash } from 'node:crypto';
+import type { MemberSpec } from './gen/domain.js';
+
+/**
+ * SHA-256 (64 hex) of the canonical spec. Of the image only the digest counts: reference, version and size
+ * may be learnt later without anything having changed.
+ */
+export function specDigestOf(spec: MemberSpec): string {
+  const counted = { ...spec, image: { digest: spec.image.digest } };
+  return createHash('sha256').update(canonicalJson(counted)).digest('hex');
+}
+
+/** JSON with sorted keys and without undefined values. Arrays keep their order: a command's words have one. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value)
+    .filter(([, inner]) => inner !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`);
+  return `{${entries.join(',')}}`;
+}
