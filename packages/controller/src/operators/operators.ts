@@ -1,0 +1,219 @@
+// The operator's service: checks the role, hands the call to whoever owns it, writes down who ordered what.
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import type { OperatorService } from '@leafward/shared/gen/domain.js';
+import type { HandlerCall, ServiceHandlers } from '@leafward/shared/rpc/service.js';
+import type { Fleet } from '../fleet.js';
+import { buildStatus, explain } from '../planning/index.js';
+import type { FleetStore } from '../store/fleet-store.js';
+import { assertMay, type Operator } from './access.js';
+import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
+import type { People } from './people.js';
+import type { PlanDesk } from './plans.js';
+import type { Watchers } from './watch.js';
+
+export interface OperatorsOptions {
+  readonly fleet: Fleet;
+  readonly store: FleetStore;
+  readonly clock: Clock;
+  readonly plans: PlanDesk;
+  readonly people: People;
+  readonly watchers: Watchers;
+  readonly audit: (row: { who: string; what: string; subject: string; result: string }) => void;
+}
+
+const LISTED = 200;
+const WATCH_EVERY_MS = 200; // as fast as an eye follows
+const WATCH_AT_LEAST_MS = 5000;
+const AUDIT_LIMIT = 1000;
+
+export function createOperators(
+  options: OperatorsOptions,
+): ServiceHandlers<OperatorService, Operator> {
+  const handlers = { ...reads(options), ...orders(options), ...peopleCalls(options) };
+  const guarded = Object.entries(handlers).map(([name, handler]) => {
+    const method = name as keyof OperatorService;
+    const call = handler as unknown as (request: unknown, call: HandlerCall<Operator>) => unknown;
+    return [
+      method,
+      (request: unknown, context: HandlerCall<Operator>): unknown => {
+        try {
+          assertMay(context.caller, method);
+        } catch (error) {
+          options.audit({
+            who: context.caller.name,
+            what: method,
+            subject: '',
+            result: messageOf(error),
+          });
+          throw error;
+        }
+        return call(request, context);
+      },
+    ] as const;
+  });
+  return Object.fromEntries(guarded) as unknown as ServiceHandlers<OperatorService, Operator>;
+}
+
+type Handlers = ServiceHandlers<OperatorService, Operator>;
+type Reads = Pick<
+  Handlers,
+  | 'getStatus'
+  | 'watchStatus'
+  | 'listHosts'
+  | 'getFindings'
+  | 'listWaivers'
+  | 'getPlan'
+  | 'listPlans'
+  | 'listOperations'
+  | 'getOperation'
+  | 'watchOperation'
+  | 'listBackups'
+  | 'explain'
+>;
+
+function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
+  const status = (service: string | undefined) => {
+    const whole = buildStatus(fleet.snapshot());
+    if (service === undefined) return whole;
+    const services = whole.services.filter((view) => view.service === service);
+    if (services.length === 0)
+      throw noSuch(
+        'service',
+        service,
+        whole.services.map((v) => v.service),
+      );
+    return { ...whole, services };
+  };
+  const operation = async (id: string) => {
+    const found = fleet.operations().find((o) => o.id === id) ?? (await store.operation(id));
+    if (found === undefined) throw new LeafwardError('not-found', `there is no operation ${id}`);
+    return found;
+  };
+  return {
+    getStatus: async ({ service }) => ({ status: status(service) }),
+    watchStatus: ({ service }, { signal }) =>
+      watchers.watch({
+        read: () => ({ status: status(service) }),
+        everyMs: WATCH_EVERY_MS,
+        atLeastMs: WATCH_AT_LEAST_MS,
+        signal,
+      }),
+    listHosts: async () => ({ hosts: buildStatus(fleet.snapshot()).hosts }),
+    getFindings: (request) => getFindings(fleet, clock, request),
+    listWaivers: async () => ({ waivers: fleet.snapshot().waivers }),
+    getPlan: async ({ id }) => {
+      const stored = await store.plan(id);
+      if (stored === undefined) throw new LeafwardError('not-found', `there is no plan ${id}`);
+      return { plan: stored.plan };
+    },
+    listPlans: async () => ({ plans: await store.plans(LISTED) }),
+    listOperations: async ({ all }) => ({
+      operations: all ? await store.operations(LISTED) : fleet.operations(),
+    }),
+    getOperation: async ({ id }) => ({
+      operation: await operation(id),
+      events: await store.events(id),
+    }),
+    watchOperation: ({ id }, { signal }) =>
+      watchers.watch({
+        read: async () => ({ operation: await operation(id), now: clock.now() }),
+        isLast: (value) => value.operation.state === 'done' || value.operation.state === 'aborted',
+        everyMs: WATCH_EVERY_MS,
+        atLeastMs: WATCH_AT_LEAST_MS,
+        signal,
+      }),
+    listBackups: async ({ service }) => ({
+      backups: fleet
+        .snapshot()
+        .backups.filter((b) => service === undefined || b.service === service),
+    }),
+    explain: async ({ subject }) => {
+      const snapshot = fleet.snapshot();
+      const plan = await store.plan(subject);
+      const ended = await store.operation(subject);
+      const explanations = explain(snapshot, subject, { plan: plan?.plan, operation: ended });
+      if (explanations.length === 0)
+        throw noSuch('member, service, host, operation or plan', subject, [
+          ...Object.keys(snapshot.services),
+          ...Object.keys(snapshot.hosts),
+        ]);
+      return { explanations };
+    },
+  };
+}
+
+type Orders = Pick<
+  Handlers,
+  'makePlan' | 'applyPlan' | 'controlOperation' | 'tuneHost' | 'waive' | 'endWaiver'
+>;
+
+function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
+  /** Carries an order out and writes down who gave it and what came of it. */
+  const audited = async <T>(
+    who: Operator,
+    what: string,
+    subject: string,
+    act: () => Promise<T>,
+  ): Promise<T> => {
+    try {
+      const value = await act();
+      audit({ who: who.name, what, subject, result: 'done' });
+      return value;
+    } catch (error) {
+      audit({ who: who.name, what, subject, result: messageOf(error) });
+      throw error;
+    }
+  };
+  return {
+    makePlan: async ({ goal }) => ({ plan: await plans.make(goal) }),
+    applyPlan: ({ id }, { caller }) =>
+      audited(caller, 'apply plan', id, async () => ({ operation: await plans.apply(id, caller) })),
+    controlOperation: ({ id, control, reason }, { caller }) =>
+      audited(caller, `${control} operation`, id, async () => ({
+        operation: await plans.control(id, control, reason, caller),
+      })),
+    tuneHost: (request, { caller }) =>
+      audited(caller, request.undo ? 'undo tuning' : 'tune host', request.host, async () => ({
+        outcome: await tuneHost(fleet, clock, request),
+      })),
+    waive: (request, { caller }) =>
+      audited(caller, 'waive', `${request.host} ${request.check}`, async () => ({
+        waiver: await waive(fleet, request, caller),
+      })),
+    endWaiver: (request, { caller }) =>
+      audited(caller, 'end waiver', `${request.host} ${request.check}`, async () => {
+        await endWaiver(fleet, request);
+        return {};
+      }),
+  };
+}
+
+type PeopleCalls = Pick<
+  Handlers,
+  | 'inviteHost'
+  | 'revokeHost'
+  | 'listUsers'
+  | 'inviteUser'
+  | 'revokeUser'
+  | 'renewCertificate'
+  | 'listAudit'
+>;
+
+function peopleCalls({ people }: OperatorsOptions): PeopleCalls {
+  return {
+    inviteHost: (request, { caller }) => people.inviteHost(request, caller),
+    revokeHost: (request, { caller }) => people.revokeHost(request, caller),
+    listUsers: () => people.listUsers(),
+    inviteUser: (request, { caller }) => people.inviteUser(request, caller),
+    revokeUser: (request, { caller }) => people.revokeUser(request, caller),
+    renewCertificate: ({ csrPem }, { caller }) => people.renew(caller, csrPem),
+    listAudit: ({ limit }) => people.listAudit(Math.min(limit === 0 ? LISTED : limit, AUDIT_LIMIT)),
+  };
+}
+
+function noSuch(what: string, name: string, known: readonly string[]): LeafwardError {
+  const others =
+    known.length === 0 ? 'there are none yet' : `there are: ${[...known].sort().join(', ')}`;
+  return new LeafwardError('not-found', `there is no ${what} ${name}; ${others}`);
+}

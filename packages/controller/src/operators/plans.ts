@@ -1,0 +1,118 @@
+// Plans and operations as operators order them. A plan is kept as it was shown; to apply it the planner is asked
+// again, and any difference that matters makes it stale.
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { Goal, Operation, OperationControl, Plan } from '@leafward/shared/gen/domain.js';
+import { parseManifest } from '@leafward/shared/manifest/parse.js';
+import type { Change, Images } from '../changes.js';
+import type { Fleet } from '../fleet.js';
+import { resolveImages } from '../images.js';
+import { controlOperation, imagesNeeded, newOperation, planGoal } from '../planning/index.js';
+import type { Snapshot } from '../snapshot.js';
+import type { FleetStore } from '../store/fleet-store.js';
+import type { Operator } from './access.js';
+
+export interface PlanDesk {
+  /** Never changes anything but the list of plans. @throws LeafwardError */
+  make(goal: Goal): Promise<Plan>;
+  apply(id: string, by: Operator): Promise<Operation>;
+  control(id: string, control: OperationControl, reason: string, by: Operator): Promise<Operation>;
+}
+
+export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): PlanDesk {
+  return {
+    make: async (asked) => {
+      const goal = completed(asked, clock.now());
+      assertGoal(goal, fleet.snapshot());
+      const images = await resolveImages(fleet, clock, imagesNeeded(fleet.snapshot(), goal));
+      const exact = withImage(goal, images);
+      return fleet.transact((snapshot) => {
+        const plan = planGoal(snapshot, exact, images);
+        return { changes: [{ kind: 'plan', plan, images }], value: plan };
+      });
+    },
+    apply: async (id, by) => {
+      const stored = await store.plan(id);
+      if (stored === undefined)
+        throw new LeafwardError('not-found', `apply plan ${id}: there is no such plan`);
+      return fleet.transact((snapshot) => begin(snapshot, stored.plan, stored.images, by));
+    },
+    control: (id, control, reason, by) =>
+      fleet.transact((snapshot) => {
+        const before = snapshot.operations.find((operation) => operation.id === id);
+        if (before === undefined)
+          throw new LeafwardError('not-found', `${control} operation ${id}: it is not going on`);
+        const why =
+          reason === '' ? `${control} by ${by.name}` : `${control} by ${by.name}: ${reason}`;
+        const operation = controlOperation(before, control, why, snapshot.now);
+        return {
+          value: operation,
+          changes: [{ kind: 'operation', operation, events: [why], at: snapshot.now }],
+        };
+      }),
+  };
+}
+
+/** What only the controller can draw goes into the goal, so that planning stays pure. */
+function completed(goal: Goal, now: number): Goal {
+  if (goal.kind !== 'backup' || goal.name !== '') return goal;
+  return {
+    ...goal,
+    name: new Date(now).toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+/, ''),
+  };
+}
+
+function withImage(goal: Goal, images: Images): Goal {
+  if (goal.kind !== 'update') return goal;
+  return { ...goal, resolved: images[goal.image] };
+}
+
+/** @throws LeafwardError `invalid` for a goal that no planner could take, with all problems. */
+function assertGoal(goal: Goal, snapshot: Snapshot): void {
+  if (goal.kind === 'deploy') {
+    const parsed = parseManifest(goal.manifest);
+    if (parsed.ok) return;
+    throw new LeafwardError('invalid', 'the manifest cannot be used', {
+      detail: parsed.problems.map(
+        (p) => `${p.line === undefined ? '' : `line ${p.line}: `}${p.path}: ${p.message}`,
+      ),
+    });
+  }
+  if (snapshot.services[goal.service] !== undefined) return;
+  const known = Object.keys(snapshot.services).sort();
+  throw new LeafwardError(
+    'not-found',
+    `${goal.kind} ${goal.service}: there is no such service; ${known.length === 0 ? 'nothing is deployed yet' : `there are: ${known.join(', ')}`}`,
+  );
+}
+
+function begin(snapshot: Snapshot, plan: Plan, images: Images, by: Operator) {
+  const fresh = planGoal(snapshot, plan.goal, images);
+  if (fresh.refusals.length > 0)
+    throw new LeafwardError('refused', `apply plan ${plan.id}: it is refused`, {
+      detail: fresh.refusals.map((r) => `${r.subject}: ${r.message}; ${r.unblock}`),
+    });
+  if (fresh.basis !== plan.basis || JSON.stringify(fresh.moves) !== JSON.stringify(plan.moves))
+    throw new LeafwardError(
+      'stale',
+      `apply plan ${plan.id}: what it relied on has changed since it was made; make it again and look at what is different`,
+    );
+  if (fresh.moves.length === 0)
+    throw new LeafwardError('refused', `apply plan ${plan.id}: it has nothing to do`, {
+      detail: fresh.unchanged,
+    });
+  const id = `op-${randomBytes(4).toString('hex')}`;
+  const operation = newOperation(plan, { id, createdBy: by.name, now: snapshot.now });
+  const changes: Change[] = [
+    {
+      kind: 'operation',
+      operation,
+      events: [`plan ${plan.id} applied by ${by.name}`],
+      at: snapshot.now,
+    },
+  ];
+  if (plan.goal.kind === 'deploy')
+    changes.push({ kind: 'manifest', text: plan.goal.manifest, by: by.name, at: snapshot.now });
+  return { changes, value: operation };
+}
