@@ -5,13 +5,10 @@ import { parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 
-const hostPort = z
-  .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'must be ADDRESS:PORT, as 0.0.0.0:7443')
-  .refine(
-    (text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65535,
-    'port must be at most 65535',
-  );
+const hostPort = z.string().refine((text) => {
+  const port = /^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(text)?.[1];
+  return port !== undefined && Number(port) <= 65535;
+}, 'must be ADDRESS:PORT, as 0.0.0.0:7443');
 
 const days = z.number().positive().max(3650);
 
