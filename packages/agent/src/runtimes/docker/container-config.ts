@@ -1,0 +1,86 @@
+// A member's spec as the Engine's create call. Pure; the environment's values go in here and nowhere else (I14).
+import type { MemberSpec, Mount } from '@leafward/shared/gen/domain.js';
+import type { ContainerSpec } from '../runtime.js';
+
+export const LABEL_MEMBER = 'leafward.member';
+export const LABEL_SERVICE = 'leafward.service';
+export const LABEL_SPEC = 'leafward.spec';
+export const LABEL_IMAGE = 'leafward.image';
+
+/** 5 files of 20 MB: days of a talkative service, and no log ever fills a disk. */
+const LOG_OPTIONS = { 'max-size': '20m', 'max-file': '5' };
+
+export function containerName(member: string): string {
+  return `leafward-${member}`;
+}
+
+/** `image` is what the Engine calls it locally: name@digest or an image id. */
+export function containerConfig(container: ContainerSpec, image: string): object {
+  const { member, service, spec, specDigest } = container;
+  return {
+    Image: image,
+    User: spec.user ?? '',
+    Env: Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+    ...(spec.command.length > 0 ? { Cmd: spec.command.map((word) => fill(word, container)) } : {}),
+    Labels: {
+      [LABEL_MEMBER]: member,
+      [LABEL_SERVICE]: service,
+      [LABEL_SPEC]: specDigest,
+      [LABEL_IMAGE]: spec.image.digest,
+    },
+    StopTimeout: Math.ceil(spec.stopGraceMs / 1000),
+    ...exposedPorts(spec),
+    HostConfig: hostConfig(spec),
+  };
+}
+
+function hostConfig(spec: MemberSpec): object {
+  const storage = { source: spec.storage, target: spec.storageTarget, readOnly: false };
+  const { memoryBytes, openFiles } = spec.limits;
+  return {
+    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 }, // I2
+    NetworkMode: spec.networkMode,
+    // `Mounts`, not `Binds`: the Engine then refuses a missing source instead of making root's directory.
+    Mounts: [storage, ...spec.mounts].map(bindMount),
+    LogConfig: { Type: 'json-file', Config: LOG_OPTIONS },
+    // A program that is PID 1 and has no handler yet ignores SIGTERM, so that every stop would be a kill.
+    Init: spec.engineOptions.init !== 'false',
+    ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
+    ...(openFiles === undefined
+      ? {}
+      : { Ulimits: [{ Name: 'nofile', Soft: openFiles, Hard: openFiles }] }),
+    ...portBindings(spec),
+  };
+}
+
+function bindMount(mount: Mount): object {
+  return { Type: 'bind', Source: mount.source, Target: mount.target, ReadOnly: mount.readOnly };
+}
+
+/** On the host's own network, or without one, nothing is published. */
+function publishes(spec: MemberSpec): boolean {
+  return !/^(host|none|container:.*)$/.test(spec.networkMode);
+}
+
+function exposedPorts(spec: MemberSpec): object {
+  if (!publishes(spec)) return {};
+  return {
+    ExposedPorts: Object.fromEntries(Object.values(spec.ports).map((port) => [`${port}/tcp`, {}])),
+  };
+}
+
+function portBindings(spec: MemberSpec): object {
+  if (!publishes(spec)) return {};
+  return {
+    PortBindings: Object.fromEntries(
+      Object.values(spec.ports).map((port) => [`${port}/tcp`, [{ HostPort: String(port) }]]),
+    ),
+  };
+}
+
+/** The process runtime's placeholders, as they look from inside the container. */
+function fill(word: string, container: ContainerSpec): string {
+  return word
+    .replaceAll('{member}', container.member)
+    .replaceAll('{storage}', container.spec.storageTarget);
+}

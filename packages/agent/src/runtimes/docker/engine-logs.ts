@@ -1,0 +1,124 @@
+// Lines out of a container's log stream: frames of 8 bytes of header and a payload, as the Engine multiplexes
+// stdout and stderr. Bounded: keeps the newest lines and cuts long ones.
+import { LeafwardError } from '@leafward/shared/errors.js';
+import { containerName } from './container-config.js';
+import { orUndefined } from './containers.js';
+import type { EngineDeadlines } from './deadlines.js';
+import type { EngineClient } from './engine-client.js';
+
+/** A line longer than this is cut: it is for people. */
+const MAX_LINE_BYTES = 8 * 1024;
+const HEADER_BYTES = 8;
+
+export interface LogLines {
+  take(chunk: Buffer): void;
+  /** Oldest first. */
+  lines(): readonly string[];
+}
+
+interface Channel {
+  bytes: Buffer[];
+  size: number;
+}
+
+export function collectLogLines(maxLines: number): LogLines {
+  const kept: string[] = [];
+  const channels = new Map<number, Channel>();
+  let header = Buffer.alloc(0);
+  let channel: Channel = { bytes: [], size: 0 };
+  let left = 0;
+
+  const finish = (of: Channel): void => {
+    kept.push(Buffer.concat(of.bytes).toString('utf8').replace(/\r$/, ''));
+    if (kept.length > maxLines) kept.shift();
+    of.bytes = [];
+    of.size = 0;
+  };
+  const add = (of: Channel, bytes: Buffer): void => {
+    const room = MAX_LINE_BYTES - of.size;
+    if (room > 0) of.bytes.push(bytes.subarray(0, room));
+    of.size += bytes.length;
+  };
+  const takePayload = (payload: Buffer): void => {
+    let from = 0;
+    for (let at = payload.indexOf(10); at !== -1; at = payload.indexOf(10, from)) {
+      add(channel, payload.subarray(from, at));
+      finish(channel);
+      from = at + 1;
+    }
+    if (from < payload.length) add(channel, payload.subarray(from));
+  };
+  const takeHeader = (chunk: Buffer): Buffer => {
+    const missing = HEADER_BYTES - header.length;
+    header = Buffer.concat([header, chunk.subarray(0, missing)]);
+    if (header.length === HEADER_BYTES) {
+      const stream = header.readUInt8(0);
+      channel = channels.get(stream) ?? { bytes: [], size: 0 };
+      channels.set(stream, channel);
+      left = header.readUInt32BE(4);
+      header = Buffer.alloc(0);
+    }
+    return chunk.subarray(missing);
+  };
+  return {
+    take: (chunk) => {
+      let rest = chunk;
+      while (rest.length > 0) {
+        if (left === 0) {
+          rest = takeHeader(rest);
+          continue;
+        }
+        takePayload(rest.subarray(0, left));
+        const taken = Math.min(left, rest.length);
+        left -= taken;
+        rest = rest.subarray(taken);
+      }
+    },
+    lines: () => {
+      for (const open of channels.values()) if (open.size > 0) finish(open);
+      return kept;
+    },
+  };
+}
+
+export interface Tail {
+  readonly member: string;
+  readonly sinceMs: number;
+  readonly maxLines: number;
+  readonly signal: AbortSignal;
+}
+
+/** The newest lines of a member's container; none when there is no container. @throws LeafwardError */
+export async function tailOf(
+  client: EngineClient,
+  deadlines: EngineDeadlines,
+  { member, sinceMs, maxLines, signal }: Tail,
+): Promise<readonly string[]> {
+  const name = containerName(member);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(deadlines.listMs)]);
+  const stream = await orUndefined(
+    client.open({
+      doing: `read the log of container ${name}`,
+      method: 'GET',
+      path: `/containers/${encodeURIComponent(name)}/logs`,
+      query: { stdout: true, stderr: true, since: (sinceMs / 1000).toFixed(3), tail: maxLines },
+      deadlineMs: deadlines.inspectMs,
+      signal: limit,
+    }),
+  );
+  if (stream === undefined) return [];
+  const lines = collectLogLines(maxLines);
+  await new Promise<void>((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => lines.take(chunk));
+    stream.on('end', () => resolve());
+    const broken = (): void =>
+      reject(
+        new LeafwardError('unavailable', `read the log of container ${name}: it broke off`, {
+          retry: 'later',
+        }),
+      );
+    stream.on('error', broken);
+    stream.on('close', broken);
+  });
+  return lines.lines();
+}
