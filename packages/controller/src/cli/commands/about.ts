@@ -1,0 +1,43 @@
+// leafward version, completion and exit-codes: about the program itself; needs no controller.
+import { readFileSync } from 'node:fs';
+import { Argument, type Command } from 'commander';
+import { addCommand, type Tree } from '../command.js';
+import { renderBashCompletion } from '../completion.js';
+import { EXIT_CODES_TEXT } from '../exit-codes.js';
+
+/** The version of this package, from its package.json. */
+export function ownVersion(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
+}
+
+export function addAbout(program: Command, tree: Tree): void {
+  addCommand(program, tree, {
+    usage: 'version',
+    summary: 'the version of this program',
+    async act(run) {
+      run.show(
+        { version: ownVersion(), node: process.version },
+        (data) => `leafward ${data.version}`,
+      );
+    },
+  });
+  const { write } = tree.context.terminal;
+  program
+    .command('completion')
+    .description('a script that completes commands and options')
+    .addArgument(new Argument('<shell>').choices(['bash']))
+    .addHelpText('after', '\nbash: source <(leafward completion bash)')
+    .action(() => {
+      write(renderBashCompletion(program));
+      tree.end(0);
+    });
+  program
+    .command('exit-codes')
+    .description('what the exit codes mean')
+    .addHelpText('after', `\n${EXIT_CODES_TEXT}`)
+    .action(() => {
+      write(`${EXIT_CODES_TEXT}\n`);
+      tree.end(0);
+    });
+}

@@ -1,0 +1,100 @@
+// leafward plan: makes plans and shows them. Nothing here changes the fleet.
+import { Option, type Command } from 'commander';
+import type { Goal, Plan } from '@leafward/shared/gen/domain.js';
+import { addCommand, required, type Tree } from '../command.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { renderPlans } from '../render/lists.js';
+import { isRefused, renderPlan } from '../render/plan.js';
+import type { Run } from '../run.js';
+
+/** An image is resolved by an agent at a registry while the plan is made. */
+const PLAN_DEADLINE_MS = 120_000;
+
+export async function makePlan(run: Run, goal: Goal): Promise<Plan> {
+  const client = await run.client();
+  const { plan } = await client.makePlan({ goal }, { ...run.call, deadlineMs: PLAN_DEADLINE_MS });
+  return plan;
+}
+
+async function planAndShow(run: Run, goal: Goal): Promise<ExitCode> {
+  const plan = await makePlan(run, goal);
+  run.show(plan, renderPlan);
+  return isRefused(plan) ? EXIT.refused : EXIT.done;
+}
+
+export function addPlan(program: Command, tree: Tree): void {
+  const plan = program
+    .command('plan')
+    .description('make a plan and look at it; leafward apply carries it out');
+  addDeploy(plan, tree);
+  addChanges(plan, tree);
+  addReads(plan, tree);
+}
+
+function addDeploy(plan: Command, tree: Tree): void {
+  addCommand(plan, tree, {
+    usage: 'deploy <file>',
+    summary: "what would change to make the fleet as the manifest says ('-': stdin)",
+    async act(run, _, file = '') {
+      const manifest = await run.context.readInput(file, run.context.signal);
+      return planAndShow(run, { kind: 'deploy', manifest });
+    },
+  });
+}
+
+function addChanges(plan: Command, tree: Tree): void {
+  addCommand<{ image: string }>(plan, tree, {
+    usage: 'update <service>',
+    summary: 'a new image for a service, leafs first and the leader last',
+    options: [required(new Option('--image <reference>', 'resolved to a digest once, now'))],
+    act: (run, { image }, service = '') => planAndShow(run, { kind: 'update', service, image }),
+  });
+  addCommand<{ to: string }>(plan, tree, {
+    usage: 'promote <service>',
+    summary: 'hand leadership over to a mirror, gracefully',
+    options: [required(new Option('--to <member>', 'who leads then'))],
+    act: (run, { to }, service = '') => planAndShow(run, { kind: 'promote', service, to }),
+  });
+  addCommand<{ to?: string; leaderIsOff?: string }>(plan, tree, {
+    usage: 'failover <service>',
+    summary: 'for a dead leader: fence it, choose the best mirror, promote it by force',
+    options: [
+      new Option('--to <member>', 'this mirror instead of the most advanced one'),
+      new Option(
+        '--leader-is-off <reason>',
+        'your own word that the leader is off and stays off, when its host cannot say it',
+      ),
+    ],
+    act: (run, { to, leaderIsOff }, service = '') =>
+      planAndShow(run, { kind: 'failover', service, to, leaderIsOff }),
+  });
+  addCommand<{ member?: string }>(plan, tree, {
+    usage: 'backup <service>',
+    summary: 'a live backup, of a caught-up mirror unless told otherwise',
+    options: [new Option('--member <member>', 'from this member')],
+    act: (run, { member }, service = '') =>
+      planAndShow(run, { kind: 'backup', service, member, name: '' }),
+  });
+}
+
+function addReads(plan: Command, tree: Tree): void {
+  addCommand(plan, tree, {
+    usage: 'show <id>',
+    summary: 'a plan that was made before',
+    async act(run, _, id = '') {
+      const { plan: found } = await (await run.client()).getPlan({ id }, run.call);
+      run.show(found, renderPlan);
+    },
+  });
+  addCommand(plan, tree, {
+    usage: 'list',
+    summary: 'plans that were made, newest first',
+    async act(run) {
+      const { plans } = await (await run.client()).listPlans({}, run.call);
+      run.show(
+        [...plans].sort((a, b) => b.madeAt - a.madeAt),
+        renderPlans,
+      );
+    },
+  });
+}

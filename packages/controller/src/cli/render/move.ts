@@ -1,0 +1,67 @@
+// A goal and a move in one line each. Pure.
+import { unreachable } from '@leafward/shared/assert.js';
+import type { Goal, Image, Move } from '@leafward/shared/gen/domain.js';
+import { formatBytes } from './units.js';
+
+/** update cortex to registry:5000/synapse-cortex:v2.150.0 */
+export function describeGoal(goal: Goal): string {
+  switch (goal.kind) {
+    case 'deploy':
+      return 'deploy the manifest';
+    case 'update':
+      return `update ${goal.service} to ${describeImage(goal.resolved, goal.image)}`;
+    case 'promote':
+      return `promote ${goal.to} to lead ${goal.service}`;
+    case 'failover':
+      return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}`;
+    case 'backup':
+      return `back ${goal.service} up${goal.member === undefined ? '' : ` from ${goal.member}`}`;
+    default:
+      return unreachable(goal);
+  }
+}
+
+function describeImage(image: Image | undefined, written: string): string {
+  if (image === undefined) return written;
+  return image.version === undefined ? image.reference : `${image.version} (${image.reference})`;
+}
+
+/** recreate 03.cortex on bravo: 2.113.0 → 2.150.0 */
+export function describeMove(move: Move): string {
+  switch (move.kind) {
+    case 'pull': {
+      const size =
+        move.image.sizeBytes === undefined ? '' : ` (${formatBytes(move.image.sizeBytes)})`;
+      return `pull ${move.image.reference}${size} on ${move.hosts.join(', ')}`;
+    }
+    case 'place':
+      return `place ${move.intent.member} on ${move.host} as ${placedAs(move.intent.role, move.intent.upstream?.member)}`;
+    case 'recreate':
+      return `recreate ${move.member} on ${move.host}${recreatedTo(move.fromVersion, move.spec.image)}`;
+    case 'remove':
+      return `remove ${move.member} from ${move.host}; its storage stays`;
+    case 'hand-over':
+      return `hand leadership over from ${move.from} to ${move.to}: term ${move.term}`;
+    case 'fence':
+      return `fence ${move.member} on ${move.host}: retired at term ${move.term}`;
+    case 'choose':
+      return `choose the most advanced of ${move.candidates.join(', ')}; ${move.expected} as it looks now`;
+    case 'force-promote':
+      return `promote the chosen mirror by force: term ${move.term}`;
+    case 'repoint':
+      return `re-point ${move.members.join(', ')} to the new leader`;
+    case 'back-up':
+      return `back up ${move.member} on ${move.host} as ${move.name}`;
+    default:
+      return unreachable(move);
+  }
+}
+
+const placedAs = (role: string, upstream: string | undefined): string =>
+  upstream === undefined ? role : `${role} of ${upstream}`;
+
+function recreatedTo(from: string | undefined, image: Image): string {
+  const to = image.version ?? image.reference;
+  if (from === undefined) return ` with ${to}`;
+  return from === to ? ` (still ${to})` : `: ${from} → ${to}`;
+}

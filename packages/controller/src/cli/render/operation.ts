@@ -1,0 +1,192 @@
+// An operation: where each move is, what it waits for, how it ended and what to do next. Pure.
+import type { Operation, OperationEvent } from '@leafward/shared/gen/domain.js';
+import { describeGoal, describeMove } from './move.js';
+import { renderWait } from './outlook.js';
+import type { Colour, Style } from './style.js';
+import { padStart, plural, wrap } from './text.js';
+import { formatClock, formatDuration } from './units.js';
+
+/** How an operation stands, as a program's end would say it. */
+export type Verdict = 'done' | 'running' | 'paused-by-failure' | 'paused-by-operator' | 'aborted';
+
+export function verdictOf(operation: Operation): Verdict {
+  if (operation.state !== 'paused') return operation.state;
+  const failed = operation.progress.some((progress) => progress.state === 'failed');
+  return failed ? 'paused-by-failure' : 'paused-by-operator';
+}
+
+/** Index of the move that is on now, or that comes next; undefined when all are done. */
+export function currentMove(operation: Operation): number | undefined {
+  const at = operation.moves.findIndex((_, i) => operation.progress[i]?.state !== 'done');
+  return at === -1 ? undefined : at;
+}
+
+const STATE_COLOURS: Readonly<Record<Operation['state'], Colour>> = {
+  running: 'cyan',
+  paused: 'yellow',
+  done: 'green',
+  aborted: 'red',
+};
+
+/** For the status screen: two lines and the wait. */
+export function renderOperationLines(operation: Operation, style: Style): readonly string[] {
+  const state = style.paint(STATE_COLOURS[operation.state], operation.state);
+  const lines = [
+    `  ${operation.id}  ${describeGoal(operation.goal)} · ${state} for ${formatDuration(style.now - operation.createdAt)} · by ${operation.createdBy}`,
+  ];
+  const at = currentMove(operation);
+  const move = at === undefined ? undefined : operation.moves[at];
+  if (at !== undefined && move !== undefined) {
+    const where = `move ${at + 1} of ${operation.moves.length}: ${describeMove(move)}`;
+    lines.push(wrap(where, { columns: style.columns, first: '    ' }));
+    const wait = operation.progress[at]?.wait;
+    if (wait !== undefined) lines.push(...renderWait(wait, '    ', style));
+  }
+  if (operation.reason !== undefined)
+    lines.push(wrap(operation.reason, { columns: style.columns, first: '    ' }));
+  return lines;
+}
+
+/** The whole operation, move by move. */
+export function renderOperation(operation: Operation, style: Style): string {
+  const state = style.paint(STATE_COLOURS[operation.state], operation.state);
+  const took = formatDuration((operation.endedAt ?? style.now) - operation.createdAt);
+  const lines = [
+    wrap(`${style.paint('bold', operation.id)}: ${describeGoal(operation.goal)}`, {
+      columns: style.columns,
+      first: 'operation ',
+    }),
+    `${state} ${operation.endedAt === undefined ? 'for' : 'in'} ${took} · by ${operation.createdBy} · from plan ${operation.planId}${operation.abortRequested && operation.state !== 'aborted' ? ` · ${style.paint('yellow', 'aborts at the next safe point')}` : ''}`,
+    '',
+    ...operation.moves.flatMap((_, i) => moveLines(operation, i, style)),
+  ];
+  if (operation.chosen !== undefined)
+    lines.push(
+      '',
+      wrap(`chosen: ${operation.chosen}${because(operation.chosenBecause)}`, {
+        columns: style.columns,
+        first: '',
+        rest: '  ',
+      }),
+    );
+  lines.push('', ...endLines(operation, style));
+  return lines.join('\n');
+}
+
+const because = (reason: string | undefined): string => (reason === undefined ? '' : `, ${reason}`);
+
+function moveLines(operation: Operation, i: number, style: Style): readonly string[] {
+  const move = operation.moves[i];
+  const progress = operation.progress[i];
+  if (move === undefined) return [];
+  const state = progress?.state ?? 'pending';
+  const mark = { pending: '·', begun: '▸', done: '✓', failed: '✗' }[state];
+  const colour = ({ pending: 'dim', begun: 'cyan', done: 'green', failed: 'red' } as const)[state];
+  const number = padStart(String(i + 1), String(operation.moves.length).length);
+  const first = `  ${mark} ${number}  `;
+  const line = wrap(`${describeMove(move)}${timing(operation, i, style)}`, {
+    columns: style.columns,
+    first,
+  });
+  const below = ' '.repeat(first.length);
+  const lines = [
+    state === 'pending'
+      ? style.paint('dim', line)
+      : line.replace(mark, () => style.paint(colour, mark)),
+  ];
+  if (progress?.note !== undefined && state !== 'pending')
+    lines.push(wrap(progress.note, { columns: style.columns, first: below }));
+  if (progress?.wait !== undefined && operation.endedAt === undefined)
+    lines.push(...renderWait(progress.wait, below, style));
+  return lines;
+}
+
+function timing(operation: Operation, i: number, style: Style): string {
+  const progress = operation.progress[i];
+  const expected = operation.moves[i]?.expectedMs;
+  const usual = expected === undefined ? '' : ` of about ${formatDuration(expected)}`;
+  if (progress?.begunAt === undefined)
+    return expected === undefined ? '' : ` (about ${formatDuration(expected)})`;
+  const attempt = progress.attempt > 1 ? `, attempt ${progress.attempt}` : '';
+  const end = progress.endedAt ?? operation.endedAt;
+  const took = formatDuration(Math.max(0, (end ?? style.now) - progress.begunAt));
+  return end === undefined ? ` (${took}${usual}${attempt})` : ` (${took}${attempt})`;
+}
+
+function endLines(operation: Operation, style: Style): readonly string[] {
+  const reason = operation.reason === undefined ? '' : `: ${operation.reason}`;
+  const said = (text: string): string =>
+    wrap(text, { columns: style.columns, first: '', rest: '  ' });
+  switch (verdictOf(operation)) {
+    case 'done':
+      return [style.paint('green', `done: ${plural(operation.moves.length, 'move')}`)];
+    case 'aborted':
+      return [
+        said(`${style.paint('red', 'aborted')}${reason}`),
+        'what was done stays done; see it with: leafward status',
+      ];
+    case 'paused-by-failure':
+      return [
+        said(`${style.paint('red', 'paused by a failure')}${reason}`),
+        `next: leafward why ${operation.id}, then leafward operation resume ${operation.id}, or leafward operation abort ${operation.id}`,
+      ];
+    case 'paused-by-operator':
+      return [
+        said(`${style.paint('yellow', 'paused')}${reason}`),
+        `next: leafward operation resume ${operation.id}`,
+      ];
+    default:
+      return [`follow it with: leafward operation watch ${operation.id}`];
+  }
+}
+
+export function renderEvents(events: readonly OperationEvent[], style: Style): string {
+  return events
+    .map(({ at, text }) => wrap(text, { columns: style.columns, first: `  ${formatClock(at)}  ` }))
+    .join('\n');
+}
+
+/** What a terminal that cannot redraw is told: one line for each thing that changed since `before`. */
+export function operationChanges(
+  before: Operation | undefined,
+  after: Operation,
+): readonly string[] {
+  const lines: string[] = [];
+  const count = after.moves.length;
+  if (before === undefined)
+    lines.push(`${after.id}: ${describeGoal(after.goal)}, ${plural(count, 'move')}`);
+  after.moves.forEach((move, i) => {
+    const now = after.progress[i];
+    const was = before?.progress[i];
+    if (now === undefined) return;
+    const said = `move ${i + 1}/${count} ${describeMove(move)}`;
+    if (now.state !== (was?.state ?? 'pending') || now.attempt > Math.max(1, was?.attempt ?? 1))
+      lines.push(`${said}: ${movedTo(now)}`);
+    else if (now.note !== undefined && now.note !== was?.note) lines.push(`${said}: ${now.note}`);
+    const waitsAnew = now.wait !== undefined && now.wait.message !== was?.wait?.message;
+    if (waitsAnew && now.wait !== undefined)
+      lines.push(
+        `${said} waits: ${now.wait.message} [${now.wait.code}]; to go on: ${now.wait.unblock}`,
+      );
+  });
+  if (after.chosen !== undefined && after.chosen !== before?.chosen)
+    lines.push(`chosen: ${after.chosen}${because(after.chosenBecause)}`);
+  if (after.abortRequested && before?.abortRequested === false)
+    lines.push('abort asked for: it ends at the next safe point');
+  if (before !== undefined && after.state !== before.state)
+    lines.push(
+      `${after.id} is ${after.state}${after.reason === undefined ? '' : `: ${after.reason}`}`,
+    );
+  return lines;
+}
+
+function movedTo(progress: Operation['progress'][number]): string {
+  const attempt = progress.attempt > 1 ? ` (attempt ${progress.attempt})` : '';
+  const note = progress.note === undefined ? '' : `: ${progress.note}`;
+  const { begunAt, endedAt } = progress;
+  const took =
+    begunAt === undefined || endedAt === undefined
+      ? ''
+      : ` in ${formatDuration(endedAt - begunAt)}`;
+  return `${progress.state}${took}${attempt}${note}`;
+}

@@ -1,0 +1,112 @@
+// A plan as it is reviewed: gates, moves with their causes, refusals, downtime, and the next command. Pure.
+import type { FieldChange, Gate, Move, Plan } from '@leafward/shared/gen/domain.js';
+import { describeGoal, describeMove } from './move.js';
+import { renderEvidence, renderRefusal } from './outlook.js';
+import type { Style } from './style.js';
+import { padStart, plural, wrap } from './text.js';
+import { formatAge, formatDuration } from './units.js';
+
+/** True when the plan must not be carried out. */
+export function isRefused(plan: Plan): boolean {
+  return plan.refusals.length > 0 || plan.gates.some((gate) => !gate.passed);
+}
+
+export function renderPlan(plan: Plan, style: Style): string {
+  const made = formatAge(plan.madeAt, style.now);
+  const blocks: string[][] = [
+    [
+      wrap(`${style.paint('bold', plan.id)}: ${describeGoal(plan.goal)} (made ${made} ago)`, {
+        columns: style.columns,
+        first: 'plan ',
+      }),
+    ],
+  ];
+  if (plan.gates.length > 0)
+    blocks.push([style.paint('bold', 'gates'), ...plan.gates.flatMap((g) => gateLines(g, style))]);
+  if (plan.moves.length > 0) blocks.push(moveBlock(plan.moves, style));
+  if (plan.unchanged.length > 0)
+    blocks.push([
+      style.paint('bold', 'left alone'),
+      ...plan.unchanged.map((text) => style.paint('dim', hung(text, '  = ', style))),
+    ]);
+  if (plan.refusals.length > 0)
+    blocks.push([
+      style.paint('bold', 'refused'),
+      ...plan.refusals.flatMap((refusal) => renderRefusal(refusal, '  ', style)),
+    ]);
+  if (plan.warnings.length > 0)
+    blocks.push([
+      style.paint('bold', 'warnings'),
+      ...plan.warnings.map((text) =>
+        hung(text, '  ! ', style).replace('!', style.paint('yellow', '!')),
+      ),
+    ]);
+  blocks.push(endLines(plan, style));
+  return blocks.map((lines) => lines.join('\n')).join('\n\n');
+}
+
+const hung = (text: string, first: string, style: Style): string =>
+  wrap(text, { columns: style.columns, first });
+
+function gateLines(gate: Gate, style: Style): readonly string[] {
+  const mark = gate.passed ? '✓' : '✗';
+  const line = hung(`${gate.name}: ${gate.message}`, `  ${mark} `, style);
+  return [
+    line.replace(mark, style.paint(gate.passed ? 'green' : 'red', mark)),
+    ...renderEvidence(gate.evidence, '      ', style),
+  ];
+}
+
+function moveBlock(moves: readonly Move[], style: Style): string[] {
+  const digits = String(moves.length).length;
+  const lines = moves.flatMap((move, i) => {
+    const number = `  ${padStart(String(i + 1), digits)}  `;
+    const blank = ' '.repeat(number.length);
+    const expected =
+      move.expectedMs === undefined ? '' : `, about ${formatDuration(move.expectedMs)}`;
+    const cause =
+      move.cause === ''
+        ? []
+        : [style.paint('dim', hung(`because ${move.cause}`, `${blank}  `, style))];
+    return [
+      hung(`${describeMove(move)}${expected}`, number, style),
+      ...cause,
+      ...changeLines(move, `${blank}  `, style),
+    ];
+  });
+  return [style.paint('bold', 'moves'), ...lines];
+}
+
+function changeLines(move: Move, indent: string, style: Style): readonly string[] {
+  if (move.kind !== 'recreate') return [];
+  return move.changes.map((change) => hung(describeChange(change), indent, style));
+}
+
+function describeChange({ path, before, after }: FieldChange): string {
+  if (before === '') return `${path}: now ${after}`;
+  return after === '' ? `${path}: no more (was ${before})` : `${path}: ${before} → ${after}`;
+}
+
+function endLines(plan: Plan, style: Style): string[] {
+  if (isRefused(plan)) {
+    const reasons = plan.refusals.length + plan.gates.filter((gate) => !gate.passed).length;
+    return [
+      `${style.paint('red', 'This plan cannot be applied')}: ${plural(reasons, 'reason')} above. Nothing was changed.`,
+      ...(plan.services[0] === undefined ? [] : [`next: leafward why ${plan.services[0]}`]),
+    ];
+  }
+  if (plan.moves.length === 0) return ['Nothing to do: everything is as wanted already.'];
+  const expected = plan.moves.every((move) => move.expectedMs !== undefined)
+    ? `, about ${formatDuration(plan.moves.reduce((sum, move) => sum + (move.expectedMs ?? 0), 0))} in all`
+    : '';
+  const downtime =
+    plan.expectedDowntimeMs === undefined
+      ? 'not known yet (nothing like it was done before)'
+      : plan.expectedDowntimeMs === 0
+        ? 'none'
+        : formatDuration(plan.expectedDowntimeMs);
+  return [
+    `${plural(plan.moves.length, 'move')}${expected}; expected downtime: ${downtime}`,
+    `next: ${style.paint('cyan', `leafward apply ${plan.id}`)}`,
+  ];
+}
