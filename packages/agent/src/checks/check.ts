@@ -29,11 +29,14 @@ export interface CheckContext {
 }
 
 export interface DiskLatency {
+  /** Both 0 when `samples` is 0: never probed so far. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly samples: number;
   readonly probedAt: number;
   readonly writeAwaitMs?: number | undefined;
+  /** A probe that began then has not come back. */
+  readonly hungSince?: number | undefined;
 }
 
 export interface CheckResult {
@@ -59,8 +62,14 @@ export interface Check {
 
 /** Applies and takes back what can be applied; returns what it changed, in order. */
 export interface Tuner {
-  apply(checks: readonly string[], options: { readonly dryRun: boolean }): Promise<readonly TuneChange[]>;
-  undo(checks: readonly string[], options: { readonly dryRun: boolean }): Promise<readonly TuneChange[]>;
+  apply(
+    checks: readonly string[],
+    options: { readonly dryRun: boolean },
+  ): Promise<readonly TuneChange[]>;
+  undo(
+    checks: readonly string[],
+    options: { readonly dryRun: boolean },
+  ): Promise<readonly TuneChange[]>;
 }
 
 export type { Finding };

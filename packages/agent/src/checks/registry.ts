@@ -1,0 +1,47 @@
+// Every check, in the order in which findings are shown. A new check is one file and one line here.
+import { addressTranslation } from './address-translation.js';
+import type { Check } from './check.js';
+import { clockOffset } from './clock-offset.js';
+import { diskLatency } from './disk-latency.js';
+import { dockerEngine } from './docker-engine.js';
+import { freeSpaceBackup } from './free-space-backup.js';
+import { freeSpaceBoot } from './free-space-boot.js';
+import { freeSpaceGuide } from './free-space-guide.js';
+import { logForwarder } from './log-forwarder.js';
+import { memorySize } from './memory-size.js';
+import { nameResolution } from './name-resolution.js';
+import { openFiles } from './open-files.js';
+import { portCollision } from './port-collision.js';
+import { restartPolicy } from './restart-policy.js';
+import { storageMedium } from './storage-medium.js';
+import { storageOwner } from './storage-owner.js';
+import { swap } from './swap.js';
+import { vmDirtyBackground } from './vm-dirty-background-ratio.js';
+import { vmDirtyExpire } from './vm-dirty-expire-centisecs.js';
+import { vmDirty } from './vm-dirty-ratio.js';
+import { vmDirtyWriteback } from './vm-dirty-writeback-centisecs.js';
+import { vmSwappiness } from './vm-swappiness.js';
+
+export const allChecks: readonly Check[] = [
+  restartPolicy,
+  dockerEngine,
+  clockOffset,
+  storageMedium,
+  diskLatency,
+  freeSpaceBoot,
+  freeSpaceBackup,
+  freeSpaceGuide,
+  storageOwner,
+  portCollision,
+  nameResolution,
+  addressTranslation,
+  openFiles,
+  memorySize,
+  swap,
+  vmSwappiness,
+  vmDirtyExpire,
+  vmDirtyWriteback,
+  vmDirtyBackground,
+  vmDirty,
+  logForwarder,
+];
