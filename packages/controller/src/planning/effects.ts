@@ -6,7 +6,11 @@ import type { Topology } from '@leafward/shared/topology.js';
 
 export type Effect =
   /** Replaces the intents of these members in their hosts' intents; each host's generation rises by one. */
-  | { readonly kind: 'set-intents'; readonly host: string; readonly intents: readonly MemberIntent[] }
+  | {
+      readonly kind: 'set-intents';
+      readonly host: string;
+      readonly intents: readonly MemberIntent[];
+    }
   /** Takes a member out of a host's intent. */
   | { readonly kind: 'drop-intent'; readonly host: string; readonly member: string }
   | { readonly kind: 'set-topology'; readonly topology: Topology }

@@ -585,6 +585,8 @@ export interface MoveProgress {
   readonly endedAt?: number | undefined;
   readonly note?: string | undefined;
   readonly wait?: Wait | undefined;
+  readonly runIdBefore?: string | undefined;
+  readonly targetPosition?: number | undefined;
 }
 
 export interface Operation {

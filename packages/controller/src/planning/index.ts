@@ -1,0 +1,8 @@
+// The one door into planning: pure functions from a snapshot to data. Nothing here asks, logs, waits or reads a
+// clock; the same input always gives the same answer.
+export { advance, type Advance } from './advance.js';
+export { explain } from './explain.js';
+export { imagesNeeded, type ImageNeeded } from './images-needed.js';
+export { controlOperation, newOperation } from './operation.js';
+export { planGoal } from './plan-goal.js';
+export { buildStatus } from './status.js';
