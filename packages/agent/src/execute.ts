@@ -1,0 +1,206 @@
+// Carries out one member's steps in order and has no opinions: journal started, call the driver, journal the
+// outcome, stop at the first failure. Must never start on a retired storage or without the permit (I1, I2):
+// both are asked once more right before the start, since stopping may have taken long.
+import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { AssertionError, unreachable } from '@leafward/shared/assert.js';
+import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { Logger } from '@leafward/shared/log.js';
+import type { Engine, EngineMember } from './engines/engine.js';
+import type { Journal } from './journal.js';
+import { readMarker, writeMarker } from './marker.js';
+import type { Permits } from './permits.js';
+import { renderStep, type Step } from './plan/steps.js';
+import type { Runtime } from './runtimes/runtime.js';
+import { resolveUser } from './runtimes/process/user.js';
+
+/** What a chain of steps works with. */
+export interface Hands {
+  readonly journal: Journal;
+  readonly permits: Permits;
+  readonly now: () => number;
+  readonly log: Logger;
+  readonly runtimeOf: (intent: MemberIntent) => Runtime;
+  /** @throws LeafwardError `invalid` for a kind that this agent does not know. */
+  readonly engineOf: (intent: MemberIntent) => Engine;
+}
+
+export interface Chain {
+  readonly intent: MemberIntent;
+  readonly steps: readonly Step[];
+  /** Why the rest of the steps is out of date, if it is: asked before each step. */
+  readonly obsolete: () => string | undefined;
+  readonly onActivity: (text: string | undefined) => void;
+}
+
+export interface ChainResult {
+  readonly done: number;
+  /** Set when a step failed; an abort and an outdated rest are no failures. */
+  readonly error?: string | undefined;
+  readonly sentence: string;
+}
+
+/** Never throws but AssertionError. */
+export async function executeSteps(
+  chain: Chain,
+  hands: Hands,
+  signal: AbortSignal,
+): Promise<ChainResult> {
+  let done = 0;
+  for (const step of chain.steps) {
+    const reason = signal.aborted ? 'the agent ends' : chain.obsolete();
+    if (reason !== undefined) return { done, sentence: `left ${renderStep(step)}: ${reason}` };
+    chain.onActivity(renderStep(step));
+    try {
+      await journaled(step, chain.intent, hands, signal);
+      done += 1;
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      if (isAbort(error) || signal.aborted)
+        return { done, sentence: `broke off ${renderStep(step)}` };
+      return {
+        done,
+        error: messageOf(error),
+        sentence: `${step.kind} failed: ${messageOf(error)}`,
+      };
+    } finally {
+      chain.onActivity(undefined);
+    }
+    hands.log.info({ member: step.member, step: step.kind }, `${renderStep(step)}: done`);
+  }
+  const names = chain.steps.map((step) => step.kind).join(', ');
+  return { done, sentence: `${names} of ${chain.intent.member}` };
+}
+
+async function journaled(
+  step: Step,
+  intent: MemberIntent,
+  hands: Hands,
+  signal: AbortSignal,
+): Promise<void> {
+  const written = await journalStart(step, intent, hands);
+  let failure: unknown;
+  try {
+    await perform(step, intent, hands, signal);
+  } catch (error) {
+    failure = error;
+  }
+  if (written) {
+    const error = failure === undefined ? undefined : messageOf(failure);
+    await hands.journal.append({ kind: 'step-ended', member: step.member, error });
+  }
+  if (failure !== undefined) throw failure;
+}
+
+/** A step that can only make things safer is done even when the journal cannot be written. */
+async function journalStart(step: Step, intent: MemberIntent, hands: Hands): Promise<boolean> {
+  try {
+    await hands.journal.append({
+      kind: 'step-started',
+      at: hands.now(),
+      member: step.member,
+      step: step.kind,
+      storage: step.kind === 'start' ? step.storage : intent.spec.storage,
+      cause: step.cause,
+    });
+    return true;
+  } catch (error) {
+    const fences = step.kind === 'stop' || step.kind === 'set-restart-policy';
+    if (!fences || error instanceof AssertionError) throw error;
+    hands.log.error({ member: step.member, err: error }, 'stopping without a journal');
+    return false;
+  }
+}
+
+async function perform(
+  step: Step,
+  intent: MemberIntent,
+  hands: Hands,
+  signal: AbortSignal,
+): Promise<void> {
+  const runtime = hands.runtimeOf(intent);
+  switch (step.kind) {
+    case 'pull':
+      await runtime.pull(step.image, () => undefined, signal);
+      return;
+    case 'set-restart-policy':
+      return runtime.setRestartPolicyNo(step.container, signal);
+    case 'stop':
+      await runtime.stop(step.member, step.graceMs, signal);
+      hands.engineOf(intent).forget(step.member);
+      return;
+    case 'remove':
+      return runtime.remove(step.member, signal);
+    case 'create':
+      return runtime.create(step.container, signal);
+    case 'start':
+      await assertMayStart(step, intent, hands);
+      return runtime.start(step.member, signal);
+    default:
+      return performWrite(step, intent, hands);
+  }
+}
+
+type WriteStep = Exclude<
+  Step,
+  { kind: 'pull' | 'set-restart-policy' | 'stop' | 'remove' | 'create' | 'start' }
+>;
+
+async function performWrite(step: WriteStep, intent: MemberIntent, hands: Hands): Promise<void> {
+  switch (step.kind) {
+    case 'write-marker':
+      return writeMarker(step.storage, step.marker, await resolveUser(intent.spec.user));
+    case 'write-role':
+      return hands.engineOf(intent).writeRole(engineMember(intent), step.wanted);
+    case 'write-retired-role':
+      return hands.engineOf(intent).writeRetired(engineMember(intent), step.newLeaderUrl);
+    case 'journal-retirement':
+      hands.log.warn(
+        { member: step.member, storage: step.retirement.storage, term: step.retirement.term },
+        `retired ${step.retirement.storage}: ${step.cause}`,
+      );
+      await hands.journal.append({ kind: 'retired', retirement: step.retirement });
+      return;
+    case 'journal-retired-start':
+      hands.log.error(
+        { member: step.member, storage: step.storage },
+        `a retired member was started by somebody else: ${step.storage} (I2)`,
+      );
+      await hands.journal.append({
+        kind: 'retired-start-seen',
+        storage: step.storage,
+        member: step.member,
+      });
+      return;
+    case 'journal-retired-stop':
+      await hands.journal.append({ kind: 'retirement-proven', storage: step.storage });
+      return;
+    default:
+      return unreachable(step);
+  }
+}
+
+async function assertMayStart(
+  step: Extract<Step, { kind: 'start' }>,
+  intent: MemberIntent,
+  hands: Hands,
+): Promise<void> {
+  const marker = await readMarker(intent.spec.storage);
+  const retired = marker.kind === 'found' && marker.marker.retired !== undefined;
+  if (retired || marker.kind === 'unreadable')
+    throw new LeafwardError(
+      'refused',
+      `start ${step.member}: ${marker.kind === 'unreadable' ? marker.error : 'its storage is retired'} (I2)`,
+    );
+  if (step.permitTerm === undefined) return;
+  if (hands.permits.of(step.member, step.permitTerm).leftMs > 0) return;
+  throw new LeafwardError(
+    'refused',
+    `start ${step.member}: the permit for term ${step.permitTerm} ran out before the start (I1); ` +
+      'it is started when a controller confirms the term again',
+    { retry: 'later' },
+  );
+}
+
+export function engineMember(intent: MemberIntent): EngineMember {
+  return { member: intent.member, service: intent.service, spec: intent.spec };
+}

@@ -1,0 +1,143 @@
+// What a record does to the state. Pure; a record that cannot follow what came before is an error, because
+// then either the journal or the program is broken and acting on it could make two leaders.
+import { assert, unreachable } from '@leafward/shared/assert.js';
+import type { HostIntent, Outcome } from '@leafward/shared/gen/domain.js';
+import type { JournalRecord, JournalState, RequestRecord } from './records.js';
+
+/** Settled requests that are remembered, so that one sent again is known (I12). */
+export const SETTLED_KEPT = 1000;
+
+/** @throws AssertionError when the record is illegal after this state. */
+export function fold(state: JournalState, record: JournalRecord): JournalState {
+  switch (record.kind) {
+    case 'intent-accepted':
+      return acceptIntent(state, record.intent);
+    case 'request-started': {
+      const { request } = record;
+      assert(!(request.id in state.requests), `request ${request.id} was started before (I12)`);
+      const begun: RequestRecord = { request, startedAt: record.at, acknowledged: false };
+      return { ...state, requests: { ...state.requests, [request.id]: begun } };
+    }
+    case 'request-settled':
+      return settle(state, record.outcome);
+    case 'outcomes-acknowledged':
+      return acknowledge(state, record.ids);
+    case 'promotion-begun': {
+      const earlier = state.promotions[record.member] ?? 0;
+      assert(record.term >= earlier, `promotion of ${record.member} fell from term ${earlier}`);
+      return { ...state, promotions: { ...state.promotions, [record.member]: record.term } };
+    }
+    case 'retired':
+    case 'retirement-proven':
+    case 'retired-start-seen':
+      return foldRetirement(state, record);
+    case 'step-started':
+      return startStep(state, record);
+    case 'step-ended': {
+      const { [record.member]: step, ...steps } = state.steps;
+      assert(step !== undefined, `a step of ${record.member} ended that had not begun`);
+      return { ...state, steps };
+    }
+    case 'snapshot':
+      return record.state;
+    default:
+      return unreachable(record);
+  }
+}
+
+function acceptIntent(state: JournalState, intent: HostIntent): JournalState {
+  const known = state.intent;
+  if (known !== undefined) {
+    assert(intent.epoch >= known.epoch, `epoch ${intent.epoch} is older than ${known.epoch} (I11)`);
+    assert(
+      intent.generation > known.generation,
+      `generation ${intent.generation} does not follow ${known.generation} (I11)`,
+    );
+  }
+  const terms = { ...state.terms };
+  for (const { service, term } of intent.members) {
+    assert(term >= (terms[service] ?? 0), `the term of ${service} fell to ${term} (I11)`);
+    terms[service] = term;
+  }
+  return { ...state, intent, terms };
+}
+
+function settle(state: JournalState, outcome: Outcome): JournalState {
+  const id = outcome.requestId;
+  const known = state.requests[id];
+  assert(outcome.state !== 'running', `request ${id} cannot settle as running`);
+  assert(known?.outcome === undefined, `request ${id} has an outcome already (I12)`);
+  assert(
+    known !== undefined || outcome.state === 'refused',
+    `request ${id} has the outcome ${outcome.state} and was never started`,
+  );
+  const settled: RequestRecord = {
+    startedAt: known?.startedAt ?? outcome.startedAt,
+    outcome,
+    acknowledged: false,
+  };
+  const { [id]: _, ...others } = state.requests;
+  return { ...state, requests: forgetOldest({ ...others, [id]: settled }) };
+}
+
+function acknowledge(state: JournalState, ids: readonly string[]): JournalState {
+  const requests = { ...state.requests };
+  for (const id of ids) {
+    const known = requests[id];
+    if (known?.outcome !== undefined) requests[id] = { ...known, acknowledged: true };
+  }
+  return { ...state, requests };
+}
+
+/** Only acknowledged ones are forgotten: an outcome that nobody has stored yet must not be lost. */
+function forgetOldest(requests: JournalState['requests']): JournalState['requests'] {
+  const settled = Object.entries(requests).filter(([, one]) => one.acknowledged);
+  if (settled.length <= SETTLED_KEPT) return requests;
+  const gone = new Set(settled.slice(0, settled.length - SETTLED_KEPT).map(([id]) => id));
+  return Object.fromEntries(Object.entries(requests).filter(([id]) => !gone.has(id)));
+}
+
+function foldRetirement(
+  state: JournalState,
+  record: Extract<JournalRecord, { kind: 'retired' | 'retirement-proven' | 'retired-start-seen' }>,
+): JournalState {
+  if (record.kind === 'retired') {
+    const { retirement } = record;
+    const known = state.retirements[retirement.storage];
+    const next = { ...retirement, proven: known?.proven ?? false };
+    return { ...state, retirements: { ...state.retirements, [retirement.storage]: next } };
+  }
+  const known = state.retirements[record.storage];
+  assert(known !== undefined, `${record.kind} of ${record.storage}, which is not retired`);
+  if (record.kind === 'retirement-proven') {
+    const next = { ...known, proven: true };
+    return { ...state, retirements: { ...state.retirements, [record.storage]: next } };
+  }
+  // Counted once for each time that it was seen running: proof of the stop must come anew.
+  const next = { ...known, proven: false };
+  const count = state.starts[record.member] ?? { starts: 0, sinceRetired: 0 };
+  return {
+    ...state,
+    retirements: { ...state.retirements, [record.storage]: next },
+    starts: {
+      ...state.starts,
+      [record.member]: { ...count, sinceRetired: count.sinceRetired + 1 },
+    },
+  };
+}
+
+function startStep(
+  state: JournalState,
+  record: Extract<JournalRecord, { kind: 'step-started' }>,
+): JournalState {
+  const { member, step, cause, at } = record;
+  const steps = { ...state.steps, [member]: { step, cause, at } };
+  if (step !== 'start') return { ...state, steps };
+  assert(
+    state.retirements[record.storage] === undefined,
+    `a start of ${member} on the retired storage ${record.storage} (I2)`,
+  );
+  const count = state.starts[member] ?? { starts: 0, sinceRetired: 0 };
+  const starts = { ...state.starts, [member]: { ...count, starts: count.starts + 1 } };
+  return { ...state, steps, starts };
+}

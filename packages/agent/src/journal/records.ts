@@ -1,0 +1,87 @@
+// What an agent writes down before and after it acts, and what it knows from that. Types only.
+import type { HostIntent, Outcome, Request } from '@leafward/shared/gen/domain.js';
+
+/** A storage that lost its leadership by force; nothing starts from it (I2). */
+export interface StorageRetirement {
+  readonly member: string;
+  readonly service: string;
+  /** Absolute path; the key of the retirement, whatever member asks for it later. */
+  readonly storage: string;
+  readonly term: number;
+  readonly reason: string;
+  readonly at: number;
+  /** Where the new leader is found, for the engine's own way of making a start by hand harmless. */
+  readonly newLeaderUrl?: string | undefined;
+}
+
+export type JournalRecord =
+  | { readonly kind: 'intent-accepted'; readonly at: number; readonly intent: HostIntent }
+  | {
+      readonly kind: 'request-started';
+      readonly at: number;
+      readonly request: Request;
+    }
+  /** `outcome.state` is final: never `running`. Without a start before it: refused. */
+  | { readonly kind: 'request-settled'; readonly outcome: Outcome }
+  /** The controller has stored these outcomes. */
+  | { readonly kind: 'outcomes-acknowledged'; readonly ids: readonly string[] }
+  /** Written before the engine is called: from then on this member may lead in that term. */
+  | { readonly kind: 'promotion-begun'; readonly member: string; readonly term: number }
+  | { readonly kind: 'retired'; readonly retirement: StorageRetirement }
+  /** It was seen stopped after its retirement; seen running after this counts as a start (I2). */
+  | { readonly kind: 'retirement-proven'; readonly storage: string }
+  | { readonly kind: 'retired-start-seen'; readonly storage: string; readonly member: string }
+  | {
+      readonly kind: 'step-started';
+      readonly at: number;
+      readonly member: string;
+      readonly step: string;
+      readonly storage: string;
+      readonly cause: string;
+    }
+  | { readonly kind: 'step-ended'; readonly member: string; readonly error?: string | undefined }
+  /** First record of a compacted journal: everything before it. */
+  | { readonly kind: 'snapshot'; readonly state: JournalState };
+
+export interface RequestRecord {
+  readonly request?: Request | undefined;
+  readonly startedAt: number;
+  readonly outcome?: Outcome | undefined;
+  readonly acknowledged: boolean;
+}
+
+export interface StartCount {
+  readonly starts: number;
+  readonly sinceRetired: number;
+}
+
+export interface StepInFlight {
+  readonly step: string;
+  readonly cause: string;
+  readonly at: number;
+}
+
+/** The fold of all records. */
+export interface JournalState {
+  readonly intent?: HostIntent | undefined;
+  /** Newest term of each service that an intent told. */
+  readonly terms: Readonly<Record<string, number>>;
+  /** Newest term in which this agent began to promote a member. */
+  readonly promotions: Readonly<Record<string, number>>;
+  /** By storage path. */
+  readonly retirements: Readonly<Record<string, StorageRetirement & { readonly proven: boolean }>>;
+  readonly starts: Readonly<Record<string, StartCount>>;
+  /** By request id, oldest first: all unsettled ones and the newest settled ones. */
+  readonly requests: Readonly<Record<string, RequestRecord>>;
+  /** The step that each member was at. */
+  readonly steps: Readonly<Record<string, StepInFlight>>;
+}
+
+export const emptyState: JournalState = {
+  terms: {},
+  promotions: {},
+  retirements: {},
+  starts: {},
+  requests: {},
+  steps: {},
+};

@@ -1,0 +1,93 @@
+// The controller's word that a leader's term is still the current one. Valid from the moment the report
+// was *sent* that it answers, on the kernel's monotonic clock: time on the wire never makes it longer.
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { Permit } from '@leafward/shared/gen/domain.js';
+
+/** Milliseconds of CLOCK_MONOTONIC, which all processes of one boot share. */
+export function hostMonotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}
+
+export interface HeldPermit {
+  readonly term: number;
+  /** Host-monotonic; when the report was sent that this permit answers. */
+  readonly renewedAt: number;
+  readonly validMs: number;
+}
+
+export interface PermitState {
+  /** 0 when there is none of this term or it is over. */
+  readonly leftMs: number;
+  /** Since the last renewal, or since this agent first expected one in this term. */
+  readonly ageMs: number;
+}
+
+export interface Permits {
+  /** Replaces what is known of the members named; `sentAt` is host-monotonic. */
+  renew(permits: readonly Permit[], sentAt: number): void;
+  /** A member leads in this term from now on as far as this agent knows: its lease begins. */
+  expect(member: string, term: number): void;
+  of(member: string, term: number): PermitState;
+}
+
+export interface PermitsOptions {
+  readonly monotonic: () => number;
+  /**
+   * Where renewals are kept over a restart of the agent, so that a restart never lengthens a leader's lease.
+   * Not fsynced: what a power cut could lose is of no use after it.
+   */
+  readonly path: string;
+  readonly bootId: string;
+}
+
+export function openPermits(options: PermitsOptions): Permits {
+  const held = new Map<string, HeldPermit>(readHeld(options));
+  return {
+    renew(permits, sentAt) {
+      if (permits.length === 0) return;
+      for (const { member, term, validMs } of permits) {
+        const known = held.get(member);
+        if (known !== undefined && known.term > term) continue; // answers may overtake an intent
+        if (known !== undefined && known.term === term && known.renewedAt >= sentAt) continue;
+        held.set(member, { term, renewedAt: sentAt, validMs });
+      }
+      writeHeld(options, held);
+    },
+    expect(member, term) {
+      if ((held.get(member)?.term ?? -1) >= term) return;
+      held.set(member, { term, renewedAt: options.monotonic(), validMs: 0 });
+      writeHeld(options, held);
+    },
+    of(member, term) {
+      const permit = held.get(member);
+      if (permit === undefined) return { leftMs: 0, ageMs: 0 };
+      const ageMs = Math.max(0, options.monotonic() - permit.renewedAt);
+      if (permit.term !== term) return { leftMs: 0, ageMs };
+      return { leftMs: Math.max(0, permit.validMs - ageMs), ageMs };
+    },
+  };
+}
+
+interface HeldFile {
+  readonly bootId: string;
+  readonly held: readonly (readonly [string, HeldPermit])[];
+}
+
+function readHeld(options: PermitsOptions): HeldFile['held'] {
+  try {
+    const file = JSON.parse(readFileSync(options.path, 'utf8')) as HeldFile;
+    return file.bootId === options.bootId && Array.isArray(file.held) ? file.held : [];
+  } catch {
+    return []; // as if there had never been one: the strict side
+  }
+}
+
+function writeHeld(options: PermitsOptions, held: ReadonlyMap<string, HeldPermit>): void {
+  const file: HeldFile = { bootId: options.bootId, held: [...held] };
+  try {
+    writeFileSync(`${options.path}.new`, JSON.stringify(file), { mode: 0o600 });
+    renameSync(`${options.path}.new`, options.path);
+  } catch {
+    // A full disk only makes the next start of the agent stricter.
+  }
+}

@@ -1,0 +1,63 @@
+// Everything that planning may know of a host, as one immutable value. Types only; made by observe.ts and
+// by hand in tests.
+import type {
+  ContainerFact,
+  EngineFact,
+  MemberIntent,
+  StorageFact,
+} from '@leafward/shared/gen/domain.js';
+import type { StoredRole } from '../engines/engine.js';
+import type { JournalState } from '../journal/records.js';
+import type { MarkerReading } from '../marker.js';
+import type { PermitState } from '../permits.js';
+
+/** Another container or process that has the same storage open for writing. */
+export interface StorageUser {
+  readonly name: string;
+  readonly running: boolean;
+}
+
+/** After failures: how many in a row, and until when to leave it alone. */
+export interface Backoff {
+  /** `exit`: it ended soon after its start; `step`: something that was done to it failed. */
+  readonly cause: 'none' | 'exit' | 'step';
+  readonly failures: number;
+  /** Milliseconds left until the next try; 0: now. */
+  readonly leftMs: number;
+  readonly lastError?: string | undefined;
+}
+
+export interface ObservedMember {
+  readonly intent: MemberIntent;
+  /** Digest of the wanted spec. */
+  readonly specDigest: string;
+  readonly container: ContainerFact;
+  readonly engine: EngineFact;
+  readonly storage: StorageFact;
+  /** The storage's path without symbolic links; the one that retirements are kept under. */
+  readonly storagePath: string;
+  readonly marker: MarkerReading;
+  /** Undefined when it could not be read: then `storedRoleError` says why. */
+  readonly storedRole?: StoredRole | undefined;
+  readonly storedRoleError?: string | undefined;
+  readonly imagePresent: boolean;
+  /** Others only, not this member's own container. */
+  readonly storageUsers: readonly StorageUser[];
+  /** Name of the member's own container in the runtime's list. */
+  readonly containerName: string;
+  readonly permit: PermitState;
+  readonly backoff: Backoff;
+  /** Last lines of its output, when it has exited. */
+  readonly lastLines: readonly string[];
+  /** A promote request of this member is being carried out now. */
+  readonly promoting: boolean;
+}
+
+export interface Observed {
+  readonly now: number;
+  readonly fleet?: string | undefined;
+  readonly journal: JournalState;
+  readonly members: readonly ObservedMember[];
+  /** When each wait began that was there in the pass before, by `member/code`. */
+  readonly waitingSince: Readonly<Record<string, number>>;
+}

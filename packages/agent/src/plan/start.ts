@@ -1,0 +1,187 @@
+// What must be true before a start, and the steps of one: marker, role, start. Each rule is a named wait or
+// refusal; none is asked twice. Pure.
+import type { WantedRole } from '../engines/engine.js';
+import type { Draft } from './draft.js';
+import type { ObservedMember } from './observed.js';
+
+/** True when a start must not be; the reasons are then in the draft. */
+export function forbidsStart(draft: Draft): boolean {
+  return (
+    refusesStorage(draft) ||
+    refusesOlderTerm(draft) ||
+    refusesNoUpstream(draft) ||
+    waitsForStoredRole(draft) ||
+    waitsForPermit(draft)
+  );
+}
+
+/** The image is fetched while the old one runs on; nothing is stopped before it is there (I7). */
+export function waitsForImage(draft: Draft): boolean {
+  const { imagePresent, intent } = draft.subject;
+  if (imagePresent) return false;
+  const { image } = intent.spec;
+  draft.wait({
+    code: 'image-missing',
+    message: `the image ${image.reference} (${image.digest}) is not on this host yet`,
+    unblock: 'it is being fetched; make its source reachable if that fails',
+  });
+  draft.step({ kind: 'pull', image, cause: 'not on this host' });
+  return true;
+}
+
+/** A leader of a mirrored service starts only with the controller's word for its term (I1). */
+export function waitsForPermit(draft: Draft): boolean {
+  const { intent, permit } = draft.subject;
+  if (!needsPermit(draft.subject) || permit.leftMs > 0) return false;
+  draft.wait({
+    code: 'no-permit',
+    message:
+      `it leads a mirrored service; it is started when a controller confirms that term ` +
+      `${intent.term} is still the current one`,
+    unblock: 'connect this host to its controller',
+    evidence: [
+      { name: 'term', value: String(intent.term) },
+      { name: 'last confirmed', value: `${Math.round(permit.ageMs / 1000)} s ago or never` },
+    ],
+  });
+  return true;
+}
+
+/** One that stops itself when it hears no controller needs one too, or it would start and stop for ever. */
+export function needsPermit({ intent }: ObservedMember): boolean {
+  if (intent.role !== 'leader' || !intent.mirrored) return false;
+  return intent.boot === 'wait' || intent.isolation.onIsolation === 'stop';
+}
+
+/**
+ * What the storage would do against what is wanted. A storage that mirrors is never made a leader by
+ * writing into it, unless this agent promoted it in this very term: promotion is the engine's act.
+ */
+export function waitsForStoredRole(draft: Draft): boolean {
+  const { intent, storedRole, storedRoleError } = draft.subject;
+  if (storedRole === undefined) {
+    draft.wait({
+      code: 'stored-role-unknown',
+      message: `what a start from ${intent.spec.storage} would do cannot be read: ${storedRoleError ?? 'no answer'}`,
+      unblock: 'make the storage readable for the agent',
+    });
+    return true;
+  }
+  const promotedAt = draft.observed.journal.promotions[intent.member] ?? -1;
+  const stored = storedRole.upstreamUrl;
+  if (intent.role === 'leader' && typeof stored === 'string' && promotedAt !== intent.term) {
+    draft.wait({
+      code: 'stored-role-differs',
+      message: `it shall lead in term ${intent.term}, but its storage says that it mirrors`,
+      unblock: 'it leads once the promotion of this term has been carried out',
+    });
+    return true;
+  }
+  if (intent.role === 'mirror' && stored === null && promotedAt > intent.term) {
+    draft.wait({
+      code: 'promoted',
+      message: `it was promoted in term ${promotedAt}, which its intent of term ${intent.term} does not know yet`,
+      unblock: 'the controller commits the new term',
+    });
+    return true;
+  }
+  return false;
+}
+
+/** The marker, the role where it differs, and the start. Everything that could forbid it was asked before. */
+export function planStart(draft: Draft, cause: string): void {
+  const { subject } = draft;
+  planMarkerTerm(draft);
+  const wanted = roleToWrite(subject);
+  if (wanted !== undefined)
+    draft.step({ kind: 'write-role', wanted, cause: `it shall be a ${wanted.role}` });
+  draft.step({
+    kind: 'start',
+    storage: subject.storagePath,
+    permitTerm: needsPermit(subject) ? subject.intent.term : undefined,
+    cause,
+  });
+}
+
+/** The storage knows the newest term that it has lived in. */
+export function planMarkerTerm(draft: Draft): void {
+  const { marker, intent } = draft.subject;
+  if (marker.kind === 'unreadable') return;
+  if (marker.kind === 'found' && marker.marker.term >= intent.term) return;
+  draft.step({
+    kind: 'write-marker',
+    storage: intent.spec.storage,
+    marker: {
+      format: 1,
+      fleet: draft.observed.fleet,
+      service: intent.service,
+      member: intent.member,
+      term: intent.term,
+    },
+    cause: `term ${intent.term}`,
+  });
+}
+
+function roleToWrite(subject: ObservedMember): WantedRole | undefined {
+  const { intent, storedRole } = subject;
+  const stored = storedRole?.upstreamUrl;
+  if (intent.role === 'leader') return stored === null ? undefined : { role: 'leader' };
+  if (typeof stored === 'string' && sameUpstream(stored, subject)) return undefined;
+  return { role: 'mirror', upstreamUrl: intent.upstream?.url };
+}
+
+/** The wanted upstream, or the alias that always means the leader; who logs in there does not matter. */
+export function sameUpstream(stored: string, { intent }: ObservedMember): boolean {
+  const alias = intent.spec.engineOptions['leaderAlias'];
+  return [intent.upstream?.url, alias].some(
+    (url) => url !== undefined && withoutUser(url) === withoutUser(stored),
+  );
+}
+
+function withoutUser(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^@/]*@/i, '$1');
+}
+
+function refusesStorage(draft: Draft): boolean {
+  const { marker, intent } = draft.subject;
+  if (marker.kind === 'unreadable') {
+    draft.refuse({
+      code: 'marker-unreadable',
+      message: `whether ${intent.spec.storage} is retired cannot be read: ${marker.error}`,
+      unblock: 'repair or, when you are sure that it is not retired, remove the marker',
+    });
+    return true;
+  }
+  if (marker.kind === 'found' && marker.marker.service !== intent.service) {
+    draft.refuse({
+      code: 'foreign-storage',
+      message: `${intent.spec.storage} belongs to the service ${marker.marker.service}`,
+      unblock: 'give the member a storage of its own',
+    });
+    return true;
+  }
+  return false;
+}
+
+/** The storage has lived in a newer term than the one that is wanted: the order is old (I11). */
+function refusesOlderTerm(draft: Draft): boolean {
+  const { marker, intent } = draft.subject;
+  if (marker.kind !== 'found' || marker.marker.term <= intent.term) return false;
+  draft.refuse({
+    code: 'older-term',
+    message: `its storage has been in term ${marker.marker.term}, the order is of term ${intent.term}`,
+    unblock: 'find out why the controller has forgotten a term',
+  });
+  return true;
+}
+
+function refusesNoUpstream(draft: Draft): boolean {
+  const { intent } = draft.subject;
+  if (intent.role === 'leader' || intent.upstream !== undefined) return false;
+  draft.refuse({
+    code: 'no-upstream',
+    message: 'it shall mirror, but the order does not say whom',
+    unblock: 'find out why the controller sent an incomplete order',
+  });
+  return true;
+}
