@@ -2,7 +2,12 @@
 // was committed, never before. A second stream of a host ends the first.
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '@leafward/shared/clock.js';
-import type { SessionRequest, SessionResponse } from '@leafward/shared/gen/domain.js';
+import type {
+  Hello,
+  Report,
+  SessionRequest,
+  SessionResponse,
+} from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import type { Fleet } from './fleet.js';
 import { afterReport } from './live-hosts.js';
@@ -54,17 +59,18 @@ interface Session {
   readonly requestsSentAt: Map<string, number>;
 }
 
-export function createSessions(options: SessionOptions): Sessions {
-  const { fleet, clock, log } = options;
-  const open = new Map<string, Session>();
-  const listeners: ((host: string) => void)[] = [];
-  let nextId = 1;
-  let reports = 0;
+/** The open sessions and what their functions share. */
+interface Table extends SessionOptions {
+  readonly open: Map<string, Session>;
+  readonly listeners: ((host: string) => void)[];
+  nextId: number;
+  reports: number;
+}
 
-  const pushTo = (session: Session): void => {
-    if (session.welcomed) push(session, fleet, clock.monotonic());
-  };
-  fleet.onCommit((changes) => {
+export function createSessions(options: SessionOptions): Sessions {
+  const table: Table = { ...options, open: new Map(), listeners: [], nextId: 1, reports: 0 };
+  const { open, clock } = table;
+  options.fleet.onCommit((changes) => {
     const hosts = new Set<string>();
     for (const change of changes) {
       if (change.kind === 'intent') hosts.add(change.intent.host);
@@ -72,139 +78,21 @@ export function createSessions(options: SessionOptions): Sessions {
     }
     for (const host of hosts) {
       const session = open.get(host);
-      if (session !== undefined) pushTo(session);
+      if (session !== undefined) push(table, session);
     }
   });
-
-  const close = (session: Session, why: string): void => {
-    if (open.get(session.host) !== session) return;
-    open.delete(session.host);
-    fleet.setHost({ ...fleet.host(session.host), session: undefined });
-    options.remember(session.host);
-    log.info({ host: session.host, why }, `agent of ${session.host} is gone: ${why}`);
-    for (const listener of listeners) listener(session.host);
-  };
-
-  const onReport = async (
-    session: Session,
-    report: Extract<SessionRequest, { kind: 'report' }>,
-  ): Promise<void> => {
-    reports += 1;
-    const now = clock.now();
-    fleet.setHost(afterReport(fleet.host(session.host), report, now));
-    const settled = report.outcomes
-      .filter((outcome) => outcome.state !== 'running')
-      .map((outcome) => outcome.requestId);
-    for (const id of settled) session.requestsSentAt.delete(id);
-    if (report.outcomes.length > 0 || report.backups !== undefined)
-      await fleet.transact((snapshot) => ({
-        changes: changesOfReport(snapshot, session.host, report),
-        value: undefined,
-      }));
-    if (open.get(session.host) !== session) return;
-    session.stream.write({
-      kind: 'report-answer',
-      sequence: report.sequence,
-      permits: permitsFor(fleet.intent(session.host), fleet.services()),
-      settled,
-      clockMs: clock.now(),
-      reportEveryMs: paceFor(fleet, session.host, options.reportEveryMs),
-    });
-    pushTo(session);
-    for (const listener of listeners) listener(session.host);
-  };
-
-  const onMessage = async (session: Session, message: SessionRequest): Promise<void> => {
-    switch (message.kind) {
-      case 'hello':
-        if (message.host !== session.host) {
-          end(session, `it says it is ${message.host}, its certificate says ${session.host}`);
-          return;
-        }
-        session.welcomed = true;
-        fleet.setHost({
-          ...fleet.host(session.host),
-          session: session.id,
-          lastSeenAt: clock.now(),
-          acceptedGeneration: message.generation,
-          clockOffsetMs: message.clockMs - clock.now(),
-        });
-        session.stream.write({
-          kind: 'welcome',
-          epoch: fleet.epoch,
-          clockMs: clock.now(),
-          reportEveryMs: paceFor(fleet, session.host, options.reportEveryMs),
-        });
-        pushTo(session);
-        log.info(
-          { host: session.host, agent: message.agentVersion },
-          `agent of ${session.host} is here`,
-        );
-        return;
-      case 'report':
-        if (session.welcomed) await onReport(session, message);
-        return;
-      case 'intent-answer':
-        if (!message.accepted)
-          log.warn(
-            { host: session.host, generation: message.generation },
-            `agent of ${session.host} refused intent ${message.generation}: ${message.reason ?? 'no reason given'}`,
-          );
-    }
-  };
-
-  const end = (session: Session, reason: string): void => {
-    session.stream.write({ kind: 'reconnect', reason, afterMs: 1000 });
-    session.stream.end();
-    close(session, reason);
-  };
-
   return {
-    accept(host, stream) {
-      const before = open.get(host);
-      if (before !== undefined) end(before, 'a newer stream of this host took its place');
-      const session: Session = {
-        id: nextId++,
-        host,
-        stream,
-        welcomed: false,
-        heardAt: clock.monotonic(),
-        intentSentAt: 0,
-        intentGeneration: -1,
-        requestsSentAt: new Map(),
-      };
-      open.set(host, session);
-      // One message at a time, in order: a report's outcomes are on disk before the next report is looked at.
-      let turn: Promise<void> = Promise.resolve();
-      stream.on('data', (message: SessionRequest) => {
-        session.heardAt = clock.monotonic();
-        turn = turn
-          .then(() => onMessage(session, message))
-          .catch((error: unknown) => {
-            log.error({ host, err: error }, `a message of ${host} could not be taken`);
-            end(session, 'the controller could not take a message; see its log');
-          });
-      });
-      stream.on('error', (error) => close(session, error.message));
-      stream.on('cancelled', () => close(session, 'the connection broke'));
-      stream.on('end', () => {
-        stream.end();
-        close(session, 'the agent ended it');
-      });
-    },
+    accept: (host, stream) => accept(table, host, stream),
     sweep() {
       const limitMs = Math.max(SILENT_AFTER_MS, 3 * options.reportEveryMs);
       for (const session of [...open.values()])
-        if (clock.monotonic() - session.heardAt > limitMs) {
-          end(session, `nothing was heard for ${Math.round(limitMs / 1000)} s`);
-          session.stream.destroy();
-        }
+        if (clock.monotonic() - session.heardAt > limitMs)
+          cut(table, session, `nothing was heard for ${Math.round(limitMs / 1000)} s`);
     },
     end(host, reason) {
       const session = open.get(host);
       if (session === undefined) return false;
-      end(session, reason);
-      session.stream.destroy();
+      cut(table, session, reason);
       return true;
     },
     drain(reason, afterMs) {
@@ -214,13 +102,139 @@ export function createSessions(options: SessionOptions): Sessions {
       }
     },
     connected: () => open.size,
-    reports: () => reports,
-    onReport: (listener) => void listeners.push(listener),
+    reports: () => table.reports,
+    onReport: (listener) => void table.listeners.push(listener),
   };
 }
 
+function accept(table: Table, host: string, stream: AgentStream): void {
+  const before = table.open.get(host);
+  if (before !== undefined) end(table, before, 'a newer stream of this host took its place');
+  const session: Session = {
+    id: table.nextId++,
+    host,
+    stream,
+    welcomed: false,
+    heardAt: table.clock.monotonic(),
+    intentSentAt: 0,
+    intentGeneration: -1,
+    requestsSentAt: new Map(),
+  };
+  table.open.set(host, session);
+  // One message at a time, in order: a report's outcomes are on disk before the next report is looked at.
+  let turn: Promise<void> = Promise.resolve();
+  stream.on('data', (message: SessionRequest) => {
+    session.heardAt = table.clock.monotonic();
+    turn = turn
+      .then(() => onMessage(table, session, message))
+      .catch((error: unknown) => {
+        table.log.error({ host, err: error }, `a message of ${host} could not be taken`);
+        end(table, session, 'the controller could not take a message; see its log');
+      });
+  });
+  stream.on('error', (error) => close(table, session, error.message));
+  stream.on('cancelled', () => close(table, session, 'the connection broke'));
+  stream.on('end', () => {
+    stream.end();
+    close(table, session, 'the agent ended it');
+  });
+}
+
+async function onMessage(table: Table, session: Session, message: SessionRequest): Promise<void> {
+  switch (message.kind) {
+    case 'hello':
+      welcome(table, session, message);
+      return;
+    case 'report':
+      if (session.welcomed) await onReport(table, session, message);
+      return;
+    case 'intent-answer':
+      if (!message.accepted)
+        table.log.warn(
+          { host: session.host, generation: message.generation },
+          `agent of ${session.host} refused intent ${message.generation}: ${message.reason ?? 'no reason given'}`,
+        );
+  }
+}
+
+function welcome(table: Table, session: Session, hello: Hello): void {
+  const { fleet, clock } = table;
+  const { host } = session;
+  if (hello.host !== host) {
+    end(table, session, `it says it is ${hello.host}, its certificate says ${host}`);
+    return;
+  }
+  session.welcomed = true;
+  fleet.setHost({
+    ...fleet.host(host),
+    session: session.id,
+    lastSeenAt: clock.now(),
+    acceptedGeneration: hello.generation,
+    clockOffsetMs: hello.clockMs - clock.now(),
+  });
+  session.stream.write({
+    kind: 'welcome',
+    epoch: fleet.epoch,
+    clockMs: clock.now(),
+    reportEveryMs: paceFor(fleet, host, table.reportEveryMs),
+  });
+  push(table, session);
+  table.log.info({ host, agent: hello.agentVersion }, `agent of ${host} is here`);
+}
+
+async function onReport(table: Table, session: Session, report: Report): Promise<void> {
+  const { fleet, clock } = table;
+  const { host } = session;
+  table.reports += 1;
+  fleet.setHost(afterReport(fleet.host(host), report, clock.now()));
+  const settled = report.outcomes
+    .filter((outcome) => outcome.state !== 'running')
+    .map((outcome) => outcome.requestId);
+  for (const id of settled) session.requestsSentAt.delete(id);
+  if (report.outcomes.length > 0 || report.backups !== undefined)
+    await fleet.transact((snapshot) => ({
+      changes: changesOfReport(snapshot, host, report),
+      value: undefined,
+    }));
+  if (table.open.get(host) !== session) return;
+  session.stream.write({
+    kind: 'report-answer',
+    sequence: report.sequence,
+    permits: permitsFor(fleet.intent(host), fleet.services()),
+    settled,
+    clockMs: clock.now(),
+    reportEveryMs: paceFor(fleet, host, table.reportEveryMs),
+  });
+  push(table, session);
+  for (const listener of table.listeners) listener(host);
+}
+
+/** Asks the agent to come again and closes the stream from this side. */
+function end(table: Table, session: Session, reason: string): void {
+  session.stream.write({ kind: 'reconnect', reason, afterMs: 1000 });
+  session.stream.end();
+  close(table, session, reason);
+}
+
+function cut(table: Table, session: Session, reason: string): void {
+  end(table, session, reason);
+  session.stream.destroy();
+}
+
+function close(table: Table, session: Session, why: string): void {
+  const { host } = session;
+  if (table.open.get(host) !== session) return;
+  table.open.delete(host);
+  table.fleet.setHost({ ...table.fleet.host(host), session: undefined });
+  table.remember(host);
+  table.log.info({ host, why }, `agent of ${host} is gone: ${why}`);
+  for (const listener of table.listeners) listener(host);
+}
+
 /** Sends what the agent has not got yet: the newest intent, and open requests. */
-function push(session: Session, fleet: Fleet, monotonic: number): void {
+function push({ fleet, clock }: Table, session: Session): void {
+  if (!session.welcomed) return;
+  const monotonic = clock.monotonic();
   const intent = fleet.intent(session.host);
   const accepted = fleet.host(session.host).acceptedGeneration ?? -1;
   if (

@@ -1,7 +1,7 @@
 // The operator's service: checks the role, hands the call to whoever owns it, writes down who ordered what.
 import type { Clock } from '@leafward/shared/clock.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
-import type { OperatorService } from '@leafward/shared/gen/domain.js';
+import type { Explanation, OperatorService, Plan } from '@leafward/shared/gen/domain.js';
 import type { HandlerCall, ServiceHandlers } from '@leafward/shared/rpc/service.js';
 import type { Fleet } from '../fleet.js';
 import { buildStatus, explain } from '../planning/index.js';
@@ -129,10 +129,14 @@ function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
         .backups.filter((b) => service === undefined || b.service === service),
     }),
     explain: async ({ subject }) => {
-      const snapshot = fleet.snapshot();
       const plan = await store.plan(subject);
+      if (plan !== undefined) return { explanations: [explainPlan(plan.plan)] };
+      const snapshot = fleet.snapshot();
       const ended = await store.operation(subject);
-      const explanations = explain(snapshot, subject, { plan: plan?.plan, operation: ended });
+      const isOpen = snapshot.operations.some((o) => o.id === subject);
+      const operations =
+        ended === undefined || isOpen ? snapshot.operations : [...snapshot.operations, ended];
+      const explanations = explain({ ...snapshot, operations }, subject);
       if (explanations.length === 0)
         throw noSuch('member, service, host, operation or plan', subject, [
           ...Object.keys(snapshot.services),
@@ -140,6 +144,24 @@ function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
         ]);
       return { explanations };
     },
+  };
+}
+
+function explainPlan(plan: Plan): Explanation {
+  const failed = plan.gates.filter((gate) => !gate.passed).length;
+  return {
+    subject: plan.id,
+    summary:
+      plan.refusals.length > 0
+        ? `plan to ${plan.goal.kind} is refused; ${failed} of ${plan.gates.length} gates failed`
+        : `plan to ${plan.goal.kind} has ${plan.moves.length} moves; all ${plan.gates.length} gates passed`,
+    facts: plan.gates.flatMap((gate) => [
+      { name: gate.name, value: `${gate.passed ? 'passed' : 'failed'}: ${gate.message}` },
+      ...gate.evidence,
+    ]),
+    waits: [],
+    refusals: plan.refusals,
+    findings: [],
   };
 }
 

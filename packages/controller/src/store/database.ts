@@ -21,7 +21,7 @@ export async function openDatabase<T>(path: string): Promise<Database<T>> {
   const db = new Kysely<T>({ dialect: new SqliteDialect({ database: sqlite }) });
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => migrations as unknown as Record<string, Migration> },
+    provider: { getMigrations: async () => migrations },
   });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {

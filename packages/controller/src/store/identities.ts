@@ -40,11 +40,11 @@ export async function openIdentityStore(db: Db): Promise<IdentityStore> {
     ...tokens(db),
     ...proofs(db),
     enroll: async (spent, certificate, audit) => {
-      const principal = await db
-        .transaction()
-        .execute((trx) => enroll(trx, spent, certificate, audit));
-      if (principal !== undefined) remember(principal);
-      return principal !== undefined;
+      const done = await db.transaction().execute((trx) => enroll(trx, spent, certificate, audit));
+      if (done === undefined) return false;
+      for (const serial of done.serials) revokedSerials.add(serial);
+      remember(done.principal);
+      return true;
     },
     renew: async (oldSerial, certificate, audit) => {
       const principal = await db
@@ -155,12 +155,18 @@ function audits(db: Db): Pick<IdentityStore, 'addAudit' | 'audit'> {
   };
 }
 
+interface Enrolled {
+  readonly principal: Principal;
+  /** What it held before and may not use any more. */
+  readonly serials: readonly string[];
+}
+
 async function enroll(
   trx: Trx,
   spent: TokenRecord,
   certificate: CertificateRecord,
   audit: AuditRow,
-): Promise<Principal | undefined> {
+): Promise<Enrolled | undefined> {
   const at = certificate.issuedAt;
   const used = await trx
     .updateTable('tokens')
@@ -183,9 +189,11 @@ async function enroll(
     .values(row)
     .onConflict((c) => c.column('name').doUpdateSet(row))
     .execute();
+  // A host has one agent: enrolled again, what it held before is void. A user may have several machines.
+  const serials = spent.kind === 'agent' ? await takeBack(trx, 'agent', spent.name, at) : [];
   await insertCertificate(trx, certificate);
   await insertAudit(trx, audit);
-  return principalOf(spent.kind, row);
+  return { principal: principalOf(spent.kind, row), serials };
 }
 
 async function renew(
@@ -232,14 +240,7 @@ async function revoke(
     .where('name', '=', name)
     .returningAll()
     .executeTakeFirst();
-  const serials = await trx
-    .updateTable('certificates')
-    .set({ revoked_at: audit.at })
-    .where('kind', '=', kind)
-    .where('name', '=', name)
-    .where('revoked_at', 'is', null)
-    .returning('serial')
-    .execute();
+  const serials = await takeBack(trx, kind, name, audit.at);
   // An invitation that was not used yet ends too: revoking means that the name may not come in.
   const tokens = await trx
     .updateTable('tokens')
@@ -254,8 +255,25 @@ async function revoke(
   return {
     found,
     principal: row && principalOf(kind, row),
-    serials: serials.map((certificate) => certificate.serial),
+    serials,
   };
+}
+
+async function takeBack(
+  trx: Trx,
+  kind: PrincipalKind,
+  name: string,
+  at: number,
+): Promise<readonly string[]> {
+  const rows = await trx
+    .updateTable('certificates')
+    .set({ revoked_at: at })
+    .where('kind', '=', kind)
+    .where('name', '=', name)
+    .where('revoked_at', 'is', null)
+    .returning('serial')
+    .execute();
+  return rows.map((row) => row.serial);
 }
 
 async function insertCertificate(trx: Trx, certificate: CertificateRecord): Promise<void> {
