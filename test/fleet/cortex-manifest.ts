@@ -1,0 +1,54 @@
+// The demo's service: a leader, two mirrors, and a mirror of a mirror, on three hosts of this machine.
+import { join } from 'node:path';
+
+export interface CortexMember {
+  readonly name: string;
+  readonly host: string;
+  readonly upstream?: string;
+  readonly port: number;
+}
+
+export interface CortexManifestOptions {
+  readonly dir: string;
+  readonly image: string;
+  readonly members: readonly CortexMember[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly onIsolation?: 'keep' | 'stop';
+}
+
+export const storageOf = (dir: string, member: CortexMember): string =>
+  join(dir, 'hosts', member.host, member.name);
+
+export function cortexManifest(options: CortexManifestOptions): string {
+  const { dir, image, members, environment = {} } = options;
+  const hosts = [...new Set(members.map((member) => member.host))];
+  const lines = (entries: readonly string[], indent: number): string =>
+    entries.map((entry) => `${' '.repeat(indent)}${entry}\n`).join('');
+  return `fleet: demo
+hosts:
+${lines(
+  hosts.map((host) => `${host}: { address: 127.0.0.1 }`),
+  2,
+)}services:
+  cortex:
+    kind: synapse
+    runtime: process
+    image: ${image}
+    command: ['${process.execPath}', '{image}', '{storage}']
+    upstreamUrl: tcp://{address}:{port.telepath}
+    environment:
+      SYN_CELL_LISTEN: tcp://{address}:{port.telepath}
+      SYN_CELL_ADVERTISE: tcp://{address}:{port.telepath}
+${lines(
+  Object.entries(environment).map(([key, value]) => `${key}: '${value}'`),
+  6,
+)}    failover: { onIsolation: ${options.onIsolation ?? 'keep'}, leaseMs: 5000 }
+    members:
+${lines(
+  members.map(
+    (m) =>
+      `${m.name}: { host: ${m.host}, storage: '${storageOf(dir, m)}', ports: { telepath: ${m.port} }${m.upstream === undefined ? '' : `, upstream: ${m.upstream}`} }`,
+  ),
+  6,
+)}`;
+}
