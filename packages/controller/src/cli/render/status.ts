@@ -209,16 +209,19 @@ export function problemLines(
   });
 }
 
+const UNBROKEN = '\u00a0';
+
 function renderHostsLine(hosts: readonly HostView[], style: Style): string {
   if (hosts.length === 0)
     return 'no host is enrolled yet; invite one with: leafward host invite NAME';
   const pieces = hosts.map(
     (host) => `${hostMark(host, style)} ${host.host}${hostNote(host, style)}`,
   );
-  const line = wrap(pieces.join('   ').replaceAll(' (', '\u00a0('), {
-    columns: style.columns,
-    first: 'hosts  ',
-  }).replaceAll('\u00a0', ' ');
+  const whole = pieces.map((piece) => piece.replaceAll(' ', UNBROKEN)); // a host stays on one line
+  const line = wrap(whole.join('   '), { columns: style.columns, first: 'hosts  ' }).replaceAll(
+    UNBROKEN,
+    ' ',
+  );
   return [
     line.replace('hosts', style.paint('bold', 'hosts')),
     ...hosts.flatMap((host) =>
