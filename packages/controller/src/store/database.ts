@@ -1,7 +1,7 @@
 // Opens the embedded store: SQLite in WAL mode, every commit on disk before it is acted on. Brings the schema up
 // to date. Must never open a store that a newer Leafward wrote.
 import SqliteDatabase from 'better-sqlite3';
-import { Kysely, Migrator, SqliteDialect, type Migration } from 'kysely';
+import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { migrations } from './migrations.js';
 
