@@ -1,0 +1,104 @@
+// How many bytes each storage really takes: a slow walk in small portions, again and again. Reads sizes only.
+import { lstat, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '@leafward/shared/clock.js';
+import { isAbort, messageOf } from '@leafward/shared/errors.js';
+import type { Logger } from '@leafward/shared/log.js';
+import { startLoop } from '@leafward/shared/loop.js';
+
+export interface DataMeterOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly paths: () => readonly string[];
+  /** Time between two walks of all storages, milliseconds. */
+  readonly everyMs: number;
+  /** Files looked at before each pause. Default 64. */
+  readonly portion?: number;
+  /** Length of a pause, milliseconds. Default 50: at most about 1,300 files a second. */
+  readonly pauseMs?: number;
+}
+
+export interface DataMeter {
+  /** Allocated bytes by storage path, of the last whole walk. */
+  dataBytes(): ReadonlyMap<string, number>;
+  stop(): Promise<void>;
+}
+
+const PORTION = 64;
+const PAUSE_MS = 50;
+const MAX_STORAGES = 64;
+/** A service of this kind has hundreds of files; a storage with more is none, and its size is left unknown. */
+const MAX_ENTRIES = 1_000_000;
+const WALK_DEADLINE_MS = 30 * 60_000;
+
+export function startDataMeter(options: DataMeterOptions): DataMeter {
+  const { clock, log } = options;
+  const sizes = new Map<string, number>();
+  const loop = startLoop({
+    name: 'data-meter',
+    clock,
+    log,
+    everyMs: options.everyMs,
+    deadlineMs: WALK_DEADLINE_MS,
+    pass: async (signal) => {
+      const paths = [...new Set(options.paths())].slice(0, MAX_STORAGES);
+      for (const path of sizes.keys()) if (!paths.includes(path)) sizes.delete(path);
+      for (const path of paths) {
+        try {
+          sizes.set(path, await measureData(path, options, signal));
+        } catch (error) {
+          if (isAbort(error) || signal.aborted) throw error;
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') sizes.delete(path);
+          log.debug({ path }, `size of ${path} is not known: ${messageOf(error)}`);
+        }
+      }
+      return undefined;
+    },
+  });
+  return { dataBytes: () => new Map(sizes), stop: () => loop.stop() };
+}
+
+/**
+ * Blocks that everything under a directory takes, × 512: sparse databases count with what they hold. A file with
+ * several names counts once, links and other file systems not at all; what vanishes meanwhile is left out.
+ * @throws what the system says of the directory itself, AbortError, or Error for more than a million entries.
+ */
+export async function measureData(
+  root: string,
+  options: Pick<DataMeterOptions, 'clock' | 'portion' | 'pauseMs'>,
+  signal: AbortSignal,
+): Promise<number> {
+  const top = await lstat(root);
+  const several = new Set<number>();
+  const directories = [root];
+  let bytes = top.blocks * 512;
+  let seen = 0;
+  for (let at = directories.pop(); at !== undefined; at = directories.pop()) {
+    for await (const name of namesIn(at)) {
+      seen += 1;
+      if (seen > MAX_ENTRIES) throw new Error(`${root} holds more than ${MAX_ENTRIES} files`);
+      if (seen % (options.portion ?? PORTION) === 0)
+        await options.clock.sleep(options.pauseMs ?? PAUSE_MS, signal);
+      const path = join(at, name);
+      const stats = await lstat(path).catch(() => undefined);
+      if (stats === undefined || stats.dev !== top.dev) continue;
+      if (stats.isDirectory()) directories.push(path);
+      else if (stats.nlink > 1) {
+        if (several.has(stats.ino)) continue;
+        several.add(stats.ino);
+      }
+      bytes += stats.blocks * 512;
+    }
+  }
+  return bytes;
+}
+
+async function* namesIn(directory: string): AsyncGenerator<string> {
+  let entries;
+  try {
+    entries = await opendir(directory);
+  } catch {
+    return;
+  }
+  for await (const entry of entries) yield entry.name;
+}
