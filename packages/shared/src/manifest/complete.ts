@@ -1,0 +1,149 @@
+// From a service as written to a service as meant: defaults filled in, units turned into numbers, templates
+// resolved. Pure; what cannot be resolved is told as a problem.
+import type { Limits } from '../gen/domain.js';
+import { kindDefaults } from './kinds.js';
+import type { Path } from './locate.js';
+import type { MemberText, ServiceText } from './schema.js';
+import { fillTemplate, type TemplateValues } from './templates.js';
+import type { MemberDeclaration, ServiceDeclaration } from './types.js';
+import { parseDuration, parseSize } from './units.js';
+
+export type Tell = (path: Path, message: string) => void;
+
+/** Addresses by host name; a host without one is undefined. */
+export type Addresses = Readonly<Record<string, string | undefined>>;
+
+const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+
+export function completeService(
+  name: string,
+  text: ServiceText,
+  addresses: Addresses,
+  tell: Tell,
+): ServiceDeclaration {
+  const defaults = kindDefaults[text.kind];
+  const ms = (value: string | undefined, fallback: number): number =>
+    value === undefined ? fallback : (parseDuration(value) ?? fallback);
+  return {
+    name,
+    kind: text.kind,
+    runtime: text.runtime ?? 'docker',
+    image: text.image,
+    storageTarget: text.storageTarget ?? defaults?.storageTarget ?? '/data',
+    networkMode: text.networkMode ?? defaults?.networkMode ?? 'host',
+    limits: completeLimits(text),
+    stopGraceMs: ms(text.stopGrace, 2 * MINUTE_MS),
+    boot: text.boot ?? 'wait',
+    backup: {
+      maxAgeMs: ms(text.backup?.maxAge, DAY_MS),
+      directory: text.backup?.directory,
+      preferMirror: text.backup?.preferMirror ?? true,
+    },
+    update: {
+      strategy: 'leafs-first',
+      requireBackup: text.update?.requireBackup ?? true,
+      readyTimeoutMs: ms(text.update?.readyTimeout, 5 * MINUTE_MS),
+      catchUpTimeoutMs: ms(text.update?.catchUpTimeout, 15 * MINUTE_MS),
+      migrationTimeoutMs: ms(text.update?.migrationTimeout, 360 * MINUTE_MS),
+    },
+    failover: {
+      mode: text.failover?.mode ?? 'manual',
+      isolation: {
+        onIsolation: text.failover?.onIsolation ?? 'keep',
+        leaseMs: ms(text.failover?.lease, 30_000),
+      },
+    },
+    after: text.after ?? [],
+    members: Object.entries(text.members).map(([member, own]) =>
+      completeMember({ service: name, text, member, own, addresses, tell }),
+    ),
+  };
+}
+
+function completeLimits(text: ServiceText): Limits {
+  const memory = text.limits?.memory;
+  return {
+    memoryBytes: memory === undefined ? undefined : parseSize(memory),
+    openFiles: text.limits?.openFiles,
+  };
+}
+
+interface MemberInput {
+  readonly service: string;
+  readonly text: ServiceText;
+  readonly member: string;
+  readonly own: MemberText;
+  readonly addresses: Addresses;
+  readonly tell: Tell;
+}
+
+function completeMember(input: MemberInput): MemberDeclaration {
+  const { service, text, member, own, addresses, tell } = input;
+  const at: Path = ['services', service, 'members', member];
+  // A value that a member inherits is complained about where it is written.
+  const from = (key: keyof MemberText & keyof ServiceText): Path =>
+    own[key] === undefined ? ['services', service, key] : [...at, key];
+  const defaults = kindDefaults[text.kind];
+  const isProcess = text.runtime === 'process';
+  const ports = { ...text.ports, ...own.ports };
+  const values: Record<string, string | undefined> = {
+    service,
+    member,
+    host: own.host,
+    address: addresses[own.host],
+  };
+  for (const [port, number] of Object.entries(ports)) values[`port.${port}`] = String(number);
+  const fill = (path: Path, value: string, templates: TemplateValues = { values }): string =>
+    fillTemplate(value, templates, (problem) => tell(path, problem));
+
+  const wanted = own.storage ?? text.storage ?? defaults?.storage ?? '/srv/{service}/{member}';
+  const storage = withoutTail(fill(from('storage'), wanted));
+  const onHost: TemplateValues = { values: { ...values, storage } };
+  // What the program itself reads: in a container the storage is at its target; for a plain process the agent
+  // fills in the image's stored copy.
+  const target = text.storageTarget ?? defaults?.storageTarget ?? '/data';
+  const inside: TemplateValues = {
+    values: { ...values, storage: isProcess ? storage : target },
+    kept: isProcess ? ['image', 'storage'] : [],
+  };
+  const environment = { ...text.environment, ...own.environment };
+  const backupDirectory = own.backupDirectory ?? text.backup?.directory;
+  const backupPath = own.backupDirectory === undefined ? ['services', service, 'backup'] : at;
+  return {
+    name: member,
+    host: own.host,
+    upstream: own.upstream,
+    storage,
+    environment: Object.fromEntries(
+      Object.entries(environment).map(([key, value]) => [
+        key,
+        fill([...from('environment'), key], String(value), { values: inside.values }),
+      ]),
+    ),
+    mounts: (own.mounts ?? text.mounts ?? []).map((mount, index) => ({
+      source: fill([...from('mounts'), index, 'source'], mount.source, onHost),
+      target: mount.target,
+      readOnly: mount.readOnly ?? false,
+    })),
+    ports,
+    command: (own.command ?? text.command ?? []).map((word, index) =>
+      fill([...from('command'), index], word, inside),
+    ),
+    user: own.user ?? text.user ?? (isProcess ? undefined : defaults?.user),
+    url: fill(from('upstreamUrl'), own.upstreamUrl ?? text.upstreamUrl ?? '', onHost),
+    engineOptions: Object.fromEntries(
+      Object.entries({ ...text.engine, ...own.engine }).map(([key, value]) => [
+        key,
+        // An exec engine's commands are for its own placeholders as well; only a URL must be complete.
+        key.endsWith('Alias') ? fill([...from('engine'), key], value, onHost) : value,
+      ]),
+    ),
+    backupDirectory:
+      backupDirectory === undefined
+        ? undefined
+        : fill([...backupPath, 'directory'], backupDirectory, onHost),
+  };
+}
+
+const withoutTail = (path: string): string => path.replace(/(?<=.)\/+$/, '');

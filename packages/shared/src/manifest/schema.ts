@@ -1,0 +1,201 @@
+// The shape of fleet.yaml. Strict: a key that is not here is refused. Its JSON Schema is published for editors
+// (deploy/fleet.schema.json), so every key has a description. Meaning across keys is checked in check.ts.
+import { z } from 'zod';
+import { kindDefaults } from './kinds.js';
+import { DURATION_PATTERN, SIZE_PATTERN } from './units.js';
+
+/** Names become directories, DNS labels and container names: nothing else may be in them. */
+export const NAME_PATTERN = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
+
+const name = (what: string) =>
+  z
+    .string()
+    .regex(
+      NAME_PATTERN,
+      `${what} is made of lower-case letters, digits, "-" and ".", starts and ends with a letter or digit and has at most 63 characters`,
+    )
+    // It would be found in every record of names.
+    .refine((text) => text !== 'constructor', `${what} cannot be this word`);
+const duration = (description: string) =>
+  z
+    .string({ error: 'a duration is text such as "24h", "5m", "90s" or "500ms"' })
+    .regex(DURATION_PATTERN, 'a duration is a whole number and ms, s, m, h or d: "24h", "5m"')
+    .describe(description)
+    .optional();
+const size = (description: string) =>
+  z
+    .string({ error: 'a size is text such as "512MiB"' })
+    .regex(SIZE_PATTERN, 'a size is a number and B, KiB, MiB, GiB or TiB: "512MiB"')
+    .describe(description)
+    .optional();
+const absolutePath = z
+  .string()
+  .startsWith('/', 'a path is absolute: it starts with "/"')
+  .max(4096)
+  .refine((path) => !path.split('/').includes('..'), 'a path has no ".."');
+const words = z.array(z.string().max(4096)).max(256);
+const environment = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of an environment variable'),
+    z.union([z.string().max(65_536), z.number(), z.boolean()]),
+  )
+  .describe('Environment variables. Templates are filled in. A member’s win over its service’s.');
+const mounts = z
+  .array(
+    z.strictObject({
+      source: absolutePath.describe('Directory or file of the host. Templates are filled in.'),
+      target: absolutePath.describe('Where the container sees it.'),
+      readOnly: z.boolean().optional(),
+    }),
+  )
+  .max(64)
+  .describe('Mounts beside the storage.');
+const ports = z
+  .record(name('a port’s name'), z.int().min(1).max(65_535))
+  .describe('Ports by name, used as {port.NAME}; two members of one host never share one.');
+const engine = z
+  .record(z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/), z.string().max(4096))
+  .describe(
+    'Options of the engine. synapse: leaderAlias, a URL that always means the leader. exec: its commands.',
+  );
+
+/** What a service says for all its members and a member may say for itself. */
+const common = {
+  storage: absolutePath
+    .describe('Storage directory on the host. Templates: {service} {member} {host}.')
+    .optional(),
+  user: z.string().min(1).max(64).describe('User (or uid) of the program.').optional(),
+  upstreamUrl: z
+    .string()
+    .min(1)
+    .max(2048)
+    .describe(
+      'URL under which a member’s mirrors find it. Templates: {service} {member} {host} {address} {storage} {port.NAME}.',
+    )
+    .optional(),
+  command: words
+    .describe('Command instead of the image’s own; the process runtime needs one.')
+    .optional(),
+  environment: environment.optional(),
+  mounts: mounts.optional(),
+  ports: ports.optional(),
+  engine: engine.optional(),
+};
+
+export const memberSchema = z.strictObject({
+  host: z.string().describe('Host that it runs on; a key of `hosts`.'),
+  upstream: z
+    .string()
+    .describe('Member that it mirrors at first. The one member without it leads at first.')
+    .optional(),
+  ...common,
+  backupDirectory: absolutePath.describe('Host directory for this member’s backups.').optional(),
+});
+
+const backupSchema = z.strictObject({
+  maxAge: duration('Oldest backup that an update accepts. Default 24h.'),
+  directory: absolutePath
+    .describe('Host directory for backups. Default: where the service puts them.')
+    .optional(),
+  preferMirror: z
+    .boolean()
+    .describe('Take backups of a caught-up mirror rather than of the leader. Default true.')
+    .optional(),
+});
+
+const updateSchema = z.strictObject({
+  strategy: z.literal('leafs-first').optional(),
+  requireBackup: z
+    .boolean()
+    .describe('An update needs a fresh, complete backup. Default true.')
+    .optional(),
+  readyTimeout: duration('From start to ready, migrations excluded. Default 5m.'),
+  catchUpTimeout: duration('From ready to caught up. Default 15m.'),
+  migrationTimeout: duration(
+    'A migrating member is never killed; after this the operation pauses and asks. Default 6h.',
+  ),
+});
+
+const failoverSchema = z.strictObject({
+  mode: z
+    .enum(['manual', 'automatic'])
+    .describe('Who orders a failover. Default manual.')
+    .optional(),
+  onIsolation: z
+    .enum(['keep', 'stop'])
+    .describe('What an agent does with a leader when it hears no controller. Default keep.')
+    .optional(),
+  lease: duration('How long a leader may go on without hearing a controller. Default 30s.'),
+});
+
+export const serviceSchema = z.strictObject({
+  kind: z
+    .enum(Object.keys(kindDefaults) as [string, ...string[]], {
+      error: `a kind is one of: ${Object.keys(kindDefaults).join(', ')}`,
+    })
+    .describe('How to talk to it.'),
+  image: z
+    .string()
+    .min(1, 'an image is needed')
+    .max(1024)
+    .describe('Image reference; for the process runtime an absolute path. Resolved once, pinned.'),
+  runtime: z.enum(['docker', 'process']).describe('Default docker.').optional(),
+  ...common,
+  storageTarget: absolutePath.describe('Where the container sees its storage.').optional(),
+  networkMode: z.string().min(1).max(128).describe('Docker network mode. Default host.').optional(),
+  limits: z
+    .strictObject({
+      memory: size('Memory limit.'),
+      openFiles: z
+        .int()
+        .min(64)
+        .max(2 ** 20)
+        .describe('Open files limit.')
+        .optional(),
+    })
+    .optional(),
+  stopGrace: duration('How long a stop may take before it is killed. Default 2m.'),
+  boot: z
+    .enum(['wait', 'autonomous'])
+    .describe('Whether a leader with mirrors waits for its permit at boot. Default wait.')
+    .optional(),
+  backup: backupSchema.optional(),
+  update: updateSchema.optional(),
+  failover: failoverSchema.optional(),
+  after: z.array(z.string()).max(64).describe('Services that this one needs.').optional(),
+  members: z
+    .record(name('a member’s name'), memberSchema)
+    .refine((members) => Object.keys(members).length > 0, 'a service has at least one member')
+    .describe('The running copies, by name.'),
+});
+
+export const hostSchema = z
+  .strictObject({
+    address: z
+      .string()
+      .min(1)
+      .max(253)
+      .regex(/^[A-Za-z0-9.:-]+$/, 'an address is a name or an IP address')
+      .describe('Where other hosts reach it; {address} in templates.')
+      .optional(),
+  })
+  .nullable();
+
+export const manifestSchema = z.strictObject({
+  fleet: name('a fleet’s name').describe('Name of the fleet; the controller’s.'),
+  hosts: z.record(name('a host’s name'), hostSchema).describe('Enrolled machines, by name.'),
+  services: z.record(name('a service’s name'), serviceSchema).describe('Services, by name.'),
+});
+
+export type ManifestText = z.infer<typeof manifestSchema>;
+export type ServiceText = z.infer<typeof serviceSchema>;
+export type MemberText = z.infer<typeof memberSchema>;
+
+/** The JSON Schema that editors complete fleet.yaml with. */
+export function manifestJsonSchema(): object {
+  return {
+    ...z.toJSONSchema(manifestSchema, { io: 'input' }),
+    title: 'Leafward fleet',
+    description: 'What Leafward looks after: hosts, services and their members.',
+  };
+}
