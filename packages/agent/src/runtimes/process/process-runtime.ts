@@ -1,0 +1,355 @@
+// Members as plain processes of this host. One is a session of its own that outlives the agent, known by pid
+// and start time; a later agent finds it again. Must never start two on one storage (I9), and starts none by
+// itself.
+import { randomUUID } from 'node:crypto';
+import { chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LeafwardError } from '@leafward/shared/errors.js';
+import { systemClock, type Clock } from '@leafward/shared/clock.js';
+import type { ContainerFact } from '@leafward/shared/gen/domain.js';
+import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
+import { openImageStore, type ImageStore } from './image-store.js';
+import { keptMembers, memberFiles, type KeptContainer, type MemberFiles } from './member-files.js';
+import type { Run } from './member-files.js';
+import { rotateOutput, tailOutput } from './output.js';
+import {
+  allPids,
+  isAlive,
+  livingInSession,
+  readBootId,
+  readCommandLine,
+  readStat,
+  startedAtOf,
+} from './proc.js';
+import { stopSession } from './stop-session.js';
+import { resolveUser } from './user.js';
+import { launch, parseWrapper } from './wrapper.js';
+
+export interface ProcessRuntimeOptions {
+  /** Absolute; holds images/ and members/. */
+  readonly stateDirectory: string;
+  readonly clock?: Clock;
+}
+
+/** How often a watch looks whether a member still lives: one read of /proc for each. */
+const WATCH_EVERY_MS = 500;
+/** How often outputs are measured and strangers looked for. */
+const SURVEY_EVERY_MS = 60_000;
+
+/** A member of another agent, or of this one before it lost its memory. */
+interface Stranger {
+  readonly pid: number;
+  readonly stateDirectory: string;
+  readonly member: string;
+  readonly storage: string;
+  readonly specDigest: string;
+  readonly imageDigest: string;
+}
+
+/** Takes over what runs already. @throws LeafwardError when /proc cannot be read. */
+export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
+  const runtime = new ProcessRuntime(options, await readBootId());
+  await runtime.survey();
+  return runtime;
+}
+
+interface Known {
+  readonly files: MemberFiles;
+  readonly kept?: KeptContainer | undefined;
+  readonly run?: Run | undefined;
+}
+
+class ProcessRuntime implements Runtime {
+  readonly name = 'process';
+  readonly #root: string;
+  readonly #images: ImageStore;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, Known>();
+  #strangers: readonly Stranger[] = [];
+  #surveyedAt = -Infinity;
+
+  constructor(
+    readonly options: ProcessRuntimeOptions,
+    readonly bootId: string,
+  ) {
+    this.#root = join(options.stateDirectory, 'members');
+    this.#images = openImageStore(join(options.stateDirectory, 'images'));
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  resolve: Runtime['resolve'] = (reference, signal) => this.#images.resolve(reference, signal);
+  pull: Runtime['pull'] = (image, onProgress, signal) =>
+    this.#images.pull(image, onProgress, signal);
+
+  hasImage: Runtime['hasImage'] = async (image) =>
+    (await this.#images.find(image.digest)) !== undefined;
+
+  setRestartPolicyNo: Runtime['setRestartPolicyNo'] = async () => undefined;
+
+  async inspect(member: string): Promise<ContainerFact> {
+    const { kept, run, files } = await this.#load(member);
+    if (kept === undefined) return { state: 'absent' };
+    const fact = {
+      id: kept.id,
+      imageDigest: kept.imageDigest,
+      specDigest: kept.specDigest,
+      restartPolicy: 'no',
+    };
+    if (run === undefined) return { ...fact, state: 'created' };
+    const { startedAt } = run;
+    if (await this.#lives(run)) return { ...fact, state: 'running', startedAt };
+    const exitCode = (await files.readExitCode()) ?? (run.killed === true ? 137 : undefined);
+    return { ...fact, state: 'exited', startedAt, exitCode };
+  }
+
+  async create(container: ContainerSpec): Promise<void> {
+    const { member, spec, specDigest } = container;
+    const { kept, files } = await this.#load(member);
+    if (kept?.specDigest === specDigest) {
+      if (kept.container === undefined) await this.#keep(files, { ...kept, container });
+      return;
+    }
+    if (kept !== undefined)
+      throw new LeafwardError(
+        'already-exists',
+        `create ${member}: it exists with another spec; remove it first`,
+      );
+    if ((await this.#images.find(spec.image.digest)) === undefined) throw imageMissing(container);
+    await this.#keep(files, {
+      id: randomUUID(),
+      member,
+      storage: spec.storage,
+      specDigest,
+      imageDigest: spec.image.digest,
+      container,
+    });
+  }
+
+  async start(member: string): Promise<void> {
+    const { kept, run, files } = await this.#load(member);
+    if (kept === undefined)
+      throw new LeafwardError('not-found', `start ${member}: there is no such process`);
+    if (run !== undefined && (await this.#lives(run))) return;
+    if (kept.container === undefined)
+      throw new LeafwardError(
+        'not-found',
+        `start ${member}: what it was made from is not known any more; remove and create it`,
+      );
+    await this.survey();
+    await this.#refuseSharedStorage(kept);
+    const pid = await this.#launch(kept.container, files);
+    const stat = await readStat(pid);
+    // Gone already: no process has its start time, which is what a dead one looks like.
+    const startTicks = stat?.startTicks ?? -1;
+    const begun: Run = { pid, startTicks, bootId: this.bootId, startedAt: this.#clock.now() };
+    await files.writeRun(begun);
+    this.#known.set(member, { files, kept, run: begun });
+  }
+
+  async stop(member: string, graceMs: number, signal: AbortSignal): Promise<void> {
+    const { kept, run, files } = await this.#load(member);
+    if (kept === undefined || run === undefined || run.bootId !== this.bootId) return;
+    await stopSession(
+      { member, session: run.pid, startTicks: run.startTicks, graceMs, clock: this.#clock },
+      async () => {
+        const killed = { ...run, killed: true };
+        await files.writeRun(killed);
+        this.#known.set(member, { files, kept, run: killed });
+      },
+      signal,
+    );
+  }
+
+  async remove(member: string): Promise<void> {
+    const { kept, run, files } = await this.#load(member);
+    if (kept === undefined) return;
+    if (run !== undefined && (await this.#lives(run)))
+      throw new LeafwardError('refused', `remove ${member}: it runs; stop it first`);
+    await files.remove();
+    this.#known.delete(member);
+  }
+
+  async tail(
+    member: string,
+    options: { readonly sinceMs: number; readonly maxLines: number },
+  ): Promise<readonly string[]> {
+    return tailOutput(memberFiles(this.#root, member).outputPath, options);
+  }
+
+  async list(): Promise<readonly ForeignContainer[]> {
+    if (this.#clock.monotonic() - this.#surveyedAt > SURVEY_EVERY_MS) await this.survey();
+    const own: ForeignContainer[] = [];
+    for (const { kept, run } of await this.#all())
+      if (kept !== undefined)
+        own.push({
+          name: kept.member,
+          member: kept.member,
+          running: run !== undefined && (await this.#lives(run)),
+          writes: writesOf(kept),
+          restartPolicy: 'no',
+          networkMode: 'host',
+        });
+    const strangers = this.#strangers.map((stranger) => ({
+      name: `process ${stranger.pid} (${stranger.member} of ${stranger.stateDirectory})`,
+      running: true,
+      writes: [stranger.storage],
+      restartPolicy: 'no',
+      networkMode: 'host',
+    }));
+    return [...own, ...strangers];
+  }
+
+  watch(onChange: () => void, signal: AbortSignal): void {
+    let last = '';
+    let sinceSurveyMs = 0;
+    const look = async (): Promise<void> => {
+      while (!signal.aborted) {
+        const seen = (
+          await Promise.all((await this.#all()).map((one) => this.#glance(one)))
+        ).join();
+        if (seen !== last) onChange();
+        last = seen;
+        sinceSurveyMs += WATCH_EVERY_MS;
+        if (sinceSurveyMs >= SURVEY_EVERY_MS) {
+          sinceSurveyMs = 0;
+          for (const { files } of await this.#all()) await rotateOutput(files.outputPath);
+        }
+        await this.#clock.sleep(WATCH_EVERY_MS, signal);
+      }
+    };
+    // A failed look is not the end of watching: the agent's own timer looks as well.
+    const again = (): void => {
+      if (!signal.aborted) void look().catch(() => setTimeout(again, WATCH_EVERY_MS).unref());
+    };
+    again();
+  }
+
+  /** Looks at every process for wrappers: own ones that no file tells of are taken over. */
+  async survey(): Promise<void> {
+    const found: Stranger[] = [];
+    for (const pid of await allPids()) {
+      const said = parseWrapper(await readCommandLine(pid));
+      // The program's own fork shows the wrapper's words until it is executed: only the leader counts.
+      if (said === undefined) continue;
+      const stat = await readStat(pid);
+      if (stat === undefined || !isAlive(stat) || stat.session !== pid) continue;
+      if (said.stateDirectory !== this.options.stateDirectory) found.push({ pid, ...said });
+      else await this.#adopt({ pid, ...said }, stat.startTicks);
+    }
+    this.#strangers = found;
+    this.#surveyedAt = this.#clock.monotonic();
+  }
+
+  async #adopt(stranger: Stranger, startTicks: number): Promise<void> {
+    const { kept, run, files } = await this.#load(stranger.member);
+    if (run?.pid === stranger.pid && run.startTicks === startTicks) return;
+    if (run !== undefined && (await this.#lives(run))) return;
+    const startedAt = await startedAtOf(startTicks);
+    const { member, storage, specDigest, imageDigest, pid } = stranger;
+    const id = `adopted-${pid}-${startTicks}`;
+    const same = kept?.specDigest === specDigest ? kept : undefined;
+    const adopted = same ?? { id, member, storage, specDigest, imageDigest };
+    await this.#keep(files, adopted);
+    const begun = { pid, startTicks, bootId: this.bootId, startedAt };
+    await files.writeRun(begun);
+    this.#known.set(member, { files, kept: adopted, run: begun });
+  }
+
+  async #launch(container: ContainerSpec, files: MemberFiles): Promise<number> {
+    const { spec, member } = container;
+    const image = await this.#images.find(spec.image.digest);
+    if (image === undefined) throw imageMissing(container);
+    const user = process.getuid?.() === 0 ? await resolveUser(spec.user) : undefined;
+    const made = await mkdir(spec.storage, { recursive: true });
+    if (made !== undefined && user !== undefined) await chown(spec.storage, user.uid, user.gid);
+    const command = spec.command.length > 0 ? spec.command : ['{image}'];
+    return launch({
+      stateDirectory: this.options.stateDirectory,
+      member,
+      storage: spec.storage,
+      specDigest: container.specDigest,
+      imageDigest: spec.image.digest,
+      openFiles: spec.limits.openFiles ?? 0,
+      command: command.map((word) =>
+        word
+          .replaceAll('{image}', image)
+          .replaceAll('{storage}', spec.storage)
+          .replaceAll('{member}', member),
+      ),
+      environment: spec.environment,
+      user,
+      outputPath: files.outputPath,
+      exitPath: files.exitPath,
+    });
+  }
+
+  async #refuseSharedStorage(kept: KeptContainer): Promise<void> {
+    const users = (await this.list()).filter(
+      (one) => one.running && one.member !== kept.member && one.writes.includes(kept.storage),
+    );
+    if (users.length > 0)
+      throw new LeafwardError(
+        'refused',
+        `start ${kept.member}: ${kept.storage} is in use by ${users.map((one) => one.name).join(', ')} (I9)`,
+      );
+  }
+
+  async #lives(run: Run): Promise<boolean> {
+    if (run.bootId !== this.bootId || run.startTicks < 0) return false;
+    const stat = await readStat(run.pid);
+    if (stat?.startTicks === run.startTicks && isAlive(stat)) return true;
+    if (this.#dead.get(run.pid) === run.startTicks) return false;
+    const lives = (await livingInSession(run.pid, run.startTicks)).length > 0;
+    if (!lives) this.#dead.set(run.pid, run.startTicks);
+    return lives;
+  }
+  /** Sessions that were proven empty; they never fill again. One entry for each pid that was ours. */
+  readonly #dead = new Map<number, number>();
+
+  async #glance({ run }: Known): Promise<string> {
+    if (run === undefined) return '-';
+    return `${run.pid}/${run.startTicks}/${(await this.#lives(run)) ? 'lives' : 'dead'}`;
+  }
+
+  async #load(member: string): Promise<Known> {
+    const known = this.#known.get(member);
+    if (known !== undefined) return known;
+    const files = memberFiles(this.#root, member);
+    const kept = await files.readContainer();
+    const read = { files, kept, run: kept === undefined ? undefined : await files.readRun() };
+    if (kept !== undefined) this.#known.set(member, read);
+    return read;
+  }
+
+  async #keep(files: MemberFiles, kept: KeptContainer): Promise<void> {
+    await files.writeContainer(kept);
+    const run = this.#known.get(kept.member)?.run;
+    this.#known.set(kept.member, { files, kept, run });
+  }
+
+  #listed: Promise<void> | undefined;
+  async #all(): Promise<readonly Known[]> {
+    this.#listed ??= keptMembers(this.#root).then(async (members) => {
+      for (const member of members) await this.#load(member);
+    });
+    await this.#listed;
+    return [...this.#known.values()];
+  }
+}
+
+function writesOf({ storage, container }: KeptContainer): readonly string[] {
+  const mounts = container?.spec.mounts.filter((mount) => !mount.readOnly) ?? [];
+  const backups = container?.spec.backupDirectory;
+  return [
+    storage,
+    ...mounts.map((mount) => mount.source),
+    ...(backups === undefined ? [] : [backups]),
+  ];
+}
+
+function imageMissing({ member, spec }: ContainerSpec): LeafwardError {
+  return new LeafwardError(
+    'not-found',
+    `create ${member}: the image ${spec.image.reference} (${spec.image.digest}) is not stored; pull it first`,
+  );
+}
