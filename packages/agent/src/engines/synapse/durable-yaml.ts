@@ -1,0 +1,73 @@
+// Reads and changes a cell's YAML files. Keeps what it does not know, the owner and the mode; a change is
+// whole or not there, also after a power cut.
+import { randomUUID } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isMap, parseDocument, type Document } from 'yaml';
+import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+
+/** A new file is the cell's own business alone; it may hold URLs with passwords. */
+const NEW_FILE_MODE = 0o600;
+
+/** The value at a top-level key, undefined when the file or the key is missing. Throws `failed` for bad YAML. */
+export async function readYamlKey(path: string, key: string): Promise<unknown> {
+  return (await readDocument(path)).get(key);
+}
+
+/** Sets one top-level key. Writes nothing when it is so already. */
+export async function writeYamlKey(path: string, key: string, value: string | null): Promise<void> {
+  const document = await readDocument(path);
+  if (document.has(key) && document.get(key) === value) return;
+  document.set(key, value);
+  await replaceFile(path, document.toString());
+}
+
+async function readDocument(path: string): Promise<Document> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (!isMissing(error)) throw unreadable(path, messageOf(error), error);
+    text = '';
+  }
+  const document = parseDocument(text);
+  const problem = document.errors[0];
+  if (problem !== undefined) throw unreadable(path, problem.message, problem);
+  if (document.contents !== null && !isMap(document.contents)) {
+    throw unreadable(path, 'it holds no mapping', undefined);
+  }
+  return document;
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const directory = dirname(path);
+  const before = await stat(path).catch(() => undefined);
+  const owner = before ?? (await stat(directory));
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  const mode = before === undefined ? NEW_FILE_MODE : before.mode & 0o777;
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      if (process.getuid?.() === 0) await file.chown(owner.uid, owner.gid);
+      await file.chmod(mode);
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    const folder = await open(directory, 'r');
+    await folder.sync().finally(() => folder.close());
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new LeafwardError('failed', `write ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+function unreadable(path: string, why: string, cause: unknown): LeafwardError {
+  return new LeafwardError('failed', `read ${path}: ${why}; repair it by hand`, { cause });
+}

@@ -1,0 +1,114 @@
+// The engine for Vertex Synapse: Telepath over the socket in the member's storage, and the files beside it.
+import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import type { EngineFact } from '@leafward/shared/gen/domain.js';
+import type { Engine, EngineMember } from '../engine.js';
+import { backUp } from './backup.js';
+import { backupRoom } from './backup-room.js';
+import { probeHistory } from './history.js';
+import { migrationIn } from './migration-line.js';
+import { observeCell } from './observe.js';
+import { promote } from './promote.js';
+import { readStoredRole, writeRetired, writeRole } from './stored-role.js';
+import { socketOf } from './telepath/address.js';
+import { createHeldLink, type HeldLink } from './telepath/held-link.js';
+import { openLink, type Link } from './telepath/link.js';
+
+/** Connect and hello take a millisecond and a half on a healthy cell. */
+const CONNECT_DEADLINE_MS = 3_000;
+/** The health check proves nothing about replication and may be slow: it is asked now and then. */
+const HEALTH_EVERY_MS = 30_000;
+
+/** What is kept of a member between calls. */
+interface Known {
+  readonly storage: string;
+  readonly held: HeldLink;
+  version?: string | undefined;
+  health?: string | undefined;
+  healthAt?: number | undefined;
+}
+
+export function createSynapseEngine(): Engine {
+  const members = new Map<string, Known>();
+
+  const known = (member: EngineMember): Known => {
+    const before = members.get(member.member);
+    if (before !== undefined && before.storage === member.spec.storage) return before;
+    before?.held.drop();
+    const held = createHeldLink(socketOf(member.spec.storage), CONNECT_DEADLINE_MS);
+    const fresh: Known = { storage: member.spec.storage, held };
+    members.set(member.member, fresh);
+    return fresh;
+  };
+  return {
+    kind: 'synapse',
+    observe: async (member, signal) => {
+      try {
+        return await observe(known(member), member, signal);
+      } catch (error) {
+        return { answered: false, error: messageOf(error) };
+      }
+    },
+    readStoredRole: (member) => readStoredRole(member.spec),
+    writeRole: (member, wanted) => writeRole(member.spec, wanted),
+    writeRetired: (member, newLeaderUrl) => writeRetired(member.spec, newLeaderUrl),
+    backupRoom: async (member, signal) => {
+      const version = await versionOf(known(member), signal);
+      return backupRoom(member.spec, version, signal);
+    },
+    backup: async (member, options, signal) => {
+      const held = createHeldLink(socketOf(member.spec.storage), CONNECT_DEADLINE_MS);
+      return backUp(member, held, options, signal).finally(() => held.drop());
+    },
+    promote: (member, options, signal) =>
+      withOwnLink(member, signal, (link) => promote(link, member, options, signal)),
+    probeHistory: (member, offset, signal) =>
+      withOwnLink(member, signal, (link) => probeHistory(link, offset, signal)),
+    migrationIn,
+    forget: (member) => {
+      members.get(member)?.held.drop();
+      members.delete(member);
+    },
+  };
+}
+
+async function observe(
+  known: Known,
+  member: EngineMember,
+  signal: AbortSignal,
+): Promise<EngineFact> {
+  const link = await known.held.get(signal);
+  known.version = link.version ?? known.version;
+  const now = performance.now();
+  const withHealth = known.healthAt === undefined || now - known.healthAt > HEALTH_EVERY_MS;
+  const fact = await observeCell(link, member, withHealth, signal);
+  if (withHealth) {
+    known.health = fact.health;
+    known.healthAt = now;
+  }
+  return { ...fact, health: known.health };
+}
+
+/** The version when the cell answers, else the last one seen, else undefined. */
+async function versionOf(known: Known, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    known.version = (await known.held.get(signal)).version;
+  } catch (error) {
+    if (isAbort(error)) throw error;
+  }
+  return known.version;
+}
+
+async function withOwnLink<T>(
+  member: EngineMember,
+  signal: AbortSignal,
+  act: (link: Link) => Promise<T>,
+): Promise<T> {
+  if (signal.aborted) throw new LeafwardError('aborted', `${member.member}: stopped by the caller`);
+  const address = socketOf(member.spec.storage);
+  const link = await openLink({ address, deadlineMs: CONNECT_DEADLINE_MS }, signal);
+  try {
+    return await act(link);
+  } finally {
+    link.close();
+  }
+}
