@@ -90,8 +90,18 @@ function findingSamples(host: HostState, waived: Waived): readonly Sample[] {
   return [...counts];
 }
 
-const findingLabels = (check: string, severity: Severity, isWaived: boolean): string =>
-  `,${labelText({ check, severity, waived: String(isWaived) })}`;
+/** The same few labels for every host: their text is made once. */
+function findingLabels(check: string, severity: Severity, isWaived: boolean): string {
+  const key = `${isWaived ? 'w' : '-'}${severity}\0${check}`;
+  const known = labelTexts.get(key);
+  if (known !== undefined) return known;
+  const text = `,${labelText({ check, severity, waived: String(isWaived) })}`;
+  if (labelTexts.size < MOST_LABEL_TEXTS) labelTexts.set(key, text);
+  return text;
+}
+
+const MOST_LABEL_TEXTS = 1_000; // checks are some dozens
+const labelTexts = new Map<string, string>();
 
 export const VOLUME_FAMILIES: readonly Family<VolumeSubject>[] = [
   gauge('leafward_volume_size_bytes', 'Size of the volume.', ({ volume }) => volume.totalBytes),

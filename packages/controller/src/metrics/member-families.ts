@@ -1,15 +1,22 @@
 // What is measured of each member and of each service.
-import { counter, gauge, seconds, truth, type Family } from './family.js';
+import { counter, gauge, seconds, truth, type Family, type Sample } from './family.js';
 import type { MemberRole, MemberSubject, ServiceSubject } from './rows.js';
 
 const ROLES: readonly MemberRole[] = ['leader', 'mirror', 'retired'];
+const roleSamples = (role: MemberRole): readonly Sample[] =>
+  ROLES.map((each) => [`,role="${each}"`, Number(each === role)]);
+const ROLE_SAMPLES: Readonly<Record<MemberRole, readonly Sample[]>> = {
+  leader: roleSamples('leader'),
+  mirror: roleSamples('mirror'),
+  retired: roleSamples('retired'),
+};
 
 export const MEMBER_FAMILIES: readonly Family<MemberSubject>[] = [
   {
     name: 'leafward_member_role',
     help: '1 for the role that the member has for the controller, 0 for the others.',
     kind: 'gauge',
-    samples: ({ role }) => ROLES.map((each) => [`,role="${each}"`, Number(each === role)]),
+    samples: ({ role }) => ROLE_SAMPLES[role],
   },
   gauge(
     'leafward_member_up',

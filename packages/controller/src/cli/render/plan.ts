@@ -82,10 +82,15 @@ function changeLines(move: Move, indent: string, style: Style): readonly string[
   return move.changes.map((change) => hung(describeChange(change), indent, style));
 }
 
+/** A value of the environment may be a secret: never shown (I14). */
 function describeChange({ path, before, after }: FieldChange): string {
+  if (path.startsWith('environment')) return `${path}: ${changeOf(before, after)}`;
   if (before === '') return `${path}: now ${after}`;
   return after === '' ? `${path}: no more (was ${before})` : `${path}: ${before} → ${after}`;
 }
+
+const changeOf = (before: string, after: string): string =>
+  before === '' ? 'new' : after === '' ? 'no more' : 'another value';
 
 function endLines(plan: Plan, style: Style): string[] {
   if (isRefused(plan)) {
