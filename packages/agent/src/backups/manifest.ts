@@ -1,0 +1,85 @@
+// Every file of a backup with its size and SHA-256, one line each, sorted by path: what a later verification
+// and a restore are held against. Reads slowly on purpose: the service beside it needs the disk.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, readdir, readlink } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
+
+export interface FilesManifest {
+  readonly text: string;
+  readonly sha256: string;
+  /** Allocated, not apparent: the files are sparse. */
+  readonly sizeBytes: number;
+  readonly files: number;
+}
+
+/** A backup has some hundred files; one with more than this is not a backup. */
+const MAX_FILES = 200_000;
+/** Read this much, then rest as long as it took: half the disk and half a core at most. */
+const BURST_BYTES = 16 * 1024 * 1024;
+
+/** @throws LeafwardError `failed` when a file cannot be read or there is none. */
+export async function hashFiles(
+  directory: string,
+  options: { readonly clock: Clock; readonly onProgress: (text: string) => void },
+  signal: AbortSignal,
+): Promise<FilesManifest> {
+  const paths = (await walk(directory, [])).sort();
+  if (paths.length === 0)
+    throw new LeafwardError('failed', `the backup ${directory} holds no file: nothing was kept`);
+  const pace = new Pace(options.clock);
+  const lines: string[] = [];
+  let sizeBytes = 0;
+  for (const [index, path] of paths.entries()) {
+    const name = JSON.stringify(relative(directory, path));
+    const found = await lstat(path);
+    sizeBytes += found.blocks * 512;
+    const hash = found.isSymbolicLink()
+      ? createHash('sha256')
+          .update(await readlink(path))
+          .digest('hex')
+      : await hashFile(path, pace, signal);
+    lines.push(`${hash} ${found.isSymbolicLink() ? 'link' : found.size} ${name}`);
+    options.onProgress(`hashed ${index + 1} of ${paths.length} files`);
+  }
+  const text = `${lines.join('\n')}\n`;
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  return { text, sha256, sizeBytes, files: paths.length };
+}
+
+async function walk(directory: string, found: string[]): Promise<string[]> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) await walk(path, found);
+    else if (entry.isFile() || entry.isSymbolicLink()) found.push(path);
+    if (found.length > MAX_FILES)
+      throw new LeafwardError('failed', `the backup ${directory} has more than ${MAX_FILES} files`);
+  }
+  return found;
+}
+
+async function hashFile(path: string, pace: Pace, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { signal, highWaterMark: 1024 * 1024 })) {
+    hash.update(chunk as Buffer);
+    await pace.rest((chunk as Buffer).length, signal);
+  }
+  return hash.digest('hex');
+}
+
+class Pace {
+  #bytes = 0;
+  #since: number;
+  constructor(readonly clock: Clock) {
+    this.#since = clock.monotonic();
+  }
+  async rest(bytes: number, signal: AbortSignal): Promise<void> {
+    this.#bytes += bytes;
+    if (this.#bytes < BURST_BYTES) return;
+    await this.clock.sleep(this.clock.monotonic() - this.#since, signal);
+    this.#bytes = 0;
+    this.#since = this.clock.monotonic();
+  }
+}
