@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly reportEveryMs: number;
   /** Keeps a host's facts for the time after a restart. */
   readonly remember: (host: string) => void;
+  /** Sees every report, for the metrics. */
+  readonly onReport?: (host: string, report: Report) => void;
 }
 
 /** While an operation touches a host its agent reports this often, so that moves do not wait for a timer. */
@@ -186,6 +188,7 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   const { fleet, clock } = table;
   const { host } = session;
   table.reports += 1;
+  table.onReport?.(host, report);
   fleet.setHost(afterReport(fleet.host(host), report, clock.now()));
   const settled = report.outcomes
     .filter((outcome) => outcome.state !== 'running')

@@ -8,6 +8,7 @@ import { buildStatus, explain } from '../planning/index.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
+import type { LiveCalls } from './live-calls.js';
 import type { People } from './people.js';
 import type { PlanDesk } from './plans.js';
 import type { Watchers } from './watch.js';
@@ -19,6 +20,7 @@ export interface OperatorsOptions {
   readonly plans: PlanDesk;
   readonly people: People;
   readonly watchers: Watchers;
+  readonly liveCalls: LiveCalls;
   readonly audit: (row: { who: string; what: string; subject: string; result: string }) => void;
 }
 
@@ -48,12 +50,18 @@ export function createOperators(
           });
           throw error;
         }
-        return call(request, context);
+        const signal = isStream(method)
+          ? options.liveCalls.track(context.caller.name, context.signal)
+          : context.signal;
+        return call(request, { ...context, signal });
       },
     ] as const;
   });
   return Object.fromEntries(guarded) as unknown as ServiceHandlers<OperatorService, Operator>;
 }
+
+const isStream = (method: keyof OperatorService): boolean =>
+  method === 'watchStatus' || method === 'watchOperation';
 
 type Handlers = ServiceHandlers<OperatorService, Operator>;
 type Reads = Pick<

@@ -1,0 +1,292 @@
+// Wires one controller out of its parts and ends it in order. The only place where they meet.
+import { join } from 'node:path';
+import type { Clock } from '@leafward/shared/clock.js';
+import { messageOf } from '@leafward/shared/errors.js';
+import type { Logger } from '@leafward/shared/log.js';
+import {
+  openAuthority,
+  startServerIdentity,
+  type Authority,
+  type ServerIdentity,
+} from './authority.js';
+import { splitAddress, type ControllerConfig } from './config.js';
+import { createEnrollment, type Enrollment } from './enrollment.js';
+import { openFleet, type Fleet } from './fleet.js';
+import type { IdentityStore } from './identity-store.js';
+import { startMetricsServer } from './metrics/http.js';
+import { createMetrics, type Metrics } from './metrics/metrics.js';
+import { startOperationLoop } from './operations/operation-loop.js';
+import { createLiveCalls } from './operators/live-calls.js';
+import { createOperators } from './operators/operators.js';
+import { createPeople } from './operators/people.js';
+import { createPlanDesk } from './operators/plans.js';
+import { createWatchers } from './operators/watch.js';
+import { startEnrollmentListener, startMutualListener, type OperatorCaller } from './servers.js';
+import { createSessions, type Sessions } from './sessions.js';
+import { openDatabase, type Database } from './store/database.js';
+import { createFleetStore, type FleetStore } from './store/fleet-store.js';
+import { openIdentityStore, type IdentityTables } from './store/identities.js';
+import type { FleetTables } from './store/tables.js';
+import { VERSION } from './version.js';
+
+type Tables = FleetTables & IdentityTables;
+
+export interface Controller {
+  readonly ports: { readonly mtls: number; readonly enrollment: number; readonly metrics: number };
+  readonly fleet: Fleet;
+  stop(): Promise<void>;
+}
+
+export interface ControllerOptions {
+  readonly stateDir: string;
+  readonly config: ControllerConfig;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Another controller took the store over, or the loop met a bug: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+const DAY_MS = 24 * 3_600_000;
+const HOUSEKEEPING_MS = 5000;
+const DRAIN_MS = 300; // enough for the last messages of every stream to leave
+const RECONNECT_AFTER_MS = 500;
+
+/** What `run` and `init` both need: the store, the CA and who may come in. */
+export interface Foundation {
+  readonly database: Database<Tables>;
+  readonly authority: Authority;
+  readonly identities: IdentityStore;
+  readonly enrollment: Enrollment;
+  readonly store: FleetStore;
+}
+
+export const storePath = (stateDir: string): string => join(stateDir, 'store.sqlite');
+export const authorityPath = (stateDir: string): string => join(stateDir, 'ca');
+
+export async function openFoundation(
+  options: Pick<ControllerOptions, 'stateDir' | 'config' | 'clock'>,
+): Promise<Foundation> {
+  const { config, stateDir, clock } = options;
+  const authority = await openAuthority(authorityPath(stateDir), config.fleet);
+  const database = await openDatabase<Tables>(storePath(stateDir));
+  const identities = await openIdentityStore(database.db as never);
+  const [name = 'localhost'] = config.names;
+  const reached = (listen: string): string =>
+    `${name.includes(':') ? `[${name}]` : name}:${splitAddress(listen).port}`;
+  const enrollment = createEnrollment({
+    authority,
+    store: identities,
+    clock,
+    address: reached(config.listen.mtls),
+    enrollmentAddress: reached(config.listen.enrollment),
+    lifetimesMs: {
+      agent: config.certificates.agentDays * DAY_MS,
+      user: config.certificates.userDays * DAY_MS,
+    },
+  });
+  return {
+    database,
+    authority,
+    identities,
+    enrollment,
+    store: createFleetStore(database.db as never),
+  };
+}
+
+/** @throws LeafwardError when the store, the CA or a listener cannot be had; nothing is left running then. */
+export async function startController(options: ControllerOptions): Promise<Controller> {
+  const { config, clock, log } = options;
+  const stops: (() => Promise<unknown> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).reverse())
+      await Promise.resolve(end()).catch((error: unknown) =>
+        log.warn(`while stopping: ${messageOf(error)}`),
+      );
+  };
+  try {
+    const foundation = await openFoundation(options);
+    stops.push(() => foundation.database.close());
+    const fleet = await openFleet({ name: config.fleet, store: foundation.store, clock });
+    const server = await startServerIdentity({
+      authority: foundation.authority,
+      name: config.names[0] ?? 'controller',
+      hosts: config.names,
+      lifetimeMs: config.certificates.controllerDays * DAY_MS,
+      clock,
+      log,
+    });
+    stops.push(() => server.stop());
+    const ports = await serve(options, foundation, fleet, server, stops);
+    log.info(
+      { epoch: fleet.epoch, ...ports },
+      `controller of fleet ${config.fleet} is up: agents and operators at ${ports.mtls}, enrolment at ${ports.enrollment}, metrics at ${ports.metrics}`,
+    );
+    return { ports, fleet, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type Stops = (() => Promise<unknown> | void)[];
+
+async function serve(
+  options: ControllerOptions,
+  foundation: Foundation,
+  fleet: Fleet,
+  server: ServerIdentity,
+  stops: Stops,
+): Promise<Controller['ports']> {
+  const { config, clock, log } = options;
+  const metrics = createMetrics(VERSION);
+  stops.push(() => metrics.stop());
+  const sessions = createSessions({
+    fleet,
+    clock,
+    log,
+    reportEveryMs: config.reportEveryMs,
+    remember: (host) => void remember(foundation.store, fleet, host, clock, log),
+    onReport: (host, report) => metrics.observeReport(host, report),
+  });
+  const watchers = createWatchers(clock);
+  const liveCalls = createLiveCalls();
+  const loop = startOperationLoop({ fleet, clock, log, onReplaced: options.onFatal });
+  stops.push(() => loop.stop());
+  keepTrack({ fleet, sessions, watchers, loop, metrics, identities: foundation.identities });
+  stops.push(startHousekeeping({ ...options, fleet, sessions, metrics, foundation }));
+
+  const shared = {
+    fleet: config.fleet,
+    clock,
+    log,
+    identities: foundation.identities,
+    enrollment: foundation.enrollment,
+    sessions,
+    onRefused: metrics.observeRefusedCall,
+    onAgent: () => fleet.setIdentities(hostIdentities(foundation.identities)),
+    operators: createOperators({
+      fleet,
+      store: foundation.store,
+      clock,
+      watchers,
+      liveCalls,
+      plans: createPlanDesk(fleet, foundation.store, clock),
+      people: createPeople({
+        enrollment: foundation.enrollment,
+        store: foundation.identities,
+        disconnect: (kind, name) => {
+          if (kind === 'user') return liveCalls.end(name);
+          fleet.setIdentities(hostIdentities(foundation.identities));
+          return sessions.end(name, 'its certificate was revoked') ? 1 : 0;
+        },
+        serialOf: (caller) => (caller as OperatorCaller).serial,
+      }),
+      audit: (row) =>
+        void foundation.identities
+          .addAudit({ at: clock.now(), ...row })
+          .catch((error: unknown) => log.error(`write the audit: ${messageOf(error)}`)),
+    }),
+  };
+  const http = await startMetricsServer({
+    ...splitAddress(config.listen.metrics),
+    collect: () => metrics.collectSnapshot(fleet.snapshot()),
+    health: () => {
+      const idleMs = Math.round(loop.idleMs());
+      const healthy = idleMs < 60_000;
+      return {
+        healthy,
+        lines: [
+          `operations loop passed ${idleMs} ms ago`,
+          `${sessions.connected()} agents connected`,
+        ],
+      };
+    },
+    onError: (error) => log.error(`a scrape failed: ${messageOf(error)}`),
+  });
+  stops.push(() => http.close());
+  const enrolling = await startEnrollmentListener(
+    shared,
+    server.enrollment,
+    config.listen.enrollment,
+  );
+  stops.push(() => enrolling.server.forceShutdown());
+  const mutual = await startMutualListener(shared, server.mutual, config.listen.mtls);
+  stops.push(async () => {
+    sessions.drain('the controller ends; it may be back at once', RECONNECT_AFTER_MS);
+    await clock.sleep(DRAIN_MS);
+    mutual.server.forceShutdown();
+  });
+  return { mtls: mutual.port, enrollment: enrolling.port, metrics: http.port };
+}
+
+interface Tracked {
+  readonly fleet: Fleet;
+  readonly sessions: Sessions;
+  readonly watchers: ReturnType<typeof createWatchers>;
+  readonly loop: ReturnType<typeof startOperationLoop>;
+  readonly metrics: Metrics;
+  readonly identities: IdentityStore;
+}
+
+/** Events only wake loops and watchers. */
+function keepTrack({ fleet, sessions, watchers, loop, metrics, identities }: Tracked): void {
+  fleet.setIdentities(hostIdentities(identities));
+  sessions.onReport(() => {
+    if (fleet.operations().some((operation) => operation.state === 'running')) loop.wake();
+    watchers.changed();
+  });
+  fleet.onCommit((changes) => {
+    loop.wake();
+    watchers.changed();
+    for (const change of changes)
+      if (change.kind === 'operation' && !['running', 'paused'].includes(change.operation.state))
+        metrics.observeOperationEnded(change.operation.goal.kind, change.operation.state);
+  });
+}
+
+function hostIdentities(identities: IdentityStore) {
+  return identities.principals('agent').map((host) => ({
+    name: host.name,
+    revoked: host.revokedAt !== undefined,
+    certificateExpiresAt: host.certificateExpiresAt,
+  }));
+}
+
+interface Housekeeping extends ControllerOptions {
+  readonly fleet: Fleet;
+  readonly sessions: Sessions;
+  readonly metrics: Metrics;
+  readonly foundation: Foundation;
+}
+
+/** What is looked at now and then: silent agents, new identities, facts worth keeping over a restart. */
+function startHousekeeping(options: Housekeeping): () => void {
+  const { fleet, sessions, foundation, metrics, clock, log } = options;
+  const rememberedAt = new Map<string, number>();
+  const timer = setInterval(() => {
+    sessions.sweep();
+    fleet.setIdentities(hostIdentities(foundation.identities));
+    metrics.setAgentsConnected(sessions.connected());
+    const [oldest] = fleet
+      .liveHosts()
+      .filter((host) => host.session !== undefined)
+      .sort((a, b) => (rememberedAt.get(a.name) ?? 0) - (rememberedAt.get(b.name) ?? 0));
+    if (oldest === undefined) return;
+    rememberedAt.set(oldest.name, clock.now());
+    void remember(foundation.store, fleet, oldest.name, clock, log);
+  }, HOUSEKEEPING_MS);
+  return () => clearInterval(timer);
+}
+
+async function remember(
+  store: FleetStore,
+  fleet: Fleet,
+  host: string,
+  clock: Clock,
+  log: Logger,
+): Promise<void> {
+  const live = fleet.host(host);
+  await store
+    .rememberHost(host, live.lastSeenAt ?? clock.now(), live)
+    .catch((error: unknown) => log.warn(`remember host ${host}: ${messageOf(error)}`));
+}

@@ -1,0 +1,155 @@
+// The two gRPC listeners: enrolment (server-authenticated TLS) and mTLS for agents and operators. Decides who
+// calls; what the call does belongs to others.
+import { Server, type ServerCredentials } from '@grpc/grpc-js';
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import type {
+  AgentService as AgentShape,
+  EnrollmentService as EnrollmentShape,
+  OperatorService as OperatorShape,
+} from '@leafward/shared/gen/domain.js';
+import { AgentService } from '@leafward/shared/gen/leafward/v1/agent_pb.js';
+import { EnrollmentService } from '@leafward/shared/gen/leafward/v1/enrollment_pb.js';
+import { OperatorService } from '@leafward/shared/gen/leafward/v1/operator_pb.js';
+import type { Logger } from '@leafward/shared/log.js';
+import type { Identity } from '@leafward/shared/pki/identity.js';
+import { identifyCaller } from '@leafward/shared/rpc/credentials.js';
+import { serverOptions } from '@leafward/shared/rpc/options.js';
+import {
+  implementService,
+  serviceDefinition,
+  type IncomingCall,
+  type ServiceHandlers,
+} from '@leafward/shared/rpc/service.js';
+import { assertNotRevoked, type Enrollment } from './enrollment.js';
+import type { IdentityStore } from './identity-store.js';
+import type { Operator } from './operators/access.js';
+import type { Sessions } from './sessions.js';
+
+/** An operator with the certificate that the call came with. */
+export interface OperatorCaller extends Operator {
+  readonly serial: string;
+}
+
+export interface ServersOptions {
+  readonly fleet: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly identities: IdentityStore;
+  readonly enrollment: Enrollment;
+  readonly sessions: Sessions;
+  readonly operators: ServiceHandlers<OperatorShape, Operator>;
+  readonly onRefused: (reason: string) => void;
+  /** An agent has opened its stream; it may be one that nobody has seen before. */
+  readonly onAgent: () => void;
+}
+
+export interface Listener {
+  readonly server: Server;
+  readonly port: number;
+}
+
+export async function startEnrollmentListener(
+  options: ServersOptions,
+  credentials: ServerCredentials,
+  address: string,
+): Promise<Listener> {
+  const server = new Server(serverOptions);
+  server.addService(
+    serviceDefinition(EnrollmentService),
+    implementService<EnrollmentShape, undefined>(
+      EnrollmentService,
+      () => undefined,
+      options.enrollment.handlers,
+      bugReporter(options.log),
+    ),
+  );
+  return listen(server, credentials, address, 'enrolment');
+}
+
+export async function startMutualListener(
+  options: ServersOptions,
+  credentials: ServerCredentials,
+  address: string,
+): Promise<Listener> {
+  const server = new Server(serverOptions);
+  const bug = bugReporter(options.log);
+  server.addService(
+    serviceDefinition(AgentService),
+    implementService<AgentShape, Identity>(
+      AgentService,
+      (call) => refusable(options, () => identify(options, call, 'agent')),
+      {
+        session: (stream, { caller }) => {
+          options.onAgent();
+          options.sessions.accept(caller.name, stream);
+        },
+        renewCertificate: ({ csrPem }, { caller }) =>
+          options.enrollment.renewCertificate(caller, csrPem),
+      },
+      bug,
+    ),
+  );
+  server.addService(
+    serviceDefinition(OperatorService),
+    implementService<OperatorShape, Operator>(
+      OperatorService,
+      (call) => refusable(options, () => operatorOf(options, call)),
+      options.operators,
+      bug,
+    ),
+  );
+  return listen(server, credentials, address, 'mTLS');
+}
+
+function identify(options: ServersOptions, call: IncomingCall, kind: 'agent' | 'user'): Identity {
+  const caller = identifyCaller(call, {
+    fleet: options.fleet,
+    kinds: [kind],
+    now: options.clock.now(),
+  });
+  assertNotRevoked(options.identities, caller);
+  return caller;
+}
+
+/** The role is the store's word at this moment, not the certificate's. */
+function operatorOf(options: ServersOptions, call: IncomingCall): OperatorCaller {
+  const caller = identify(options, call, 'user');
+  const role = options.identities.principal('user', caller.name)?.role;
+  if (role === undefined || role === 'agent')
+    throw new LeafwardError('denied', `the user ${caller.name} has no role`);
+  return { name: caller.name, role, serial: caller.serial };
+}
+
+function refusable<T>(options: ServersOptions, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    options.onRefused(error instanceof LeafwardError ? error.code : 'bug');
+    throw error;
+  }
+}
+
+function bugReporter(log: Logger): (error: unknown, method: string) => void {
+  return (error, method) => log.error({ err: error, method }, `${method}: ${messageOf(error)}`);
+}
+
+function listen(
+  server: Server,
+  credentials: ServerCredentials,
+  address: string,
+  what: string,
+): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) resolve({ server, port });
+      else
+        reject(
+          new LeafwardError(
+            'unavailable',
+            `listen for ${what} on ${address}: ${error.message}; is another program there? Choose another port in controller.yaml`,
+          ),
+        );
+    });
+  });
+}
