@@ -20,7 +20,7 @@ import { createLiveCalls } from './operators/live-calls.js';
 import { createOperators } from './operators/operators.js';
 import { createPeople } from './operators/people.js';
 import { createPlanDesk } from './operators/plans.js';
-import { createWatchers } from './operators/watch.js';
+import { createWatchers, type Watchers } from './operators/watch.js';
 import { startEnrollmentListener, startMutualListener, type OperatorCaller } from './servers.js';
 import { createSessions, type Sessions } from './sessions.js';
 import { openDatabase, type Database } from './store/database.js';
@@ -43,7 +43,7 @@ export interface ControllerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   /** Another controller took the store over, or the loop met a bug: the process must end. */
-  readonly onFatal: (error: unknown) => void;
+  readonly onFatal: (error: Error) => void;
 }
 
 const DAY_MS = 24 * 3_600_000;
@@ -69,7 +69,7 @@ export async function openFoundation(
   const { config, stateDir, clock } = options;
   const authority = await openAuthority(authorityPath(stateDir), config.fleet);
   const database = await openDatabase<Tables>(storePath(stateDir));
-  const identities = await openIdentityStore(database.db as never);
+  const identities = await openIdentityStore(database.db);
   const [name = 'localhost'] = config.names;
   const reached = (listen: string): string =>
     `${name.includes(':') ? `[${name}]` : name}:${splitAddress(listen).port}`;
@@ -89,7 +89,7 @@ export async function openFoundation(
     authority,
     identities,
     enrollment,
-    store: createFleetStore(database.db as never),
+    store: createFleetStore(database.db),
   };
 }
 
@@ -149,7 +149,6 @@ async function serve(
     onReport: (host, report) => metrics.observeReport(host, report),
   });
   const watchers = createWatchers(clock);
-  const liveCalls = createLiveCalls();
   const loop = startOperationLoop({ fleet, clock, log, onReplaced: options.onFatal });
   stops.push(() => loop.stop());
   keepTrack({ fleet, sessions, watchers, loop, metrics, identities: foundation.identities });
@@ -162,45 +161,14 @@ async function serve(
     identities: foundation.identities,
     enrollment: foundation.enrollment,
     sessions,
-    onRefused: metrics.observeRefusedCall,
+    onRefused: (reason: string) => metrics.observeRefusedCall(reason),
     onAgent: () => fleet.setIdentities(hostIdentities(foundation.identities)),
-    operators: createOperators({
-      fleet,
-      store: foundation.store,
-      clock,
-      watchers,
-      liveCalls,
-      plans: createPlanDesk(fleet, foundation.store, clock),
-      people: createPeople({
-        enrollment: foundation.enrollment,
-        store: foundation.identities,
-        disconnect: (kind, name) => {
-          if (kind === 'user') return liveCalls.end(name);
-          fleet.setIdentities(hostIdentities(foundation.identities));
-          return sessions.end(name, 'its certificate was revoked') ? 1 : 0;
-        },
-        serialOf: (caller) => (caller as OperatorCaller).serial,
-      }),
-      audit: (row) =>
-        void foundation.identities
-          .addAudit({ at: clock.now(), ...row })
-          .catch((error: unknown) => log.error(`write the audit: ${messageOf(error)}`)),
-    }),
+    operators: operatorHandlers({ ...options, foundation, fleet, sessions, watchers }),
   };
   const http = await startMetricsServer({
     ...splitAddress(config.listen.metrics),
     collect: () => metrics.collectSnapshot(fleet.snapshot()),
-    health: () => {
-      const idleMs = Math.round(loop.idleMs());
-      const healthy = idleMs < 60_000;
-      return {
-        healthy,
-        lines: [
-          `operations loop passed ${idleMs} ms ago`,
-          `${sessions.connected()} agents connected`,
-        ],
-      };
-    },
+    health: () => healthOf(loop.idleMs(), sessions.connected()),
     onError: (error) => log.error(`a scrape failed: ${messageOf(error)}`),
   });
   stops.push(() => http.close());
@@ -219,10 +187,54 @@ async function serve(
   return { mtls: mutual.port, enrollment: enrolling.port, metrics: http.port };
 }
 
+/** A loop that has not passed for this long is stuck: its timer is a second. */
+const STUCK_AFTER_MS = 60_000;
+
+function healthOf(idleMs: number, agents: number) {
+  return {
+    healthy: idleMs < STUCK_AFTER_MS,
+    lines: [`operations loop passed ${Math.round(idleMs)} ms ago`, `${agents} agents connected`],
+  };
+}
+
+interface OperatorParts extends ControllerOptions {
+  readonly foundation: Foundation;
+  readonly fleet: Fleet;
+  readonly sessions: Sessions;
+  readonly watchers: Watchers;
+}
+
+function operatorHandlers(parts: OperatorParts) {
+  const { fleet, sessions, foundation, clock, log } = parts;
+  const liveCalls = createLiveCalls();
+  return createOperators({
+    fleet,
+    store: foundation.store,
+    clock,
+    watchers: parts.watchers,
+    liveCalls,
+    plans: createPlanDesk(fleet, foundation.store, clock),
+    people: createPeople({
+      enrollment: foundation.enrollment,
+      store: foundation.identities,
+      disconnect: (kind, name) => {
+        if (kind === 'user') return liveCalls.end(name);
+        fleet.setIdentities(hostIdentities(foundation.identities));
+        return sessions.end(name, 'its certificate was revoked') ? 1 : 0;
+      },
+      serialOf: (caller) => (caller as OperatorCaller).serial,
+    }),
+    audit: (row) =>
+      void foundation.identities
+        .addAudit({ at: clock.now(), ...row })
+        .catch((error: unknown) => log.error(`write the audit: ${messageOf(error)}`)),
+  });
+}
+
 interface Tracked {
   readonly fleet: Fleet;
   readonly sessions: Sessions;
-  readonly watchers: ReturnType<typeof createWatchers>;
+  readonly watchers: Watchers;
   readonly loop: ReturnType<typeof startOperationLoop>;
   readonly metrics: Metrics;
   readonly identities: IdentityStore;

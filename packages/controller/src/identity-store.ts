@@ -1,10 +1,9 @@
 // What the controller remembers of identities: who is enrolled, with which role, which certificates were issued
 // and taken back, which tokens and proofs were spent, and the audit. Never holds a token or a key, only hashes.
-import type { AuditRow } from '@leafward/shared/gen/domain.js';
+import type { AuditRow, UserRole } from '@leafward/shared/gen/domain.js';
 
 /** Who can be invited; controllers get their certificates from the authority itself. */
 export type PrincipalKind = 'agent' | 'user';
-export type UserRole = 'viewer' | 'operator' | 'admin';
 
 export interface Principal {
   readonly kind: PrincipalKind;

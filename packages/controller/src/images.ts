@@ -86,7 +86,7 @@ export async function askHost(
             expiresAt: snapshot.now + question.timeoutMs,
             member: '',
             term: 0,
-          } as Request,
+          },
         },
       },
     ],

@@ -132,14 +132,14 @@ function addRun(program: Command): void {
 async function serve(stateDir: string): Promise<void> {
   const config = await loadConfig(stateDir);
   const log = createLogger('leafward-controller', config.logLevel);
-  let end: (error?: unknown) => void = () => undefined;
-  const ended = new Promise<unknown>((resolve) => (end = resolve));
+  let end: (error?: Error) => void = () => undefined;
+  const ended = new Promise<Error | undefined>((resolve) => (end = resolve));
   const controller = await startController({
     stateDir,
     config,
     clock: systemClock,
     log,
-    onFatal: (error) => end(error),
+    onFatal: end,
   });
   process.once('SIGTERM', () => end());
   process.once('SIGINT', () => end());

@@ -136,23 +136,25 @@ function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
         .snapshot()
         .backups.filter((b) => service === undefined || b.service === service),
     }),
-    explain: async ({ subject }) => {
-      const plan = await store.plan(subject);
-      if (plan !== undefined) return { explanations: [explainPlan(plan.plan)] };
-      const snapshot = fleet.snapshot();
-      const ended = await store.operation(subject);
-      const isOpen = snapshot.operations.some((o) => o.id === subject);
-      const operations =
-        ended === undefined || isOpen ? snapshot.operations : [...snapshot.operations, ended];
-      const explanations = explain({ ...snapshot, operations }, subject);
-      if (explanations.length === 0)
-        throw noSuch('member, service, host, operation or plan', subject, [
-          ...Object.keys(snapshot.services),
-          ...Object.keys(snapshot.hosts),
-        ]);
-      return { explanations };
-    },
+    explain: ({ subject }) => explainSubject(fleet, store, subject),
   };
+}
+
+async function explainSubject(fleet: Fleet, store: FleetStore, subject: string) {
+  const plan = await store.plan(subject);
+  if (plan !== undefined) return { explanations: [explainPlan(plan.plan)] };
+  const snapshot = fleet.snapshot();
+  const ended = await store.operation(subject);
+  const isOpen = snapshot.operations.some((o) => o.id === subject);
+  const operations =
+    ended === undefined || isOpen ? snapshot.operations : [...snapshot.operations, ended];
+  const explanations = explain({ ...snapshot, operations }, subject);
+  if (explanations.length === 0)
+    throw noSuch('member, service, host, operation or plan', subject, [
+      ...Object.keys(snapshot.services),
+      ...Object.keys(snapshot.hosts),
+    ]);
+  return { explanations };
 }
 
 function explainPlan(plan: Plan): Explanation {

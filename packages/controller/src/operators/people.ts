@@ -84,6 +84,6 @@ export function createPeople(options: PeopleOptions): People {
         { kind: 'user', name: caller.name, serial: options.serialOf(caller) },
         csrPem,
       ),
-    listAudit: async (limit) => ({ rows: (await store.audit(limit)) as AuditRow[] }),
+    listAudit: async (limit) => ({ rows: (await store.audit(limit)) }),
   };
 }
