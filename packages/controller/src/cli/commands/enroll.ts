@@ -1,6 +1,5 @@
 // leafward enroll: makes this user's identity here with a one-time URL. The URL is never printed (I14).
 import type { Command } from 'commander';
-import { LeafwardError } from '@leafward/shared/errors.js';
 import { addCommand, type Tree } from '../command.js';
 
 export function addEnroll(program: Command, tree: Tree): void {
@@ -8,11 +7,7 @@ export function addEnroll(program: Command, tree: Tree): void {
     usage: 'enroll <url>',
     summary: 'make your identity on this machine with the one-time URL that an admin gave you',
     more: 'The key is made here and stays here. The URL works once.',
-    async act(run, _, url) {
-      if (url === undefined || !/^[a-z][a-z0-9+.-]*:\/\//i.test(url))
-        throw new LeafwardError('invalid', 'enrol with what was given as URL: it is not a URL', {
-          detail: ['an admin makes one with: leafward user invite NAME --role operator'],
-        });
+    async act(run, _, url = '') {
       const enrolled = await run.context.enroll(url, run.context.signal);
       run.show(enrolled, ({ fleet, name, address, role, directory }) =>
         [
