@@ -18,7 +18,7 @@ export interface ProbeResult {
 }
 
 export interface Probe {
-  /** Resolves when the child is at its first sync; a hang is counted from here. Never rejects. */
+  /** Resolves when the child runs and turns to the disk; a hang is counted from here. Never rejects. */
   readonly begun: Promise<void>;
   /** @throws LeafwardError `failed` (what the file system said) or `aborted`. */
   readonly result: Promise<ProbeResult>;
@@ -34,17 +34,19 @@ const MAX_ERROR_CHARS = 300;
  * What the child runs, as text: so that it works from one bundled file as well as from many, with any Node.
  * Plain CommonJS. The file is made in the directory and unlinked at once, so it has no name while it is used;
  * it is written through first, so that the measured syncs overwrite and move no metadata, like a database's.
- * The first syncs warm up the code and the file and are not counted.
+ * The first syncs warm up the code and the file and are not counted. A child that was killed inside open() may leave
+ * the name: the next one removes it, and never opens what is there already (it could be a link).
  */
 const CHILD = `
 const fs = require('node:fs');
 const [directory, samples, budgetMs] = process.argv.slice(1);
 const BLOCK = 4096, BLOCKS = 64, WARM_UP = 16;
-const name = directory + '/.leafward-probe-' + process.pid;
+fs.writeSync(1, 'begun\\n');
+const name = directory + '/.leafward-probe';
+fs.rmSync(name, { force: true });
 const file = fs.openSync(name, 'wx+', 0o600);
 fs.unlinkSync(name);
 fs.writeSync(file, Buffer.alloc(BLOCK * BLOCKS), 0, BLOCK * BLOCKS, 0);
-fs.writeSync(1, 'begun\\n');
 fs.fsyncSync(file);
 const block = Buffer.alloc(BLOCK, 0x6c);
 const measured = [];
