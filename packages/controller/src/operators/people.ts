@@ -1,7 +1,6 @@
 // Who may come in: invitations, revocations and renewals as operators order them. A revocation ends live
 // connections at once.
 import type {
-  AuditRow,
   InviteHostRequest,
   InviteHostResponse,
   InviteUserRequest,
