@@ -1,5 +1,5 @@
-// The disk probe against `fio --fdatasync=1` on the same file system: a few short runs, one after the other in
-// turn. Goal: p50 within 5 %, p99 within the spread of two fio runs.
+// The disk probe against `fio --fdatasync=1` on the same file system: a few short runs, one after
+// the other in turn. Goal: p50 within 5 %, p99 within the spread of two fio runs.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,10 @@ import { quantileOf } from '@leafward/agent/checks/latency-samples.js';
 const run = promisify(execFile);
 
 const ROUNDS = 9;
-/** Syncs of one run; the probe and fio do as many, over a file of the same 256 KiB, in blocks of 4 KiB. */
+/**
+ * Syncs of one run; the probe and fio do as many, over a file of the same 256 KiB, in blocks of 4
+ * KiB.
+ */
 const SYNCS = 512;
 
 interface Quantiles {
@@ -19,7 +22,10 @@ interface Quantiles {
   readonly p99Us: number;
 }
 
-/** Prints one row of a markdown table (what, goal, probe, fio, result), or one line when fio is missing. */
+/**
+ * Prints one row of a markdown table (what, goal, probe, fio, result), or one line when fio is
+ * missing.
+ */
 export async function benchFdatasync(parent = process.cwd()): Promise<void> {
   const directory = await mkdtemp(join(parent, '.bench-fdatasync-'));
   try {
@@ -74,7 +80,10 @@ function toRow(
   );
 }
 
-/** Median over the rounds of probe / mean of the two fio runs around it: a load that drifts hits all three. */
+/**
+ * Median over the rounds of probe / mean of the two fio runs around it: a load that drifts hits all
+ * three.
+ */
 function ratio(
   probes: readonly Quantiles[],
   fios: readonly Quantiles[],

@@ -1,5 +1,6 @@
-// What a host is and how it is doing, for each report: a few files of /proc and a statfs per volume. Starts no
-// child process and costs less than a millisecond; what is slow to learn is learned once, at the start.
+// What a host is and how it is doing, for each report: a few files of /proc and a statfs per
+// volume. Starts no child process and costs less than a millisecond; what is slow to learn is
+// learned once, at the start.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { HostFact, VolumeFact } from '@leafward/shared/gen/domain.js';
@@ -87,7 +88,9 @@ async function observeVolume(
   }
 }
 
-/** User and system time of the agent and of the children that it has waited for (proc_pid_stat(5)). */
+/**
+ * User and system time of the agent and of the children that it has waited for (proc_pid_stat(5)).
+ */
 function readCpuSeconds(roots: HostRoots): number {
   const text = readText(join(roots.proc, 'self/stat')) ?? '';
   // The program's name is in brackets and may hold spaces: fields are counted from behind it.
@@ -99,8 +102,8 @@ function readCpuSeconds(roots: HostRoots): number {
 }
 
 /**
- * Names of the operating system and kernel. Asks systeminformation, which starts children, so once at the start;
- * without its answer the files that it would read. Never throws.
+ * Names of the operating system and kernel. Asks systeminformation, which starts children, so once
+ * at the start; without its answer the files that it would read. Never throws.
  */
 export async function readInventory(roots: HostRoots): Promise<HostInventory> {
   const kernel = readText(join(roots.proc, 'sys/kernel/osrelease'))?.trim() ?? '';

@@ -1,4 +1,5 @@
-// The disk watcher, its probe and the data meter, on real directories; a hanging disk is a probe that waits.
+// The disk watcher, its probe and the data meter, on real directories; a hanging disk is a probe
+// that waits.
 import {
   linkSync,
   mkdirSync,
@@ -161,7 +162,8 @@ describe('disk watcher', () => {
       roots: host.roots,
       clock: systemClock,
       log,
-      // Asked once in each pass: by the next one 100 writes of 30 ms kept the disk busy all the time.
+      // Asked once in each pass: by the next one 100 writes of 30 ms kept the disk busy all the
+      // time.
       paths: () => {
         passes += 1;
         counters(100 * passes, 3000 * passes, 1e9 * passes);

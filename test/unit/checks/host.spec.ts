@@ -1,5 +1,5 @@
-// Checks on the host around the storage: engine, policies, ports, names, addresses, clock, limits, logs; and how
-// the checks are run.
+// Checks on the host around the storage: engine, policies, ports, names, addresses, clock, limits,
+// logs; and how the checks are run.
 import { createServer, type Server } from 'node:net';
 import { expect } from 'chai';
 import { addressTranslation } from '@leafward/agent/checks/address-translation.js';

@@ -1,4 +1,5 @@
-// Rule: no address translation between a Synapse service and AHA. Judges network modes and listen addresses.
+// Rule: no address translation between a Synapse service and AHA. Judges network modes and listen
+// addresses.
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';

@@ -2,7 +2,10 @@
 import type { Check } from './check.js';
 import { formatMs } from './figures.js';
 
-/** Hosts that keep time by NTP are within tens of milliseconds; ages of facts are shown to the second. */
+/**
+ * Hosts that keep time by NTP are within tens of milliseconds; ages of facts are shown to the
+ * second.
+ */
 const WARN_MS = 1000;
 /** A certificate that was just made is not valid yet on a host that is this far behind. */
 const CRITICAL_MS = 60_000;

@@ -1,4 +1,5 @@
-// How many bytes each storage really takes: a slow walk in small portions, again and again. Reads sizes only.
+// How many bytes each storage really takes: a slow walk in small portions, again and again. Reads
+// sizes only.
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
@@ -27,7 +28,10 @@ export interface DataMeter {
 const PORTION = 64;
 const PAUSE_MS = 50;
 const MAX_STORAGES = 64;
-/** A service of this kind has hundreds of files; a storage with more is none, and its size is left unknown. */
+/**
+ * A service of this kind has hundreds of files; a storage with more is none, and its size is left
+ * unknown.
+ */
 const MAX_ENTRIES = 1_000_000;
 const WALK_DEADLINE_MS = 30 * 60_000;
 
@@ -59,9 +63,11 @@ export function startDataMeter(options: DataMeterOptions): DataMeter {
 }
 
 /**
- * Blocks that everything under a directory takes, × 512: sparse databases count with what they hold. A file with
- * several names counts once, links and other file systems not at all; what vanishes meanwhile is left out.
- * @throws what the system says of the directory itself, AbortError, or Error for more than a million entries.
+ * Blocks that everything under a directory takes, × 512: sparse databases count with what they
+ * hold. A file with several names counts once, links and other file systems not at all; what
+ * vanishes meanwhile is left out.
+ * @throws what the system says of the directory itself, AbortError, or Error for more than a
+ * million entries.
  */
 export async function measureData(
   root: string,

@@ -28,11 +28,11 @@ const DIRTY: Rule = { reference: 4, cap: 20 };
  *     ratio(RAM) = min(kernel default, round(reference × 128 GiB / RAM))
  *     bytes      = reference × 128 GiB / 100, down to a whole page, where that ratio is below 1
  *
- * What stays the same is the amount of dirty memory (2.56 GiB and 5.12 GiB), since what it bounds, the time
- * that a disk needs to write it out, does not grow with RAM. Smaller RAM, larger ratio, as the guide says;
- * capped at the kernel's defaults 10 and 20. Over 256 and 512 GiB the ratio would fall under 1, the smallest
- * the kernel takes, so the limit is given in bytes. Background stays below dirty (else the kernel halves it),
- * bytes are above the kernel's least of two pages.
+ * What stays the same is the amount of dirty memory (2.56 GiB and 5.12 GiB), since what it bounds,
+ * the time that a disk needs to write it out, does not grow with RAM. Smaller RAM, larger ratio, as
+ * the guide says; capped at the kernel's defaults 10 and 20. Over 256 and 512 GiB the ratio would
+ * fall under 1, the smallest the kernel takes, so the limit is given in bytes. Background stays
+ * below dirty (else the kernel halves it), bytes are above the kernel's least of two pages.
  * Source: devops guide, "Performance Tuning"; kernel Documentation/admin-guide/sysctl/vm.rst.
  */
 export function scaleDirtyLimits(ramBytes: number): {

@@ -1,13 +1,20 @@
-// Rule: an fdatasync on a storage volume is fast. Judges what the disk watcher measured; measures nothing.
+// Rule: an fdatasync on a storage volume is fast. Judges what the disk watcher measured; measures
+// nothing.
 import type { Severity } from '@leafward/shared/gen/domain.js';
 import type { Check, CheckResult, DiskLatency } from './check.js';
 import { formatMs } from './figures.js';
 import { storagesOf } from './volumes.js';
 
-/** etcd's advice for a log on disk: 99 % of its syncs under 10 ms. A good SSD stays under 2 ms at the median. */
+/**
+ * etcd's advice for a log on disk: 99 % of its syncs under 10 ms. A good SSD stays under 2 ms at
+ * the median.
+ */
 const WARN_P50_MS = 2;
 const WARN_P99_MS = 10;
-/** One turn of a disk at 7,200 rpm is 8.3 ms: a median above it is a mechanical disk or a network in between. */
+/**
+ * One turn of a disk at 7,200 rpm is 8.3 ms: a median above it is a mechanical disk or a network in
+ * between.
+ */
 const CRITICAL_P50_MS = 8;
 const CRITICAL_P99_MS = 100;
 /** From the kernel's own counters, queueing included, so more lenient. */
@@ -49,7 +56,10 @@ function judge(path: string, latency: DiskLatency | undefined, now: number): Che
   };
 }
 
-/** Never probed: the disk may be too full or too busy for a probe, and the kernel's counters may say which. */
+/**
+ * Never probed: the disk may be too full or too busy for a probe, and the kernel's counters may say
+ * which.
+ */
 function unmeasured(path: string, latency: DiskLatency | undefined): CheckResult {
   const slow = (latency?.writeAwaitMs ?? 0) > WARN_AWAIT_MS;
   const passive =

@@ -1,5 +1,6 @@
-// One volley of fdatasync on one volume, measured in a child process: a disk that hangs then holds a child,
-// never the agent, its loop, its libuv pool or its exit. The child leaves no file behind, however it ends.
+// One volley of fdatasync on one volume, measured in a child process: a disk that hangs then holds
+// a child, never the agent, its loop, its libuv pool or its exit. Its file has no name while it is
+// used, and is gone with it.
 import { spawn } from 'node:child_process';
 import { LeafwardError } from '@leafward/shared/errors.js';
 
@@ -10,7 +11,9 @@ export interface ProbeLimits {
   readonly budgetMs: number;
 }
 
-/** 128 × 4 KiB: half a megabyte a volley, 20 ms on an SSD; on a bad disk the second is over first. */
+/**
+ * 128 × 4 KiB: half a megabyte a volley, 20 ms on an SSD; on a bad disk the second is over first.
+ */
 export const PROBE_LIMITS: ProbeLimits = { samples: 128, budgetMs: 1000 };
 
 export interface ProbeResult {
@@ -18,7 +21,9 @@ export interface ProbeResult {
 }
 
 export interface Probe {
-  /** Resolves when the child runs and turns to the disk; a hang is counted from here. Never rejects. */
+  /**
+   * Resolves when the child runs and turns to the disk; a hang is counted from here. Never rejects.
+   */
   readonly begun: Promise<void>;
   /** @throws LeafwardError `failed` (what the file system said) or `aborted`. */
   readonly result: Promise<ProbeResult>;
@@ -31,11 +36,12 @@ const MAX_OUTPUT_BYTES = 65_536;
 const MAX_ERROR_CHARS = 300;
 
 /**
- * What the child runs, as text: so that it works from one bundled file as well as from many, with any Node.
- * Plain CommonJS. The file is made in the directory and unlinked at once, so it has no name while it is used;
- * it is written through first, so that the measured syncs overwrite and move no metadata, like a database's.
- * The first syncs warm up the code and the file and are not counted. A child that was killed inside open() may leave
- * the name: the next one removes it, and never opens what is there already (it could be a link).
+ * What the child runs, as text: so that it works from one bundled file as well as from many, with
+ * any Node. Plain CommonJS. The file is made in the directory and unlinked at once, so it has no
+ * name while it is used; it is written through first, so that the measured syncs overwrite and move
+ * no metadata, like a database's. The first syncs warm up the code and the file and are not
+ * counted. A child that was killed inside open() may leave the name: the next one removes it, and
+ * never opens what is there already (it could be a link).
  */
 const CHILD = `
 const fs = require('node:fs');

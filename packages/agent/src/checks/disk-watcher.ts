@@ -1,5 +1,5 @@
-// Latency of every storage volume: the kernel's counters all the time, a small probe now and then. One child
-// process at a time for a volume, none where the disk is busy, slow or nearly full.
+// Latency of every storage volume: the kernel's counters all the time, a small probe now and then.
+// One child process at a time for a volume, none where the disk is busy, slow or nearly full.
 import type { Clock } from '@leafward/shared/clock.js';
 import { isAbort, messageOf } from '@leafward/shared/errors.js';
 import type { Logger } from '@leafward/shared/log.js';
@@ -17,7 +17,9 @@ export interface DiskWatcherOptions {
   readonly log: Logger;
   /** Storage paths that matter now. */
   readonly paths: () => readonly string[];
-  /** Time between two probes of a volume, milliseconds; the counters are read at least every 10 s. */
+  /**
+   * Time between two probes of a volume, milliseconds; the counters are read at least every 10 s.
+   */
   readonly everyMs: number;
   readonly limits?: ProbeLimits;
   /** A sync that takes longer is reported as hanging while it lasts. Default 5 s. */
@@ -167,7 +169,10 @@ function reasonAgainst({ volume, busy, writeAwaitMs }: Track): string | undefine
   return undefined;
 }
 
-/** Returns when the volley is over or known to hang; a hanging one is settled whenever it comes back. */
+/**
+ * Returns when the volley is over or known to hang; a hanging one is settled whenever it comes
+ * back.
+ */
 async function runProbe(
   options: DiskWatcherOptions,
   track: Track,

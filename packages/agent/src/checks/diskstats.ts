@@ -45,7 +45,10 @@ export interface DiskActivity {
   readonly busy: number;
 }
 
-/** What happened between two readings; undefined when the counters went back (wrapped, or another device). */
+/**
+ * What happened between two readings; undefined when the counters went back (wrapped, or another
+ * device).
+ */
 export function activityBetween(
   before: DiskCounters,
   after: DiskCounters,

@@ -1,10 +1,12 @@
-// Rule: where members run in containers, the Docker Engine answers and is not too old. Judges what was seen.
+// Rule: where members run in containers, the Docker Engine answers and is not too old. Judges what
+// was seen.
 import type { Check } from './check.js';
 import { coerceVersion, isAtLeast } from './versions.js';
 
 /**
- * 20.10 is the first Engine that runs on cgroup v2, which every current distribution boots with: an older one
- * starts no container there and counts memory wrongly elsewhere (Docker Engine 20.10 release notes).
+ * 20.10 is the first Engine that runs on cgroup v2, which every current distribution boots with: an
+ * older one starts no container there and counts memory wrongly elsewhere (Docker Engine 20.10
+ * release notes).
  */
 const LEAST = [20, 10, 0] as const;
 /** The last Engine of the 20.10 line left support at the end of 2023. */

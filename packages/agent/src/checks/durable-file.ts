@@ -1,4 +1,5 @@
-// Replaces a small file so that after a crash there is either the old one or the new one. Linux only.
+// Replaces a small file so that after a crash there is either the old one or the new one. Linux
+// only.
 import {
   closeSync,
   fsyncSync,

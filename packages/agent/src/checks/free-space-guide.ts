@@ -1,4 +1,5 @@
-// Rule: a service uses at most half of its volume, so that a backup of it fits beside it. Pure but for statfs.
+// Rule: a service uses at most half of its volume, so that a backup of it fits beside it. Pure but
+// for statfs.
 import type { Check, CheckContext, CheckResult } from './check.js';
 import { formatBytes, formatPercent } from './figures.js';
 import { backupDirectoryOf, judgeStorages, type StorageRoom } from './free-space.js';

@@ -1,5 +1,5 @@
-// Figures that the three checks on free space share: the volume, what the member has there, what its
-// configuration says. Reads only.
+// Figures that the three checks on free space share: the volume, what the member has there, what
+// its configuration says. Reads only.
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
@@ -40,7 +40,10 @@ export async function judgeStorages(
   );
 }
 
-/** Where a live backup lands: the declared directory, `backup:dir` of the service, else inside the storage. */
+/**
+ * Where a live backup lands: the declared directory, `backup:dir` of the service, else inside the
+ * storage.
+ */
 export function backupDirectoryOf(member: MemberIntent): string | undefined {
   const { spec } = member;
   if (spec.backupDirectory !== undefined) return spec.backupDirectory;
@@ -54,8 +57,9 @@ export function backupDirectoryOf(member: MemberIntent): string | undefined {
 }
 
 /**
- * An option of a Synapse cell, in its own order of precedence: cell.mods.yaml, cell.yaml, the environment
- * (SYN_<KIND>_<OPTION>). Undefined when it is set nowhere or the files cannot be parsed.
+ * An option of a Synapse cell, in its own order of precedence: cell.mods.yaml, cell.yaml, the
+ * environment (SYN_<KIND>_<OPTION>). Undefined when it is set nowhere or the files cannot be
+ * parsed.
  */
 export function readCellOption(member: MemberIntent, name: string): unknown {
   for (const file of ['cell.mods.yaml', 'cell.yaml']) {

@@ -1,4 +1,5 @@
-// Reads the small files of /proc, /sys and /etc. Never throws: a file that is not there is undefined.
+// Reads the small files of /proc, /sys and /etc. Never throws: a file that is not there is
+// undefined.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostRoots } from './check.js';

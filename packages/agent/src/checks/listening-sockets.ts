@@ -34,7 +34,9 @@ export function readListening(roots: HostRoots): readonly ListeningSocket[] {
   });
 }
 
-/** Processes that hold one of these sockets, by inode. One walk over /proc/<pid>/fd for all of them. */
+/**
+ * Processes that hold one of these sockets, by inode. One walk over /proc/<pid>/fd for all of them.
+ */
 export function findOwners(
   roots: HostRoots,
   inodes: ReadonlySet<string>,
@@ -55,8 +57,8 @@ export function findOwners(
 }
 
 /**
- * True when the process is this member's: it sees the member's storage at its target (a container), or works in
- * it, or has a file of it open, or was told of it on its command line.
+ * True when the process is this member's: it sees the member's storage at its target (a container),
+ * or works in it, or has a file of it open, or was told of it on its command line.
  */
 export function isProcessOf(roots: HostRoots, pid: number, member: MemberIntent): boolean {
   const { storage, storageTarget } = member.spec;

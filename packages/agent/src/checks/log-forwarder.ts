@@ -1,4 +1,5 @@
-// Rule: a program forwards the logs of this host. Looks for well-known ones by name, among processes and containers.
+// Rule: a program forwards the logs of this host. Looks for well-known ones by name, among
+// processes and containers.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Check, CheckContext, HostRoots } from './check.js';

@@ -1,5 +1,5 @@
-// Which mount a path is on, from /proc/self/mountinfo. Pure but for the read; never touches the path itself,
-// since a look at a dead network mount hangs.
+// Which mount a path is on, from /proc/self/mountinfo. Pure but for the read; never touches the
+// path itself, since a look at a dead network mount hangs.
 import { join } from 'node:path';
 import type { HostRoots } from './check.js';
 import { readText } from './kernel-files.js';

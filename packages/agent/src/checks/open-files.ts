@@ -6,8 +6,9 @@ import { readText } from './kernel-files.js';
 import { listProcesses } from './processes.js';
 
 /**
- * A cell holds two descriptors for each of its databases (a Cortex has several for every layer) and one for
- * each client and mirror. 1,024, the historical default, runs out; 16 times that leaves room.
+ * A cell holds two descriptors for each of its databases (a Cortex has several for every layer) and
+ * one for each client and mirror. 1,024, the historical default, runs out; 16 times that leaves
+ * room.
  */
 const WANTED = 16_384;
 const CRITICAL = 4096;

@@ -10,7 +10,9 @@ interface Want {
   readonly port: number;
 }
 
-/** Who held a socket, remembered while the socket lives: the walk over all descriptors is not free. */
+/**
+ * Who held a socket, remembered while the socket lives: the walk over all descriptors is not free.
+ */
 interface Known {
   readonly owner: SocketOwner;
   readonly member: string | undefined;

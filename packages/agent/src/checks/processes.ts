@@ -4,12 +4,18 @@ import { basename, join } from 'node:path';
 import type { HostRoots } from './check.js';
 import { readText } from './kernel-files.js';
 
-/** A host with more processes than this is looked at in part; the checks only look for well-known programs. */
+/**
+ * A host with more processes than this is looked at in part; the checks only look for well-known
+ * programs.
+ */
 const MAX_PROCESSES = 8192;
 
 export interface ProcessEntry {
   readonly pid: number;
-  /** Name of its program: the base name of its first argument, else the kernel's 15 characters of it. */
+  /**
+   * Name of its program: the base name of its first argument, else the kernel's 15 characters of
+   * it.
+   */
   readonly program: string;
 }
 

@@ -1,4 +1,5 @@
-// Rule (I2): Docker restarts no container that writes to a member's storage. Judges what the runtime listed.
+// Rule (I2): Docker restarts no container that writes to a member's storage. Judges what the
+// runtime listed.
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { ForeignContainer } from '../runtimes/runtime.js';
 import type { Check, CheckResult } from './check.js';
@@ -19,7 +20,10 @@ export const restartPolicy: Check = {
   },
 };
 
-/** The member that it is, or whose storage it has mounted for writing (a parent or a part of it counts). */
+/**
+ * The member that it is, or whose storage it has mounted for writing (a parent or a part of it
+ * counts).
+ */
 function memberOf(
   container: ForeignContainer,
   members: readonly MemberIntent[],

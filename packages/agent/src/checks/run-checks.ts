@@ -13,8 +13,8 @@ const MAX_RESULTS = 64;
 const MAX_LISTENERS = 1024;
 
 /**
- * Findings in the order of the checks. Never throws: a check that throws or does not come back in time is a
- * finding of severity unknown, with the reason.
+ * Findings in the order of the checks. Never throws: a check that throws or does not come back in
+ * time is a finding of severity unknown, with the reason.
  */
 export async function runChecks(
   context: CheckContext,

@@ -1,4 +1,5 @@
-// Hosts in the URLs that a member was given. Takes the host and nothing else: such URLs hold secrets (I14).
+// Hosts in the URLs that a member was given. Takes the host and nothing else: such URLs hold
+// secrets (I14).
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { readCellOption } from './free-space.js';
 

@@ -1,5 +1,6 @@
-// Deadlines for calls that cannot be taken back (statfs, getaddrinfo, realpath). A call that hangs holds a
-// thread of libuv's pool for ever: so there is at most one of a key under way, however often it is asked for.
+// Deadlines for calls that cannot be taken back (statfs, getaddrinfo, realpath). A call that hangs
+// holds a thread of libuv's pool for ever: so there is at most one of a key under way, however
+// often it is asked for.
 import { setTimeout as delay } from 'node:timers/promises';
 import { LeafwardError } from '@leafward/shared/errors.js';
 

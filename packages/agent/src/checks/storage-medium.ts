@@ -25,7 +25,10 @@ const NETWORK = new Set([
   'virtiofs',
 ]);
 const MEMORY = new Set(['tmpfs', 'ramfs']);
-/** A mechanical disk cannot sync faster than about half a turn; below this the hint is wrong (virtual disks). */
+/**
+ * A mechanical disk cannot sync faster than about half a turn; below this the hint is wrong
+ * (virtual disks).
+ */
 const SURELY_NO_DISK_P50_MS = 2;
 
 export const storageMedium: Check = {

@@ -1,4 +1,5 @@
-// Rule: a storage directory belongs to the user that the member runs as. Reads its owner, changes nothing.
+// Rule: a storage directory belongs to the user that the member runs as. Reads its owner, changes
+// nothing.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';

@@ -3,7 +3,10 @@ import type { Check } from './check.js';
 import { formatBytes } from './figures.js';
 import { readMemory } from './kernel-files.js';
 
-/** Idle pages of other programs may be swapped out; more than this share of RAM means that memory is short. */
+/**
+ * Idle pages of other programs may be swapped out; more than this share of RAM means that memory is
+ * short.
+ */
 const WARN_SHARE_OF_RAM = 0.02;
 
 export const swap: Check = {

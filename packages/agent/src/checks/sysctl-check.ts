@@ -1,4 +1,5 @@
-// What the five sysctl checks share: read, compare, say who set it. Never writes; that is the tuner's.
+// What the five sysctl checks share: read, compare, say who set it. Never writes; that is the
+// tuner's.
 import { join } from 'node:path';
 import type { Severity } from '@leafward/shared/gen/domain.js';
 import type { Check, CheckContext, CheckResult, HostRoots } from './check.js';

@@ -1,4 +1,5 @@
-// Which file sets a sysctl at boot, in the order of systemd-sysctl and `sysctl --system`. Reads only.
+// Which file sets a sysctl at boot, in the order of systemd-sysctl and `sysctl --system`. Reads
+// only.
 import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostRoots } from './check.js';
@@ -14,7 +15,9 @@ export function rootOf(roots: HostRoots): string {
   return dirname(resolve(roots.etc));
 }
 
-/** Directories by precedence: of two files of one name the first directory's is read (sysctl.d(5)). */
+/**
+ * Directories by precedence: of two files of one name the first directory's is read (sysctl.d(5)).
+ */
 function sysctlDirectories(roots: HostRoots): readonly string[] {
   const root = rootOf(roots);
   return [
@@ -27,10 +30,11 @@ function sysctlDirectories(roots: HostRoots): readonly string[] {
 }
 
 /**
- * Every assignment in the order in which it is made: files by their name, whatever their directory; a name in
- * an earlier directory hides the same name in a later one (a link to /dev/null masks it). /etc/sysctl.conf is
- * read last by `sysctl --system`; systemd reads it only through a link in sysctl.d, which then counts here.
- * Globs are left out: a key that is set explicitly anywhere is exempt from them. Source: sysctl.d(5), sysctl(8).
+ * Every assignment in the order in which it is made: files by their name, whatever their directory;
+ * a name in an earlier directory hides the same name in a later one (a link to /dev/null masks it).
+ * /etc/sysctl.conf is read last by `sysctl --system`; systemd reads it only through a link in
+ * sysctl.d, which then counts here. Globs are left out: a key that is set explicitly anywhere is
+ * exempt from them. Source: sysctl.d(5), sysctl(8).
  */
 export function readAssignments(roots: HostRoots): readonly Assignment[] {
   const files = new Map<string, string>();
@@ -52,7 +56,10 @@ function listNames(directory: string): readonly string[] {
   }
 }
 
-/** `vm.dirty_ratio = 4`, `vm/dirty_ratio=4` and `-vm.dirty_ratio = 4` (errors ignored) are one thing. */
+/**
+ * `vm.dirty_ratio = 4`, `vm/dirty_ratio=4` and `-vm.dirty_ratio = 4` (errors ignored) are one
+ * thing.
+ */
 export function parseAssignments(text: string, file: string): readonly Assignment[] {
   const found: Assignment[] = [];
   for (const line of text.split('\n')) {
@@ -71,8 +78,8 @@ function dotted(key: string): string {
 }
 
 /**
- * The file that has the last word on a setting at boot, if that is not `own` and it says something else.
- * `keys`: the sysctl and its twin; setting either undoes the other.
+ * The file that has the last word on a setting at boot, if that is not `own` and it says something
+ * else. `keys`: the sysctl and its twin; setting either undoes the other.
  */
 export function findLaterFile(
   roots: HostRoots,

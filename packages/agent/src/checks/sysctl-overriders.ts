@@ -10,8 +10,8 @@ import type { Setting } from './sysctl-rules.js';
 const MAX_INCLUDES = 8;
 
 /**
- * Who would override a setting made in `own` at the next boot, in words with the file; undefined: nobody.
- * `keys`: the sysctl and its `*_bytes` twin.
+ * Who would override a setting made in `own` at the next boot, in words with the file; undefined:
+ * nobody. `keys`: the sysctl and its `*_bytes` twin.
  */
 export function findOverride(
   roots: HostRoots,
@@ -26,8 +26,9 @@ export function findOverride(
 }
 
 /**
- * The active profile of tuned. With `reapply_sysctl` (the default) tuned reads sysctl.d again after its own
- * [sysctl] section, so that only counts when it is off; its [vm] section is applied in any case.
+ * The active profile of tuned. With `reapply_sysctl` (the default) tuned reads sysctl.d again after
+ * its own [sysctl] section, so that only counts when it is off; its [vm] section is applied in any
+ * case.
  * Source: tuned-main.conf(5).
  */
 function findTuned(roots: HostRoots, wanted: Setting, keys: readonly string[]): string | undefined {
@@ -89,7 +90,10 @@ function findInSections(text: string, query: TunedQuery): string | undefined {
   return undefined;
 }
 
-/** Configuration of cloud-init that names the key: runcmd and bootcmd run at every or the first boot. */
+/**
+ * Configuration of cloud-init that names the key: runcmd and bootcmd run at every or the first
+ * boot.
+ */
 function findCloudInit(roots: HostRoots, keys: readonly string[]): string | undefined {
   const directory = join(roots.etc, 'cloud');
   const files = [

@@ -1,4 +1,5 @@
-// The five sysctls that the guide sets: what each should be on this host. Pure; the checks and the tuner share it.
+// The five sysctls that the guide sets: what each should be on this host. Pure; the checks and the
+// tuner share it.
 import { scaleDirtyLimits, type DirtyLimit } from './dirty-scale.js';
 
 /** One assignment: `vm.dirty_ratio` and "4". */

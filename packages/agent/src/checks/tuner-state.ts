@@ -1,4 +1,5 @@
-// What a sysctl was before Leafward first touched it: one JSON file, so that an undo works after any restart.
+// What a sysctl was before Leafward first touched it: one JSON file, so that an undo works after
+// any restart.
 import { readFileSync } from 'node:fs';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { replaceFile } from './durable-file.js';
@@ -9,7 +10,8 @@ export type Originals = Readonly<Record<string, Setting>>;
 
 /**
  * Originals that are kept; none when the file is absent.
- * @throws LeafwardError `failed` when it is there but cannot be read: applying then would forget the originals.
+ * @throws LeafwardError `failed` when it is there but cannot be read: applying then would forget
+ * the originals.
  */
 export function readOriginals(file: string): Originals {
   let text: string;

@@ -1,5 +1,5 @@
-// Applies the guide's sysctls, at once and durably, and puts back what was. Touches the five keys of
-// sysctl-rules.ts, its own sysctl.d file and its state file; never another file.
+// Applies the guide's sysctls, at once and durably, and puts back what was. Touches the five keys
+// of sysctl-rules.ts, its own sysctl.d file and its state file; never another file.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
@@ -31,9 +31,10 @@ const HEADER =
   '# it is written anew each time. A file with a later name has the last word.\n';
 
 /**
- * Both methods take ids of checks (vm-swappiness …; none: all five), change what differs, and return the
- * changes in the order of the rules. Each step is synchronous: two calls never mix.
- * @throws LeafwardError `invalid` for a check that cannot be tuned; `failed` when some could not be changed or
+ * Both methods take ids of checks (vm-swappiness …; none: all five), change what differs, and
+ * return the changes in the order of the rules. Each step is synchronous: two calls never mix.
+ * @throws LeafwardError `invalid` for a check that cannot be tuned; `failed` when some could not be
+ * changed or
  *   did not stay changed, with one line of detail for each change and each failure.
  */
 export function createTuner(options: TunerOptions): Tuner {

@@ -1,4 +1,5 @@
-// Size, room and kind of the volume that a path is on. Every look at the path itself has a deadline.
+// Size, room and kind of the volume that a path is on. Every look at the path itself has a
+// deadline.
 import { realpath, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
@@ -7,13 +8,19 @@ import type { HostRoots } from './check.js';
 import { mountOf, readMounts } from './mounts.js';
 import { createSingleFlight } from './single-flight.js';
 
-/** A local file system answers within microseconds; a network one that takes longer is a finding by itself. */
+/**
+ * A local file system answers within microseconds; a network one that takes longer is a finding by
+ * itself.
+ */
 const DEADLINE_MS = 2000;
 
 export interface Volume {
   /** As asked for. */
   readonly path: string;
-  /** Where it really is: links resolved; for a path that is not there yet, its nearest existing parent. */
+  /**
+   * Where it really is: links resolved; for a path that is not there yet, its nearest existing
+   * parent.
+   */
   readonly realPath: string;
   readonly exists: boolean;
   readonly mountPath: string;
@@ -29,7 +36,9 @@ export interface Volume {
 
 const flight = createSingleFlight();
 
-/** @throws LeafwardError `timeout` when the file system hangs, `failed` with what the system said. */
+/**
+ * @throws LeafwardError `timeout` when the file system hangs, `failed` with what the system said.
+ */
 export async function readVolume(
   roots: HostRoots,
   path: string,
