@@ -369,6 +369,8 @@ export interface RunOver {
   readonly answer: boolean;
   readonly environment: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** Told of every piece of output. */
+  readonly onWrite: (text: string) => void;
   readonly context: Partial<CliContext>;
 }
 
@@ -417,7 +419,10 @@ export async function runOnce(
     clock: { ...systemClock, now: () => NOW },
     environment: over.environment ?? {},
     terminal: {
-      write: (text) => (stdout += text),
+      write: (text) => {
+        stdout += text;
+        over.onWrite?.(text);
+      },
       writeError: (text) => (stderr += text),
       interactive: over.interactive ?? false,
       size: () => (over.columns === undefined ? undefined : { columns: over.columns, rows: 60 }),

@@ -201,7 +201,7 @@ describe('the listener for metrics', () => {
       host: '127.0.0.1',
       port: 0,
       health: () => ({ healthy: true, lines: ['the store answers'] }),
-      // eslint-disable-next-line @typescript-eslint/require-await
+
       collect: async function* () {
         yield 'a 1\n';
         yield 'b 2\n';

@@ -1,5 +1,6 @@
 // How a command is added to the tree: common options, an action that returns an exit code. Commands are thin.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { renderError } from './errors.js';
 import { exitCodeOf } from '@leafward/shared/errors.js';
 import type { CliContext } from './context.js';

@@ -1,9 +1,8 @@
 // Text on a terminal: its width, cutting, wrapping, and making foreign text harmless. Pure.
 
-/* eslint-disable no-control-regex -- this file is about control characters */
 const COLOUR_CODE = /\x1b\[[0-9;]*m/g;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-/* eslint-enable no-control-regex */
+
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\u200b-\u200d\ufe00-\ufe0f]/u;
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\u{1f300}-\u{1faff}]/u;
@@ -32,7 +31,6 @@ export function clip(text: string, columns: number): string {
   let out = '';
   let coloured = false;
   for (const piece of text.split(/(\x1b\[[0-9;]*m)/)) {
-    // eslint-disable-line no-control-regex
     if (piece.startsWith('\x1b[')) {
       out += piece;
       coloured = piece !== '\x1b[0m';
