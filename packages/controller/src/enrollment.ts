@@ -76,7 +76,8 @@ const DEFAULT_TTL_MS = HOUR_MS;
 const MAX_TTL_MS = 7 * 24 * HOUR_MS;
 const MAX_ISSUED_PER_HOUR = 60; // a certificate of three minutes would renew 30 times
 const PROOF_AGE_MS = 5 * 60_000; // a host's clock may be as wrong as a certificate is backdated
-const STRANGER_ROWS_PER_MINUTE = 30; // audit rows that callers whom nobody knows can cause
+// Refusals that reach the audit, so that it cannot be flooded: by callers whom nobody knows, and by known ones.
+const REFUSALS_PER_MINUTE = { stranger: 30, known: 120 };
 
 /** @throws LeafwardError `denied`. Asked at every new stream, call and renewal. */
 export function assertNotRevoked(store: IdentityStore, caller: Caller): void {
@@ -134,13 +135,13 @@ interface Attempts {
 
 function createAttempts({ store, clock }: EnrollmentOptions): Attempts {
   let minute = 0;
-  let strangerRows = 0;
+  let rows = { stranger: 0, known: 0 };
   const mayWrite = (isKnown: boolean): boolean => {
-    if (isKnown) return true;
     const now = Math.floor(clock.now() / 60_000);
-    if (now !== minute) [minute, strangerRows] = [now, 0];
-    strangerRows += 1;
-    return strangerRows <= STRANGER_ROWS_PER_MINUTE;
+    if (now !== minute) [minute, rows] = [now, { stranger: 0, known: 0 }];
+    const whose = isKnown ? 'known' : 'stranger';
+    rows[whose] += 1;
+    return rows[whose] <= REFUSALS_PER_MINUTE[whose];
   };
   return {
     run: async (what, who, act) => {
