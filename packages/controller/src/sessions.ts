@@ -2,6 +2,7 @@
 // was committed, never before. A second stream of a host ends the first.
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Hello,
   Report,
@@ -9,6 +10,7 @@ import type {
   SessionResponse,
 } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
+import { statusFromError } from '@leafward/shared/rpc/status.js';
 import type { Fleet } from './fleet.js';
 import { afterReport } from './live-hosts.js';
 import { permitsFor } from './permits.js';
@@ -21,7 +23,7 @@ export interface Sessions {
   accept(host: string, stream: AgentStream): void;
   /** Ends streams whose agents have gone silent; call it now and then. */
   sweep(): void;
-  /** Ends the stream of a host at once; true when there was one. */
+  /** Ends the stream of a host that may no longer come in, at once; true when there was one. */
   end(host: string, reason: string): boolean;
   /** Tells every agent to come back later and ends the streams. */
   drain(reason: string, afterMs: number): void;
@@ -89,12 +91,19 @@ export function createSessions(options: SessionOptions): Sessions {
       const limitMs = Math.max(SILENT_AFTER_MS, 3 * options.reportEveryMs);
       for (const session of [...open.values()])
         if (clock.monotonic() - session.heardAt > limitMs)
-          cut(table, session, `nothing was heard for ${Math.round(limitMs / 1000)} s`);
+          cut(
+            table,
+            session,
+            new LeafwardError(
+              'unavailable',
+              `nothing was heard for ${Math.round(limitMs / 1000)} s`,
+            ),
+          );
     },
     end(host, reason) {
       const session = open.get(host);
       if (session === undefined) return false;
-      cut(table, session, reason);
+      cut(table, session, new LeafwardError('denied', reason));
       return true;
     },
     drain(reason, afterMs) {
@@ -219,9 +228,10 @@ function end(table: Table, session: Session, reason: string): void {
   close(table, session, reason);
 }
 
-function cut(table: Table, session: Session, reason: string): void {
-  end(table, session, reason);
-  session.stream.destroy();
+/** Ends the stream at once, with the error as its status. */
+function cut(table: Table, session: Session, error: LeafwardError): void {
+  close(table, session, error.text);
+  session.stream.emit('error', statusFromError(error));
 }
 
 function close(table: Table, session: Session, why: string): void {
