@@ -15,7 +15,7 @@ const MANIFEST_SUFFIX = '.leafward-manifest';
 export type NewBackup = Omit<Backup, 'sizeBytes' | 'files' | 'manifestSha256' | 'finishedAt'>;
 
 export interface Catalogue {
-  /** Newest first. */
+  /** Newest first; the same array until something changes. */
   list(): readonly Backup[];
   /** Hashes what lies at `path` and records it. @throws LeafwardError `failed` or `exhausted`. */
   add(backup: NewBackup, onProgress: (text: string) => void, signal: AbortSignal): Promise<Backup>;
@@ -54,9 +54,14 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
     return changed;
   };
   await refresh([]);
+  let newestFirst = sorted(known);
   return {
-    list: () => [...known.values()].sort((a, b) => b.finishedAt - a.finishedAt),
-    refresh,
+    list: () => newestFirst,
+    refresh: async (directories) => {
+      const changed = await refresh(directories);
+      if (changed) newestFirst = sorted(known);
+      return changed;
+    },
     async add(started, onProgress, signal) {
       const progress = { clock: options.clock, onProgress };
       const manifest = await hashFiles(started.path, progress, signal);
@@ -69,9 +74,14 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
       };
       await record(backup, manifest.text, options);
       known.set(backup.path, backup);
+      newestFirst = sorted(known);
       return backup;
     },
   };
+}
+
+function sorted(known: ReadonlyMap<string, Backup>): readonly Backup[] {
+  return [...known.values()].sort((a, b) => b.finishedAt - a.finishedAt);
 }
 
 /** Manifest first, record last: a record without its manifest must not be. */

@@ -49,10 +49,10 @@ function acceptIntent(state: JournalState, intent: HostIntent): JournalState {
   const known = state.intent;
   if (known !== undefined) {
     assert(intent.epoch >= known.epoch, `epoch ${intent.epoch} is older than ${known.epoch} (I11)`);
-    assert(
-      intent.generation > known.generation,
-      `generation ${intent.generation} does not follow ${known.generation} (I11)`,
-    );
+    const follows =
+      intent.generation > known.generation ||
+      (intent.generation === known.generation && intent.epoch > known.epoch);
+    assert(follows, `generation ${intent.generation} does not follow ${known.generation} (I11)`);
   }
   const terms = { ...state.terms };
   for (const { service, term } of intent.members) {

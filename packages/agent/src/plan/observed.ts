@@ -43,6 +43,8 @@ export interface ObservedMember {
   readonly imagePresent: boolean;
   /** Others only, not this member's own container. */
   readonly storageUsers: readonly StorageUser[];
+  /** Set when the runtime did not say who else there is: then nothing may be started (I9). */
+  readonly storageUsersError?: string | undefined;
   /** Name of the member's own container in the runtime's list. */
   readonly containerName: string;
   readonly permit: PermitState;

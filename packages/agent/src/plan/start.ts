@@ -7,12 +7,25 @@ import type { ObservedMember } from './observed.js';
 /** True when a start must not be; the reasons are then in the draft. */
 export function forbidsStart(draft: Draft): boolean {
   return (
+    waitsForUsers(draft) ||
     refusesStorage(draft) ||
     refusesOlderTerm(draft) ||
     refusesNoUpstream(draft) ||
     waitsForStoredRole(draft) ||
     waitsForPermit(draft)
   );
+}
+
+/** Who else writes into the storage must be known before anything starts on it (I9). */
+function waitsForUsers(draft: Draft): boolean {
+  const { storageUsersError, intent } = draft.subject;
+  if (storageUsersError === undefined) return false;
+  draft.wait({
+    code: 'runtime-unavailable',
+    message: `whether anything else uses ${intent.spec.storage} is not known: ${storageUsersError}`,
+    unblock: `make the ${intent.spec.runtime} runtime answer on this host`,
+  });
+  return true;
 }
 
 /** The image is fetched while the old one runs on; nothing is stopped before it is there (I7). */

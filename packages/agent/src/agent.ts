@@ -1,0 +1,345 @@
+// The agent: follows orders that may be followed, looks, plans, acts, tells. Holds no rule of its own: what
+// may be done is in plan.ts and intents.ts, what was done in the journal. Must go on alone without a controller.
+import type { Clock } from '@leafward/shared/clock.js';
+import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import type {
+  Backup,
+  Finding,
+  Hello,
+  HostFact,
+  HostIntent,
+  IntentAnswer,
+  MemberFact,
+  MemberIntent,
+  SessionRequest,
+  SessionResponse,
+} from '@leafward/shared/gen/domain.js';
+import type { Logger } from '@leafward/shared/log.js';
+import { startLoop, type Loop } from '@leafward/shared/loop.js';
+import { canonicalJson } from '@leafward/shared/spec-digest.js';
+import { createChains, type Chains } from './chains.js';
+import type { Hands } from './execute.js';
+import { judgeIntent } from './intents.js';
+import type { Journal } from './journal.js';
+import type { Observer } from './observe.js';
+import type { Permits } from './permits.js';
+import { hostMonotonicMs } from './permits.js';
+import { planSteps, type MemberPlan, type Observed } from './plan.js';
+import { essenceOf, memberFacts } from './report.js';
+import { createReporter, type Reporter } from './reporter.js';
+import type { Requests } from './requests.js';
+
+export interface AgentOptions {
+  readonly host: string;
+  readonly version: string;
+  readonly bootId: string;
+  readonly kinds: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly journal: Journal;
+  readonly permits: Permits;
+  readonly observer: Observer;
+  readonly hands: Hands;
+  /** Opened with `onChange` of this agent's `wake`. */
+  readonly requests: Requests;
+  readonly backups: () => readonly Backup[];
+  readonly findings: () => readonly Finding[];
+  readonly observeHost: () => Promise<HostFact>;
+  /** False: nobody takes it now. */
+  readonly send: (message: SessionRequest) => boolean;
+  /** Host-monotonic; default the kernel's. */
+  readonly monotonic?: () => number;
+}
+
+export interface Agent {
+  hello(): Hello;
+  /** @throws LeafwardError `stale` for a controller that was deposed: the session must end. */
+  receive(message: SessionResponse): void;
+  connected(isConnected: boolean): void;
+  /** Look again soon. */
+  wake(): void;
+  /** Tell soon, without looking again. */
+  tell(): void;
+  /** True while steps of this member are carried out. */
+  isBusy(member: string): boolean;
+  /** Age of the last finished pass, milliseconds, for the watchdog. */
+  idleMs(): number;
+  /** For tests and the status: what was seen last. */
+  facts(): readonly MemberFact[];
+  /** Ends what runs safely; members go on. */
+  stop(): Promise<void>;
+}
+
+/** Looking costs little; how often depends on how much may happen. */
+const LOOK_EVERY_MS = 5000;
+const LOOK_EVERY_BUSY_MS = 500;
+const LOOK_EVERY_STARTING_MS = 200;
+/** A member that does not answer for longer than this is looked at as seldom as any. */
+const STARTING_MS = 10 * 60_000;
+const PASS_DEADLINE_MS = 30_000;
+const BUSY_REPORT_MS = 1000;
+
+export function startAgent(options: AgentOptions): Agent {
+  return new RunningAgent(options);
+}
+
+class RunningAgent implements Agent {
+  readonly #chains: Chains;
+  readonly #reporter: Reporter;
+  readonly #loop: Loop;
+  readonly #monotonic: () => number;
+  #facts: readonly MemberFact[] = [];
+  #plans: readonly MemberPlan[] = [];
+  #observed: Observed | undefined;
+  #essence = '';
+  #refusedIntents = 0;
+  #lastIntent: Promise<void> = Promise.resolve();
+  #lookTimer: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(readonly options: AgentOptions) {
+    this.#monotonic = options.monotonic ?? hostMonotonicMs;
+    this.#chains = createChains({
+      hands: options.hands,
+      currentIntent: (member) => this.#intents().find((intent) => intent.member === member),
+      onEnd: (intent, steps) => {
+        options.observer.note(intent, steps);
+        this.wake();
+      },
+      onActivity: () => this.tell(),
+    });
+    this.#reporter = createReporter({
+      clock: options.clock,
+      log: options.log,
+      monotonic: this.#monotonic,
+      send: (report) => options.send({ kind: 'report', ...report }),
+      observeHost: options.observeHost,
+      findings: options.findings,
+      backups: options.backups,
+      members: () => this.#currentFacts(),
+      outcomes: () => options.requests.outcomes(),
+      generation: () => options.journal.state.intent?.generation ?? 0,
+      refusedOrders: () => this.#refusedIntents + options.requests.refusedCount(),
+    });
+    this.#loop = startLoop({
+      name: 'agent',
+      clock: options.clock,
+      log: options.log,
+      everyMs: LOOK_EVERY_MS,
+      deadlineMs: PASS_DEADLINE_MS,
+      pass: (signal) => this.#pass(signal),
+    });
+  }
+
+  hello(): Hello {
+    const { host, version, bootId, clock, journal } = this.options;
+    const { intent } = journal.state;
+    return {
+      host,
+      agentVersion: version,
+      bootId,
+      generation: intent?.generation ?? 0,
+      epoch: intent?.epoch ?? 0,
+      clockMs: clock.now(),
+    };
+  }
+
+  receive(message: SessionResponse): void {
+    switch (message.kind) {
+      case 'welcome':
+        this.#refuseDeposed(message.epoch);
+        this.#reporter.welcomed(message.reportEveryMs);
+        return;
+      case 'intent':
+        this.#lastIntent = this.#lastIntent.then(() => this.#follow(message.intent));
+        return;
+      case 'request':
+        // After the orders that came before it: a request may belong to the newest one.
+        this.#lastIntent = this.#lastIntent.then(() =>
+          this.options.requests.receive(message.request),
+        );
+        return;
+      case 'report-answer': {
+        const sentAt = this.#reporter.answered(message.sequence, message.reportEveryMs);
+        if (sentAt !== undefined) this.#permit(message.permits, sentAt);
+        this.#lastIntent = this.#lastIntent.then(() => this.#acknowledge(message.settled));
+        return;
+      }
+      case 'reconnect':
+        return;
+    }
+  }
+
+  connected(isConnected: boolean): void {
+    if (!isConnected) this.#reporter.disconnected();
+  }
+
+  wake(): void {
+    if (!this.#stopping) this.#loop.wake();
+  }
+
+  tell(): void {
+    this.#reporter.soon();
+  }
+
+  isBusy(member: string): boolean {
+    return this.#chains.isBusy(member);
+  }
+
+  idleMs(): number {
+    return this.#loop.idleMs();
+  }
+
+  facts(): readonly MemberFact[] {
+    return this.#currentFacts();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#lookTimer);
+    this.#reporter.stop();
+    await this.#loop.stop();
+    await this.#lastIntent;
+    await Promise.all([this.#chains.stop(), this.options.requests.stop()]);
+  }
+
+  async #pass(signal: AbortSignal): Promise<string | undefined> {
+    const observed = await this.options.observer.observe(this.#waitingSince(), signal);
+    const plans = planSteps(observed);
+    this.#observed = observed;
+    this.#plans = plans;
+    const begun = this.#begin(observed, plans);
+    this.#look(observed);
+    const facts = this.#currentFacts();
+    const essence = essenceOf(facts);
+    if (essence !== this.#essence) this.tell();
+    this.#essence = essence;
+    return begun.length === 0 ? undefined : `begun: ${begun.join('; ')}`;
+  }
+
+  #begin(observed: Observed, plans: readonly MemberPlan[]): readonly string[] {
+    const begun: string[] = [];
+    if (this.#stopping) return begun;
+    for (const [index, plan] of plans.entries()) {
+      const member = observed.members[index];
+      if (member === undefined || plan.steps.length === 0) continue;
+      // What was seen while a chain was at work may be half of the truth: its end wakes the next pass.
+      if (this.#chains.isBusy(plan.member) || !this.#isCurrent(member.intent)) continue;
+      if (this.#chains.begin(member.intent, plan.steps))
+        begun.push(`${plan.member}: ${plan.steps.map((step) => step.kind).join(', ')}`);
+    }
+    return begun;
+  }
+
+  #isCurrent(intent: MemberIntent): boolean {
+    const now = this.#intents().find((one) => one.member === intent.member);
+    return now === intent || (now !== undefined && canonicalJson(now) === canonicalJson(intent));
+  }
+
+  /** The next look comes sooner while something is about to change. */
+  #look(observed: Observed): void {
+    clearTimeout(this.#lookTimer);
+    if (this.#stopping) return;
+    const starting = observed.members.some(
+      ({ container, engine }) =>
+        container.state === 'running' &&
+        !(engine.answered && (engine.ready === true || engine.active === true)) &&
+        observed.now - (container.startedAt ?? 0) < STARTING_MS,
+    );
+    const due = observed.members
+      .flatMap(({ backoff, intent, permit }) => [
+        backoff.leftMs,
+        // A lease that runs out is acted upon when it does, not at the next round.
+        intent.isolation.onIsolation === 'stop' ? intent.isolation.leaseMs - permit.ageMs : 0,
+      ])
+      .filter((leftMs) => leftMs > 0)
+      .reduce((least, leftMs) => Math.min(least, leftMs), LOOK_EVERY_MS);
+    const busy = this.#reporter.everyMs() < BUSY_REPORT_MS ? LOOK_EVERY_BUSY_MS : LOOK_EVERY_MS;
+    const inMs = Math.min(starting ? LOOK_EVERY_STARTING_MS : busy, due);
+    if (inMs < LOOK_EVERY_MS) this.#lookTimer = setTimeout(() => this.wake(), inMs);
+  }
+
+  #currentFacts(): readonly MemberFact[] {
+    const { requests } = this.options;
+    if (this.#observed !== undefined)
+      this.#facts = memberFacts(
+        this.#observed,
+        this.#plans,
+        (member) => this.#chains.activityOf(member) ?? requests.activityOf(member),
+      );
+    return this.#facts;
+  }
+
+  #waitingSince(): Observed['waitingSince'] {
+    return Object.fromEntries(
+      this.#plans.flatMap(({ waits }) =>
+        waits.map((wait) => [`${wait.subject}/${wait.code}`, wait.since] as const),
+      ),
+    );
+  }
+
+  #intents(): readonly MemberIntent[] {
+    return this.options.journal.state.intent?.members ?? [];
+  }
+
+  async #follow(intent: HostIntent): Promise<void> {
+    const { journal, clock, log } = this.options;
+    const judgement = judgeIntent(intent, { ...this.options, state: journal.state });
+    try {
+      if (judgement.kind === 'new')
+        await journal.append({ kind: 'intent-accepted', at: clock.now(), intent });
+    } catch (error) {
+      if (!(error instanceof LeafwardError)) throw error;
+      return this.#answer({
+        generation: intent.generation,
+        accepted: false,
+        reason: error.message,
+      });
+    }
+    if (judgement.kind === 'refused') {
+      this.#refusedIntents += 1;
+      log.warn({ generation: intent.generation }, `refused an order: ${judgement.reason}`);
+      return this.#answer({
+        generation: intent.generation,
+        accepted: false,
+        reason: judgement.reason,
+      });
+    }
+    if (judgement.kind === 'new') {
+      log.info({ generation: intent.generation, epoch: intent.epoch }, 'accepted an order');
+      this.#chains.intentChanged();
+    }
+    this.#answer({ generation: intent.generation, accepted: true });
+    this.wake();
+  }
+
+  #answer(answer: IntentAnswer): void {
+    this.options.send({ kind: 'intent-answer', ...answer });
+    this.tell();
+  }
+
+  #permit(permits: Parameters<Permits['renew']>[0], sentAt: number): void {
+    this.options.permits.renew(permits, sentAt);
+    const waits = this.#plans.some((plan) => plan.waits.some(({ code }) => code === 'no-permit'));
+    if (waits && permits.length > 0) this.wake();
+  }
+
+  async #acknowledge(ids: readonly string[]): Promise<void> {
+    try {
+      if (ids.length > 0) await this.options.requests.acknowledge(ids);
+    } catch (error) {
+      if (!(error instanceof LeafwardError) && !isAbort(error)) throw error;
+      this.options.log.warn(messageOf(error)); // they are told again, and acknowledged again
+    }
+  }
+
+  #refuseDeposed(epoch: number): void {
+    const known = this.options.journal.state.intent?.epoch ?? 0;
+    if (epoch >= known) return;
+    this.#refusedIntents += 1;
+    throw new LeafwardError(
+      'stale',
+      `this controller's epoch ${epoch} is older than ${known}, which has given orders here (I11)`,
+    );
+  }
+}

@@ -1,0 +1,103 @@
+// One chain of steps at a time for each member, side by side: a pull or a stop that hangs on one member keeps
+// no other waiting. Must never let a chain go on once its member's order has changed.
+import { canonicalJson } from '@leafward/shared/spec-digest.js';
+import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import { executeSteps, type Hands } from './execute.js';
+import type { Step } from './plan.js';
+
+export interface ChainsOptions {
+  readonly hands: Hands;
+  /** The order of a member that holds now. */
+  readonly currentIntent: (member: string) => MemberIntent | undefined;
+  readonly onEnd: (
+    intent: MemberIntent,
+    steps: { readonly error?: string | undefined; readonly done: readonly string[] },
+  ) => void;
+  readonly onActivity: () => void;
+}
+
+export interface Chains {
+  /** False: one of this member is at work. */
+  begin(intent: MemberIntent, steps: readonly Step[]): boolean;
+  isBusy(member: string): boolean;
+  activityOf(member: string): string | undefined;
+  /** Breaks off pulls of members whose order has changed; everything else ends by itself, soon. */
+  intentChanged(): void;
+  stop(): Promise<void>;
+}
+
+interface Link {
+  readonly intent: MemberIntent;
+  readonly key: string;
+  readonly abort: AbortController;
+  readonly steps: readonly Step[];
+  activity: string | undefined;
+  done: Promise<void>;
+}
+
+/** Longer than any step: an image of some GB. Each driver call has its own, shorter deadline. */
+const CHAIN_DEADLINE_MS = 45 * 60_000;
+
+export function createChains(options: ChainsOptions): Chains {
+  const links = new Map<string, Link>();
+  const isCurrent = (link: Link): boolean => {
+    const now = options.currentIntent(link.intent.member);
+    return now !== undefined && canonicalJson(now) === link.key;
+  };
+
+  const run = async (link: Link): Promise<void> => {
+    const signal = AbortSignal.any([link.abort.signal, AbortSignal.timeout(CHAIN_DEADLINE_MS)]);
+    const result = await executeSteps(
+      {
+        intent: link.intent,
+        steps: link.steps,
+        obsolete: () => (isCurrent(link) ? undefined : 'its order has changed'),
+        onActivity: (text) => {
+          link.activity = text;
+          options.onActivity();
+        },
+      },
+      options.hands,
+      signal,
+    );
+    const { log } = options.hands;
+    const member = link.intent.member;
+    if (result.error === undefined) log.info({ member }, result.sentence);
+    else log.error({ member }, result.sentence);
+    links.delete(member);
+    const done = link.steps.slice(0, result.done).map((step) => step.kind);
+    options.onEnd(link.intent, { error: result.error, done });
+  };
+  return {
+    begin(intent, steps) {
+      if (links.has(intent.member)) return false;
+      const link: Link = {
+        intent,
+        key: canonicalJson(intent),
+        abort: new AbortController(),
+        steps,
+        activity: undefined,
+        done: Promise.resolve(),
+      };
+      links.set(intent.member, link);
+      link.done = run(link).catch((error: unknown) => {
+        // Only a broken assertion comes here: crash, restart, recover from the journal.
+        queueMicrotask(() => {
+          throw error;
+        });
+      });
+      return true;
+    },
+    isBusy: (member) => links.has(member),
+    activityOf: (member) => links.get(member)?.activity,
+    intentChanged() {
+      for (const link of links.values())
+        if (!isCurrent(link) && link.activity?.startsWith('pull ') === true) link.abort.abort();
+    },
+    async stop() {
+      const all = [...links.values()];
+      for (const { abort } of all) abort.abort();
+      await Promise.all(all.map(({ done }) => done));
+    },
+  };
+}

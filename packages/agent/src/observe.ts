@@ -1,0 +1,277 @@
+// Looks at every member of the intent: runtime, service, storage, memory. Reads only, never throws, and one
+// member that hangs keeps no other waiting longer than its own deadlines.
+import { resolve } from 'node:path';
+import { messageOf } from '@leafward/shared/errors.js';
+import type { Clock } from '@leafward/shared/clock.js';
+import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
+import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
+import { engineMember } from './execute.js';
+import type { Engine, StoredRole } from './engines/engine.js';
+import type { JournalState } from './journal.js';
+import {
+  afterLook,
+  afterSteps,
+  backoffOf,
+  freshAttempts,
+  type Attempts,
+} from './observe/attempts.js';
+import { createStorageReader, type StorageReading } from './observe/storage.js';
+import type { Permits } from './permits.js';
+import type { Observed, ObservedMember } from './plan/observed.js';
+import type { ForeignContainer, Runtime } from './runtimes/runtime.js';
+
+export interface ObserverOptions {
+  readonly journal: () => JournalState;
+  readonly permits: Permits;
+  readonly clock: Clock;
+  readonly fleet?: string | undefined;
+  readonly runtimeOf: (intent: MemberIntent) => Runtime;
+  readonly engineOf: (intent: MemberIntent) => Engine;
+  readonly isPromoting: (member: string) => boolean;
+  /** True while a chain of steps works on the member. */
+  readonly isBusy: (member: string) => boolean;
+  /** Allocated bytes by storage path, measured in the background. */
+  readonly dataBytes: () => ReadonlyMap<string, number>;
+}
+
+export interface Observer {
+  observe(waitingSince: Observed['waitingSince'], signal: AbortSignal): Promise<Observed>;
+  /** What came of a member's steps. */
+  note(
+    intent: MemberIntent,
+    steps: { readonly error?: string | undefined; readonly done: readonly string[] },
+  ): void;
+}
+
+const LAST_LINES = 5;
+const MIGRATION_LINES = 200;
+
+export function createObserver(options: ObserverOptions): Observer {
+  const { clock } = options;
+  const storages = createStorageReader();
+  const attempts = new Map<string, Attempts>();
+  const attemptsOf = (intent: MemberIntent): Attempts => {
+    const key = canonicalJson(intent);
+    const known = attempts.get(intent.member);
+    if (known?.key === key) return known;
+    const fresh = freshAttempts(key);
+    // A changed order begins anew, but what runs is still expected to run.
+    return known === undefined
+      ? fresh
+      : { ...fresh, expectsRunning: known.expectsRunning, runningSince: known.runningSince };
+  };
+
+  const observeMember = async (
+    intent: MemberIntent,
+    surroundings: Surroundings,
+    signal: AbortSignal,
+  ): Promise<ObservedMember> => {
+    const runtime = options.runtimeOf(intent);
+    const digest = specDigestOf(intent.spec);
+    const dataBytes = options.dataBytes().get(intent.spec.storage);
+    const atWork = options.isBusy(intent.member);
+    const before = attempts.get(intent.member);
+    const [container, storage] = await Promise.all([
+      inspect(runtime, intent.member, signal),
+      storages.read(intent.spec.storage, dataBytes),
+    ]);
+    // An end that this agent's own steps brought about meanwhile is no crash.
+    const ours = atWork || options.isBusy(intent.member) || attempts.get(intent.member) !== before;
+    const known = attemptsOf(intent);
+    const looked = ours ? known : afterLook(known, container, clock.monotonic());
+    attempts.set(intent.member, looked);
+    if (intent.role === 'leader' && intent.mirrored)
+      options.permits.expect(intent.member, intent.term);
+    const containers = surroundings.containers;
+    const own = containers.find((one) => one.member === intent.member);
+    return {
+      intent,
+      specDigest: digest,
+      container,
+      storage: storage.fact,
+      storagePath: storage.path,
+      marker: storage.marker,
+      engine: await observeEngine(options, intent, container, signal),
+      ...(await readStoredRole(options.engineOf(intent), intent, storage)),
+      imagePresent: await hasImage(runtime, intent, container, digest, signal),
+      storageUsers: usersOf(storage.path, intent, containers),
+      storageUsersError: surroundings.errors.get(runtime),
+      containerName: own?.name ?? intent.member,
+      permit: options.permits.of(intent.member, intent.term),
+      backoff: backoffOf(looked, clock.monotonic()),
+      lastLines: await lastLines(runtime, intent.member, container, signal),
+      promoting: options.isPromoting(intent.member),
+    };
+  };
+  return {
+    async observe(waitingSince, signal) {
+      const journal = options.journal();
+      const intents = journal.intent?.members ?? [];
+      const runtimes = [...new Set(intents.map((intent) => options.runtimeOf(intent)))];
+      const surroundings = await observeSurroundings(runtimes, signal);
+      const members = await Promise.all(
+        intents.map((intent) => observeMember(intent, surroundings, signal)),
+      );
+      const { fleet } = options;
+      return { now: clock.now(), fleet, journal, members, waitingSince };
+    },
+    note(intent, steps) {
+      const wantsRunning = intent.run === 'running';
+      const next = afterSteps(attemptsOf(intent), { ...steps, wantsRunning }, clock.monotonic());
+      attempts.set(intent.member, next);
+    },
+  };
+}
+
+async function inspect(
+  runtime: Runtime,
+  member: string,
+  signal: AbortSignal,
+): Promise<ContainerFact> {
+  try {
+    return await runtime.inspect(member, signal);
+  } catch (error) {
+    return { state: 'unknown', error: messageOf(error) };
+  }
+}
+
+interface Surroundings {
+  readonly containers: readonly ForeignContainer[];
+  /** Runtimes that did not say what they have. */
+  readonly errors: ReadonlyMap<Runtime, string>;
+}
+
+async function observeSurroundings(
+  runtimes: readonly Runtime[],
+  signal: AbortSignal,
+): Promise<Surroundings> {
+  const errors = new Map<Runtime, string>();
+  const lists = await Promise.all(
+    runtimes.map(async (runtime) => {
+      try {
+        return await runtime.list(signal);
+      } catch (error) {
+        errors.set(runtime, messageOf(error));
+        return [];
+      }
+    }),
+  );
+  return { containers: lists.flat(), errors };
+}
+
+/** I9: whoever else has this very directory for writing. */
+function usersOf(
+  path: string,
+  intent: MemberIntent,
+  containers: readonly ForeignContainer[],
+): ObservedMember['storageUsers'] {
+  const isHere = (written: string): boolean =>
+    resolve(written) === path || resolve(written) === resolve(intent.spec.storage);
+  return containers
+    .filter((one) => one.member !== intent.member && one.writes.some(isHere))
+    .map(({ name, running }) => ({ name, running }));
+}
+
+async function observeEngine(
+  options: ObserverOptions,
+  intent: MemberIntent,
+  container: ContainerFact,
+  signal: AbortSignal,
+): Promise<EngineFact> {
+  if (container.state !== 'running') return { answered: false };
+  const engine = options.engineOf(intent);
+  const fact = await engine.observe(engineMember(intent), signal);
+  if (fact.answered) return fact;
+  const migrating = await migrationOf(options.runtimeOf(intent), engine, {
+    member: intent.member,
+    sinceMs: container.startedAt ?? 0,
+    signal,
+  });
+  return migrating === undefined ? fact : { ...fact, migrating };
+}
+
+/** A service that migrates does not answer; its log does. The last word counts. */
+async function migrationOf(
+  runtime: Runtime,
+  engine: Engine,
+  options: {
+    readonly member: string;
+    readonly sinceMs: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<string | undefined> {
+  let migrating: string | undefined;
+  for (const line of await tail(runtime, { ...options, maxLines: MIGRATION_LINES })) {
+    const said = engine.migrationIn(line);
+    if (said !== undefined) migrating = said === 'running' ? line : undefined;
+  }
+  return migrating;
+}
+
+async function lastLines(
+  runtime: Runtime,
+  member: string,
+  container: ContainerFact,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (container.state !== 'exited') return [];
+  const lines = await tail(runtime, { member, sinceMs: 0, maxLines: LAST_LINES, signal });
+  return lines.map(withoutSecrets);
+}
+
+/** A service may print its provisioning URL or a password in one (I14). */
+export function withoutSecrets(line: string): string {
+  return line
+    .slice(0, 400)
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)\S+/gi, '$1[hidden]')
+    .replace(/\b(passw(?:or)?d|token|secret|key)(\s*[=:]\s*)\S+/gi, '$1$2[hidden]');
+}
+
+async function tail(
+  runtime: Runtime,
+  options: {
+    readonly member: string;
+    readonly sinceMs: number;
+    readonly maxLines: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<readonly string[]> {
+  try {
+    return await runtime.tail(options.member, options, options.signal);
+  } catch {
+    return [];
+  }
+}
+
+async function readStoredRole(
+  engine: Engine,
+  intent: MemberIntent,
+  storage: StorageReading,
+): Promise<{
+  readonly storedRole?: StoredRole | undefined;
+  readonly storedRoleError?: string | undefined;
+}> {
+  if (storage.marker.kind === 'unreadable') return { storedRoleError: storage.marker.error };
+  try {
+    return { storedRole: await engine.readStoredRole(engineMember(intent)) };
+  } catch (error) {
+    return { storedRoleError: messageOf(error) };
+  }
+}
+
+/** Asked only when a container has to be made. */
+async function hasImage(
+  runtime: Runtime,
+  intent: MemberIntent,
+  container: ContainerFact,
+  digest: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (container.state === 'unknown') return false;
+  if (container.state !== 'absent' && container.specDigest === digest) return true;
+  try {
+    return await runtime.hasImage(intent.spec.image, signal);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,86 @@
+// What an agent tells: the whole of what it knows, as one value. Pure.
+import type {
+  Backup,
+  Finding,
+  HostFact,
+  MemberFact,
+  Outcome,
+  Report,
+} from '@leafward/shared/gen/domain.js';
+import { canonicalJson } from '@leafward/shared/spec-digest.js';
+import type { MemberPlan, Observed, ObservedMember } from './plan.js';
+
+export interface ReportParts {
+  readonly sequence: number;
+  readonly sentAt: number;
+  readonly generation: number;
+  readonly host: HostFact | undefined;
+  readonly members: readonly MemberFact[];
+  /** Undefined: not changed since it was last acknowledged. */
+  readonly findings: readonly Finding[] | undefined;
+  readonly backups: readonly Backup[] | undefined;
+  readonly outcomes: readonly Outcome[];
+  readonly refusedOrders: number;
+}
+
+export function buildReport(parts: ReportParts): Report {
+  const { findings, backups, ...rest } = parts;
+  return {
+    ...rest,
+    findings: findings === undefined ? undefined : { findings },
+    backups: backups === undefined ? undefined : { backups },
+  };
+}
+
+/** One fact for each member; `activityOf` says what is being done to it now. */
+export function memberFacts(
+  observed: Observed,
+  plans: readonly MemberPlan[],
+  activityOf: (member: string) => string | undefined,
+): readonly MemberFact[] {
+  return observed.members.map((member) => {
+    const plan = plans.find((one) => one.member === member.intent.member);
+    return memberFact(member, observed, plan, activityOf(member.intent.member));
+  });
+}
+
+function memberFact(
+  { intent, container, engine, storage, permit }: ObservedMember,
+  observed: Observed,
+  plan: MemberPlan | undefined,
+  activity: string | undefined,
+): MemberFact {
+  const count = observed.journal.starts[intent.member];
+  return {
+    member: intent.member,
+    service: intent.service,
+    seenAt: observed.now,
+    container,
+    engine,
+    storage,
+    term: intent.term,
+    starts: count?.starts ?? 0,
+    startsSinceRetired: count?.sinceRetired ?? 0,
+    activity,
+    waits: plan?.waits ?? [],
+    refusals: plan?.refusals ?? [],
+    permitLeftMs: permit.leftMs > 0 ? Math.round(permit.leftMs) : undefined,
+  };
+}
+
+/** Equal texts: nothing happened that is worth a report before its time. Figures that always move do not count. */
+export function essenceOf(members: readonly MemberFact[]): string {
+  return canonicalJson(
+    members.map(({ member, container, engine, storage, term, activity, waits, refusals }) => ({
+      member,
+      container,
+      engine: { ...engine, position: undefined },
+      retiredAtTerm: storage.retiredAtTerm,
+      markerTerm: storage.markerTerm,
+      term,
+      activity,
+      waits: waits.map(({ code }) => code),
+      refusals: refusals.map(({ code }) => code),
+    })),
+  );
+}

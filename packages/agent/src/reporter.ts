@@ -1,0 +1,200 @@
+// When an agent tells: at the controller's interval, and at once when something happened, with a small gap. A
+// section that did not change is left out once the controller has answered a report that held it.
+import type { Clock } from '@leafward/shared/clock.js';
+import { messageOf } from '@leafward/shared/errors.js';
+import type {
+  Backup,
+  Finding,
+  HostFact,
+  MemberFact,
+  Outcome,
+  Report,
+} from '@leafward/shared/gen/domain.js';
+import type { Logger } from '@leafward/shared/log.js';
+import { buildReport } from './report.js';
+
+export interface ReporterOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Host-monotonic milliseconds, for permits. */
+  readonly monotonic: () => number;
+  readonly send: (report: Report) => boolean;
+  readonly observeHost: () => Promise<HostFact>;
+  /** A new array when something changed, the same one when not. */
+  readonly findings: () => readonly Finding[];
+  readonly backups: () => readonly Backup[];
+  readonly members: () => readonly MemberFact[];
+  readonly outcomes: () => readonly Outcome[];
+  readonly generation: () => number;
+  readonly refusedOrders: () => number;
+}
+
+export interface Reporter {
+  welcomed(everyMs: number): void;
+  disconnected(): void;
+  /** Host-monotonic moment when that report was handed over; undefined when it is not known any more. */
+  answered(sequence: number, everyMs: number): number | undefined;
+  soon(): void;
+  everyMs(): number;
+  stop(): void;
+}
+
+const DEFAULT_EVERY_MS = 5000;
+const MIN_GAP_MS = 100;
+const MAX_EVERY_MS = 60_000;
+const MAX_UNANSWERED = 64;
+/** Figures of the host need not be fresher than this. */
+const HOST_FACT_MS = 2000;
+
+export function createReporter(options: ReporterOptions): Reporter {
+  return new TimedReporter(options);
+}
+
+interface Section<T> {
+  sent: readonly T[] | undefined;
+  sentIn: number;
+  answered: boolean;
+}
+
+class TimedReporter implements Reporter {
+  #everyMs = DEFAULT_EVERY_MS;
+  #connected = false;
+  #sequence = 0;
+  #lastSent = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = Infinity;
+  #sending = false;
+  #again = false;
+  #stopped = false;
+  readonly #unanswered = new Map<number, number>();
+  #findings: Section<Finding> = emptySection();
+  #backups: Section<Backup> = emptySection();
+  #host: { readonly at: number; readonly fact: HostFact } | undefined;
+
+  constructor(readonly options: ReporterOptions) {}
+
+  welcomed(everyMs: number): void {
+    this.#connected = true;
+    this.#unanswered.clear();
+    this.#findings = emptySection();
+    this.#backups = emptySection();
+    this.#setInterval(everyMs);
+    this.soon();
+  }
+
+  disconnected(): void {
+    this.#connected = false;
+    this.#everyMs = DEFAULT_EVERY_MS;
+    this.#schedule(Infinity);
+  }
+
+  answered(sequence: number, everyMs: number): number | undefined {
+    for (const section of [this.#findings, this.#backups])
+      if (sequence >= section.sentIn && section.sent !== undefined) section.answered = true;
+    this.#setInterval(everyMs);
+    const sentAt = this.#unanswered.get(sequence);
+    for (const known of this.#unanswered.keys())
+      if (known <= sequence) this.#unanswered.delete(known);
+    return sentAt;
+  }
+
+  soon(): void {
+    if (!this.#connected || this.#stopped) return;
+    if (this.#sending) {
+      this.#again = true;
+      return;
+    }
+    const since = this.options.clock.monotonic() - this.#lastSent;
+    this.#schedule(Math.max(0, MIN_GAP_MS - since));
+  }
+
+  everyMs(): number {
+    return this.#everyMs;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #setInterval(everyMs: number): void {
+    const next = Math.min(MAX_EVERY_MS, Math.max(MIN_GAP_MS, everyMs));
+    if (next < this.#everyMs) this.#schedule(next);
+    this.#everyMs = next;
+  }
+
+  /** Keeps the sooner of the two; Infinity takes it back. */
+  #schedule(inMs: number): void {
+    const at = this.options.clock.monotonic() + inMs;
+    if (inMs !== Infinity && at >= this.#dueAt) return;
+    clearTimeout(this.#timer);
+    this.#dueAt = at;
+    if (inMs === Infinity || this.#stopped) return;
+    this.#timer = setTimeout(() => void this.#send(), inMs);
+  }
+
+  async #send(): Promise<void> {
+    this.#dueAt = Infinity;
+    if (!this.#connected || this.#stopped) return;
+    this.#sending = true;
+    this.#again = false;
+    try {
+      const host = await this.#hostFact();
+      const sequence = this.#sequence + 1;
+      const report = buildReport({
+        sequence,
+        sentAt: this.options.clock.now(),
+        generation: this.options.generation(),
+        host,
+        members: this.options.members(),
+        findings: openSection(this.#findings, this.options.findings(), sequence),
+        backups: openSection(this.#backups, this.options.backups(), sequence),
+        outcomes: this.options.outcomes(),
+        refusedOrders: this.options.refusedOrders(),
+      });
+      // Taken before it leaves, so that a permit is never longer than the controller means.
+      const sentAt = this.options.monotonic();
+      if (this.options.send(report)) this.#remember(sequence, sentAt);
+    } catch (error) {
+      this.options.log.error({ err: error }, `no report: ${messageOf(error)}`);
+    } finally {
+      this.#sending = false;
+      this.#lastSent = this.options.clock.monotonic();
+      this.#schedule(this.#again ? MIN_GAP_MS : this.#everyMs);
+    }
+  }
+
+  #remember(sequence: number, sentAt: number): void {
+    this.#sequence = sequence;
+    this.#unanswered.set(sequence, sentAt);
+    const oldest = this.#unanswered.keys().next().value;
+    if (this.#unanswered.size > MAX_UNANSWERED && oldest !== undefined)
+      this.#unanswered.delete(oldest);
+  }
+
+  async #hostFact(): Promise<HostFact> {
+    const now = this.options.clock.monotonic();
+    if (this.#host === undefined || now - this.#host.at > HOST_FACT_MS)
+      this.#host = { at: now, fact: await this.options.observeHost() };
+    return this.#host.fact;
+  }
+}
+
+function emptySection<T>(): Section<T> {
+  return { sent: undefined, sentIn: 0, answered: false };
+}
+
+/** The section while it is new or unanswered: a report that waits may be replaced by a newer one. */
+function openSection<T>(
+  section: Section<T>,
+  value: readonly T[],
+  sequence: number,
+): readonly T[] | undefined {
+  if (section.sent === value && section.answered) return undefined;
+  if (section.sent !== value) {
+    section.sent = value;
+    section.sentIn = sequence;
+    section.answered = false;
+  }
+  return value;
+}
