@@ -18,7 +18,10 @@ const usage = 'usage: npm run demo -- [--report FILE] [--keep]';
 const known = new Set(['--report', '--keep']);
 const reportPath = option('--report');
 const isKept = args.includes('--keep');
-if (args.some((arg) => !known.has(arg) && arg !== reportPath) || (args.includes('--report') && !reportPath)) {
+if (
+  args.some((arg) => !known.has(arg) && arg !== reportPath) ||
+  (args.includes('--report') && !reportPath)
+) {
   console.error(usage);
   process.exit(2);
 }
@@ -30,14 +33,18 @@ async function main(): Promise<number> {
   await mkdir(join(dir, 'images'));
   const ports = await freePorts(4);
   const steps = createSteps(say);
-  const context: DemoContext = { dir, ports, say, step: steps.step, cleanups: [] };
+  const context: DemoContext = { dir, ports, say, step: (name, act) => steps.step(name, act), cleanups: [] };
   const report: { -readonly [K in keyof DemoReport]: DemoReport[K] } = {
     steps: steps.results,
     updateOrder: [],
     retiredStarts: -1,
   };
-  say('Leafward: a leader, two mirrors and a mirror of a mirror on three hosts, all on this machine.');
-  say('Docker is not used here: members run as plain processes (the suites docker and hosts use it).');
+  say(
+    'Leafward: a leader, two mirrors and a mirror of a mirror on three hosts, all on this machine.',
+  );
+  say(
+    'Docker is not used here: members run as plain processes (the suites docker and hosts use it).',
+  );
   let code = 0;
   try {
     const fleet = await showMainJob(context, report);

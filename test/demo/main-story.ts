@@ -1,0 +1,165 @@
+// The demo's first half: enrol, check, deploy, write, back up, update leafs first, promote.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Backup, FindingView } from '@leafward/shared/gen/domain.js';
+import { cortexManifest, storageOf, type CortexMember } from '../fleet/cortex-manifest.js';
+import { startLocalFleet, type LocalFleet } from '../fleet/local-fleet.js';
+import { watchVersions } from '../fleet/watch-versions.js';
+import { missingFrom, startWriter, type Writer } from '../fleet/writer.js';
+import { buildCellImage } from '../standin/build-cell-image.js';
+import type { DemoContext } from './context.js';
+import type { DemoReport } from './report.js';
+
+export interface DemoFleet {
+  readonly local: LocalFleet;
+  readonly members: readonly CortexMember[];
+  readonly storages: Readonly<Record<string, string>>;
+  readonly writer: Writer;
+}
+
+const OLD = '2.170.0';
+const NEW = '2.180.0';
+
+export async function showMainJob(
+  context: DemoContext,
+  report: { updateOrder: readonly string[] },
+): Promise<DemoFleet> {
+  const { dir, step, say } = context;
+  const images = await step('build the images of two versions of a stand-in Cortex', async () => ({
+    old: await buildCellImage({ version: OLD, outDir: join(dir, 'images') }),
+    new: await buildCellImage({ version: NEW, outDir: join(dir, 'images') }),
+  }));
+  const local = await step(
+    'start a controller, enrol an operator and three hosts with one-time URLs',
+    (note) => enrol(context, note),
+  );
+  await step('check this very machine', (note) => check(local, note));
+  const members = membersOf(context);
+  const storages = Object.fromEntries(members.map((m) => [m.name, storageOf(dir, m)]));
+  await step('deploy the tree', async (note) => {
+    const path = join(dir, 'fleet.yaml');
+    await writeFile(path, cortexManifest({ dir, image: images.old, members }));
+    context.cleanups.push(() => endMembers(local, path));
+    await local.carryOut(['deploy', path]);
+    const again = await local.plan(['deploy', path]);
+    if (again.moves.length > 0)
+      throw new Error('a second deploy of the same manifest is not empty');
+    note('a second plan of the same manifest has nothing to do');
+  });
+  say(indent((await local.cli(['status'])).stdout));
+  const writer = startWriter({ members: storages, everyMs: 5 });
+  context.cleanups.push(() => writer.stop());
+  await writer.untilNextWrite(10_000);
+  const fleet = { local, members, storages, writer };
+  await step('take a live backup of a caught-up mirror', (note) => backUp(fleet, note));
+  await step(`update ${OLD} → ${NEW}, leafs first, through a migration`, (note) =>
+    update(fleet, images.new, report, note),
+  );
+  await step('promote 01.cortex gracefully', (note) => promote(fleet, note));
+  return fleet;
+}
+
+function membersOf({ ports }: DemoContext): readonly CortexMember[] {
+  const [a = 0, b = 0, c = 0, d = 0] = ports;
+  return [
+    { name: '00.cortex', host: 'alpha', port: a },
+    { name: '01.cortex', host: 'bravo', upstream: '00.cortex', port: b },
+    { name: '02.cortex', host: 'charlie', upstream: '01.cortex', port: c },
+    { name: '03.cortex', host: 'charlie', upstream: '00.cortex', port: d },
+  ];
+}
+
+async function enrol(context: DemoContext, note: (text: string) => void): Promise<LocalFleet> {
+  const local = await startLocalFleet({ dir: context.dir, hosts: ['alpha', 'bravo', 'charlie'] });
+  context.cleanups.push(() => local.stop());
+  note(`metrics: http://127.0.0.1:${local.metricsPort}/metrics`);
+  return local;
+}
+
+/** Members outlive their agents on purpose, so the demo ends them itself. */
+async function endMembers(local: LocalFleet, manifestPath: string): Promise<void> {
+  const { killProcessesOn } = await import('../fleet/processes.js');
+  const { readFile } = await import('node:fs/promises');
+  const text = await readFile(manifestPath, 'utf8').catch(() => '');
+  await local.stop();
+  for (const [, storage] of text.matchAll(/storage: '([^']+)'/g))
+    if (storage !== undefined) await killProcessesOn(storage);
+}
+
+async function check(local: LocalFleet, note: (text: string) => void): Promise<void> {
+  const { findings } = await local.cliJson<{ readonly findings: readonly FindingView[] }>([
+    'host',
+    'check',
+    'alpha',
+    '--refresh',
+  ]);
+  const bySeverity = new Map<string, number>();
+  for (const { finding } of findings)
+    bySeverity.set(finding.severity, (bySeverity.get(finding.severity) ?? 0) + 1);
+  if (findings.length === 0) throw new Error('no check answered');
+  note([...bySeverity].map(([severity, count]) => `${count} ${severity}`).join(', '));
+  const swappiness = findings.find(({ finding }) => finding.check === 'vm-swappiness')?.finding;
+  if (swappiness !== undefined)
+    note(`vm.swappiness: seen ${swappiness.seen}, wanted ${swappiness.wanted}`);
+}
+
+async function backUp({ local }: DemoFleet, note: (text: string) => void): Promise<void> {
+  await local.cli(['backup', 'run', 'cortex']);
+  const { backups } = await local.cliJson<{ readonly backups: readonly Backup[] }>([
+    'backup',
+    'list',
+  ]);
+  const [backup] = backups;
+  if (backup === undefined) throw new Error('there is no backup in the list');
+  note(
+    `${backup.name} of ${backup.member}: ${backup.files} files, ${backup.sizeBytes} bytes, position ${backup.position ?? '?'}, manifest sha256 ${backup.manifestSha256.slice(0, 12)}…`,
+  );
+}
+
+async function update(
+  fleet: DemoFleet,
+  image: string,
+  report: { updateOrder: readonly string[] },
+  note: (text: string) => void,
+): Promise<void> {
+  const versions = watchVersions(fleet.storages);
+  try {
+    await fleet.local.carryOut(['update', 'cortex', '--image', image]);
+  } finally {
+    await versions.stop();
+  }
+  report.updateOrder = versions.order(NEW);
+  note(`seen with ${NEW}, in this order: ${report.updateOrder.join(', ')}`);
+  const depth = new Map([
+    ['02.cortex', 2],
+    ['01.cortex', 1],
+    ['03.cortex', 1],
+    ['00.cortex', 0],
+  ]);
+  const depths = report.updateOrder.map((member) => depth.get(member) ?? -1);
+  const isLeafsFirst =
+    depths.length === 4 && depths.every((d, i) => i === 0 || d <= (depths[i - 1] ?? d));
+  if (!isLeafsFirst) throw new Error(`not leafs first: ${report.updateOrder.join(', ')}`);
+}
+
+async function promote(fleet: DemoFleet, note: (text: string) => void): Promise<void> {
+  const { writer } = fleet;
+  const since = Date.now();
+  await fleet.local.carryOut(['promote', 'cortex', '--to', '01.cortex']);
+  const next = await writer.untilNextWrite(10_000);
+  if (next.member !== '01.cortex') throw new Error(`writes go to ${next.member}, not to 01.cortex`);
+  note(`longest time without an acknowledged write: ${writer.longestGapMs(since)} ms`);
+  const acknowledged = [...writer.acknowledged()];
+  const missing = await missingFrom(fleet.storages['01.cortex'] ?? '', acknowledged);
+  if (missing.length > 0) throw new Error(`${missing.length} acknowledged writes are missing`);
+  note(`all ${acknowledged.length} acknowledged writes are there`);
+}
+
+export const indent = (text: string): string =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
+
+export type { DemoReport };
