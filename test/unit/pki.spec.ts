@@ -204,7 +204,7 @@ describe('pki', () => {
         ...{ format: 1, fleet: 'demo', kind: 'user', name: 'alice', role: 'admin' },
         ...{ address: 'a:1', enrollmentAddress: 'a:2', caPem: ca.certificatePem },
         ...{ keyPem, certificatePem },
-      } as StoredIdentity;
+      };
       await saveIdentity(dir, identity);
     });
     afterEach(() => rm(join(dir, '..'), { recursive: true }));

@@ -16,6 +16,9 @@ type ConnectorArguments = Parameters<ChannelCredentials['_createSecureConnector'
 const MIN_VERSION = 'TLSv1.3';
 const HANDSHAKE_TIMEOUT_MS = 10_000; // 100 times a handshake between continents
 
+const NOT_TAKEN =
+  'the controller ended the connection after the handshake; has this certificate expired, or is it of another CA?';
+
 /** What one end shows and whom it believes. */
 export interface TlsMaterial {
   readonly certificatePem: string;
@@ -141,7 +144,16 @@ function secure(
       () => secured.destroy(new Error(`no TLS handshake in ${HANDSHAKE_TIMEOUT_MS} ms`)),
       HANDSHAKE_TIMEOUT_MS,
     );
-    secured.on('session', onSession); // may come together with the end of the handshake
+    // The first thing from a server that has taken this certificate; may come with the end of the handshake.
+    let isTaken = false;
+    secured.on('session', (next: Buffer) => {
+      isTaken = true;
+      onSession(next);
+    });
+    // Node's server says nothing to a client whose certificate it does not take.
+    secured.once('end', () => {
+      if (!isTaken) secured.destroy(new Error(NOT_TAKEN));
+    });
     secured.on('error', reject); // stays, so that a late error has a listener
     secured.once('close', () => {
       clearTimeout(timer);
