@@ -82,7 +82,7 @@ export async function startMutualListener(
       {
         session: (stream, { caller }) => {
           options.onAgent();
-          options.sessions.accept(caller.name, stream);
+          options.sessions.accept(caller.name, stream, caller.expiresAt);
         },
         renewCertificate: ({ csrPem }, { caller }) =>
           options.enrollment.renewCertificate(caller, csrPem),

@@ -19,8 +19,8 @@ import { changesOfReport } from './report-changes.js';
 export type AgentStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 
 export interface Sessions {
-  /** Takes a stream whose caller was proven to be this host's agent. */
-  accept(host: string, stream: AgentStream): void;
+  /** Takes a stream whose caller was proven to be this host's agent, until its certificate ends. */
+  accept(host: string, stream: AgentStream, certificateEndsAt: number): void;
   /** Ends streams whose agents have gone silent; call it now and then. */
   sweep(): void;
   /** Ends the stream of a host that may no longer come in, at once; true when there was one. */
@@ -55,6 +55,8 @@ interface Session {
   readonly id: number;
   readonly host: string;
   readonly stream: AgentStream;
+  /** Wall clock; the agent comes again with a renewed one long before. */
+  readonly certificateEndsAt: number;
   welcomed: boolean;
   /** Monotonic clock. */
   heardAt: number;
@@ -86,10 +88,12 @@ export function createSessions(options: SessionOptions): Sessions {
     }
   });
   return {
-    accept: (host, stream) => accept(table, host, stream),
+    accept: (host, stream, certificateEndsAt) => accept(table, host, stream, certificateEndsAt),
     sweep() {
       const limitMs = Math.max(SILENT_AFTER_MS, 3 * options.reportEveryMs);
-      for (const session of [...open.values()])
+      for (const session of [...open.values()]) {
+        if (session.certificateEndsAt <= clock.now())
+          cut(table, session, new LeafwardError('unauthenticated', 'the certificate has expired'));
         if (clock.monotonic() - session.heardAt > limitMs)
           cut(
             table,
@@ -99,6 +103,7 @@ export function createSessions(options: SessionOptions): Sessions {
               `nothing was heard for ${Math.round(limitMs / 1000)} s`,
             ),
           );
+      }
     },
     end(host, reason) {
       const session = open.get(host);
@@ -118,13 +123,14 @@ export function createSessions(options: SessionOptions): Sessions {
   };
 }
 
-function accept(table: Table, host: string, stream: AgentStream): void {
+function accept(table: Table, host: string, stream: AgentStream, certificateEndsAt: number): void {
   const before = table.open.get(host);
   if (before !== undefined) end(table, before, 'a newer stream of this host took its place');
   const session: Session = {
     id: table.nextId++,
     host,
     stream,
+    certificateEndsAt,
     welcomed: false,
     heardAt: table.clock.monotonic(),
     intentSentAt: 0,
