@@ -93,6 +93,10 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
   };
   const status = (): Promise<Status> => cliJson<Status>(['status']);
 
+  const stop = async (): Promise<void> => {
+    await Promise.all([...agents.values()].map((agent) => agent.stop()));
+    await controller?.stop();
+  };
   const init = await runProgram(programs.controller, [
     'init',
     '--state-dir',
@@ -113,25 +117,26 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
     throw new Error(
       `leafward-controller init ended with ${init.code}\n${init.stdout}${init.stderr}`,
     );
-  await startController();
-  await cli(['enroll', url]);
-  for (const host of hosts) {
-    const invited = await cliJson<{ readonly url: string }>(['host', 'invite', host]);
-    await mkdir(agentDir(host), { recursive: true });
-    const enrolled = await runProgram(programs.agent, [
-      'enroll',
-      invited.url,
-      '--state-dir',
-      agentDir(host),
-    ]);
-    if (enrolled.code !== 0) throw new Error(`enrol ${host}: ${enrolled.stdout}${enrolled.stderr}`);
-    await startAgent(host);
+  try {
+    await startController();
+    await cli(['enroll', url]);
+    for (const host of hosts) {
+      const invited = await cliJson<{ readonly url: string }>(['host', 'invite', host]);
+      await mkdir(agentDir(host), { recursive: true });
+      const args = ['enroll', invited.url, '--state-dir', agentDir(host)];
+      const enrolled = await runProgram(programs.agent, args);
+      if (enrolled.code !== 0)
+        throw new Error(`enrol ${host}: ${enrolled.stdout}${enrolled.stderr}`);
+      await startAgent(host);
+    }
+    await eventually('all agents are connected', READY_MS, async () => {
+      const now = await status();
+      return hosts.every((host) => now.hosts.find((h) => h.host === host)?.connected === true);
+    });
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  await eventually('all agents are connected', READY_MS, async () => {
-    const now = await status();
-    return hosts.every((host) => now.hosts.find((h) => h.host === host)?.connected === true);
-  });
-
   const plan = (args: readonly string[]): Promise<Plan> => cliJson<Plan>(['plan', ...args]);
   return {
     dir,
@@ -163,9 +168,6 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
         return operation.state === 'done' ? operation : undefined;
       });
     },
-    stop: async () => {
-      await Promise.all([...agents.values()].map((agent) => agent.stop()));
-      await controller?.stop();
-    },
+    stop,
   };
 }
