@@ -78,17 +78,14 @@ async function journaled(
   signal: AbortSignal,
 ): Promise<void> {
   const written = await journalStart(step, intent, hands);
-  let failure: unknown;
   try {
     await perform(step, intent, hands, signal);
-  } catch (error) {
-    failure = error;
+  } catch (failure) {
+    const error = messageOf(failure);
+    if (written) await hands.journal.append({ kind: 'step-ended', member: step.member, error });
+    throw failure;
   }
-  if (written) {
-    const error = failure === undefined ? undefined : messageOf(failure);
-    await hands.journal.append({ kind: 'step-ended', member: step.member, error });
-  }
-  if (failure !== undefined) throw failure;
+  if (written) await hands.journal.append({ kind: 'step-ended', member: step.member });
 }
 
 /** A step that can only make things safer is done even when the journal cannot be written. */

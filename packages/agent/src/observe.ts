@@ -50,16 +50,8 @@ export function createObserver(options: ObserverOptions): Observer {
   const { clock } = options;
   const storages = createStorageReader();
   const attempts = new Map<string, Attempts>();
-  const attemptsOf = (intent: MemberIntent): Attempts => {
-    const key = canonicalJson(intent);
-    const known = attempts.get(intent.member);
-    if (known?.key === key) return known;
-    const fresh = freshAttempts(key);
-    // A changed order begins anew, but what runs is still expected to run.
-    return known === undefined
-      ? fresh
-      : { ...fresh, expectsRunning: known.expectsRunning, runningSince: known.runningSince };
-  };
+  const attemptsOf = (intent: MemberIntent): Attempts =>
+    attemptsFor(intent, attempts.get(intent.member));
 
   const observeMember = async (
     intent: MemberIntent,
@@ -121,6 +113,16 @@ export function createObserver(options: ObserverOptions): Observer {
       attempts.set(intent.member, next);
     },
   };
+}
+
+/** A changed order begins anew, but what runs is still expected to run. */
+function attemptsFor(intent: MemberIntent, known: Attempts | undefined): Attempts {
+  const key = canonicalJson(intent);
+  if (known?.key === key) return known;
+  const fresh = freshAttempts(key);
+  if (known === undefined) return fresh;
+  const { expectsRunning, runningSince } = known;
+  return { ...fresh, expectsRunning, runningSince };
 }
 
 async function inspect(

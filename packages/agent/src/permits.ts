@@ -76,7 +76,7 @@ interface HeldFile {
 function readHeld(options: PermitsOptions): HeldFile['held'] {
   try {
     const file = JSON.parse(readFileSync(options.path, 'utf8')) as HeldFile;
-    return file.bootId === options.bootId && Array.isArray(file.held) ? file.held : [];
+    return file.bootId === options.bootId && file.held instanceof Array ? file.held : [];
   } catch {
     return []; // as if there had never been one: the strict side
   }

@@ -27,7 +27,7 @@ export class Draft {
   }
 
   step(step: StepBody): void {
-    this.#steps.push({ ...step, member: this.member } as Step);
+    this.#steps.push({ ...step, member: this.member });
   }
 
   wait(wait: {

@@ -60,8 +60,9 @@ export function createAct(parts: ActParts): Act {
       }
       case 'tune-host': {
         const { checks, dryRun, undo } = request;
-        const tune = undo ? parts.tuner.undo : parts.tuner.apply;
-        const changes = await tune(checks, { dryRun });
+        const { tuner } = parts;
+        const options = { dryRun };
+        const changes = await (undo ? tuner.undo(checks, options) : tuner.apply(checks, options));
         await parts.check(limit(CHECK_MS));
         return { changes };
       }

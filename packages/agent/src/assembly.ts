@@ -1,0 +1,269 @@
+// An agent made of its parts, without its way to the controller: main.ts adds that. Nothing is decided here.
+import { mkdir } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { join } from 'node:path';
+import type { Clock } from '@leafward/shared/clock.js';
+import type { HostFact, MemberIntent, SessionRequest } from '@leafward/shared/gen/domain.js';
+import type { Logger } from '@leafward/shared/log.js';
+import { startLoop, type Loop } from '@leafward/shared/loop.js';
+import { startAgent, type Agent } from './agent.js';
+import { openCatalogue, type Catalogue } from './backups/catalogue.js';
+import { startDataMeter, type DataMeter } from './checks/data-meter.js';
+import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
+import { createTuner } from './checks/tuner.js';
+import type { AgentConfig } from './config.js';
+import type { Engine } from './engines/engine.js';
+import { engineFactories } from './engines/registry.js';
+import { unknownEngine } from './engines/unknown.js';
+import { startFindings, type Findings } from './findings.js';
+import { observeHost, readInventory } from './host-fact.js';
+import type { Journal } from './journal.js';
+import { createObserver } from './observe.js';
+import { hostMonotonicMs, openPermits } from './permits.js';
+import { createAct } from './requests/acts.js';
+import { openRequests, type Requests } from './requests.js';
+import { openRuntimes, type Runtimes } from './runtimes/registry.js';
+import { VERSION } from './version.js';
+
+export interface AgentParts {
+  readonly config: AgentConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly host: string;
+  readonly fleet: string;
+  readonly bootId: string;
+  readonly journal: Journal;
+  /** False: nobody takes it now. */
+  readonly send: (message: SessionRequest) => boolean;
+  /** This host's clock minus the controller's; undefined: never heard. */
+  readonly clockOffsetMs: () => number | undefined;
+  /** Ends the watching of the runtimes. */
+  readonly signal: AbortSignal;
+}
+
+export interface OpenedAgent {
+  readonly agent: Agent;
+  /** Ends everything but the journal, which is the caller's; members go on. */
+  stop(): Promise<void>;
+}
+
+/** How often backups are looked for that nobody told of, and ones that are gone. */
+const CATALOGUE_EVERY_MS = 60_000;
+const DATA_METER_EVERY_MS = 5 * 60_000;
+/** A coarse sampler: five wakes a second are the whole cost of knowing that the loop is blocked. */
+const LOOP_DELAY_RESOLUTION_MS = 200;
+
+/** What parts call before the agent that they are parts of is there. */
+interface Late {
+  agent?: Agent;
+}
+
+/** @throws LeafwardError when a part cannot begin. */
+export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
+  const late: Late = {};
+  const { config, log, journal } = parts;
+  const { stateDirectory, dockerSocket } = config;
+  await mkdir(stateDirectory, { recursive: true });
+  const onChange = (): void => late.agent?.wake();
+  const runtimes = await openRuntimes({
+    stateDirectory,
+    dockerSocket,
+    log,
+    onChange,
+    signal: parts.signal,
+  });
+  const engineOf = createEngines();
+  const catalogue = await openCatalogue({
+    directory: join(stateDirectory, 'catalogue'),
+    host: parts.host,
+    clock: parts.clock,
+    log,
+  });
+  const measures = startMeasures(parts, runtimes, () => late.agent?.tell());
+  const act = createAct({
+    host: parts.host,
+    clock: parts.clock,
+    journal,
+    catalogue,
+    tuner: createTuner({ roots: config.roots, stateFile: join(stateDirectory, 'tuned.json') }),
+    runtime: (name) => runtimes.of(name),
+    engineOf,
+    check: (stop) => measures.findings.check(stop),
+  });
+  const requests = await openRequests({
+    journal,
+    clock: parts.clock,
+    log,
+    clockOffsetMs: parts.clockOffsetMs,
+    onChange: () => {
+      late.agent?.tell();
+      late.agent?.wake();
+    },
+    act,
+  });
+  const hostFacts = await openHostFacts(parts, measures);
+  const work = { runtimes, engineOf, catalogue, measures, requests, late };
+  const agent = assemble(parts, work, hostFacts.observe);
+  late.agent = agent;
+  const catalogueLoop = startCatalogueLoop(catalogue, parts, () => agent.tell());
+  return {
+    agent,
+    async stop() {
+      await agent.stop();
+      await Promise.all([measures.stop(), catalogueLoop.stop()]);
+      hostFacts.stop();
+    },
+  };
+}
+
+interface Work {
+  readonly runtimes: Runtimes;
+  readonly engineOf: (intent: MemberIntent) => Engine;
+  readonly catalogue: Catalogue;
+  readonly measures: Measures;
+  readonly requests: Requests;
+  readonly late: Late;
+}
+
+function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFact>): Agent {
+  const { journal, clock, log, fleet } = parts;
+  const { requests, engineOf, measures, catalogue } = work;
+  const runtimeOf = (intent: MemberIntent): ReturnType<Runtimes['of']> =>
+    work.runtimes.of(intent.spec.runtime);
+  const permits = openPermits({
+    monotonic: hostMonotonicMs,
+    path: join(parts.config.stateDirectory, 'permits.json'),
+    bootId: parts.bootId,
+  });
+  const observer = createObserver({
+    journal: () => journal.state,
+    permits,
+    clock,
+    fleet,
+    runtimeOf,
+    engineOf,
+    isPromoting: (member) => requests.isPromoting(member),
+    isBusy: (member) => work.late.agent?.isBusy(member) ?? false,
+    dataBytes: () => measures.meter.dataBytes(),
+  });
+  return startAgent({
+    host: parts.host,
+    version: VERSION,
+    bootId: parts.bootId,
+    kinds: Object.keys(engineFactories),
+    clock,
+    log,
+    journal,
+    permits,
+    observer,
+    hands: { journal, permits, now: () => clock.now(), log, runtimeOf, engineOf },
+    requests,
+    backups: () => catalogue.list(),
+    findings: () => measures.findings.current(),
+    observeHost: hostFact,
+    send: parts.send,
+  });
+}
+
+interface Measures {
+  readonly disks: DiskWatcher;
+  readonly meter: DataMeter;
+  readonly findings: Findings;
+  stop(): Promise<void>;
+}
+
+function startMeasures(parts: AgentParts, runtimes: Runtimes, onChange: () => void): Measures {
+  const { config, clock, log } = parts;
+  const { roots } = config;
+  const paths = (): readonly string[] => storagesOf(parts);
+  const everyMs = config.probeEverySeconds * 1000;
+  const disks = startDiskWatcher({ roots, clock, log, paths, everyMs });
+  const meter = startDataMeter({ clock, log, paths, everyMs: DATA_METER_EVERY_MS });
+  const findings = startFindings({
+    roots,
+    clock,
+    log,
+    everyMs: config.checkEverySeconds * 1000,
+    dockerSocket: config.dockerSocket,
+    runtimes,
+    members: () => intentsOf(parts),
+    clockOffsetMs: parts.clockOffsetMs,
+    latency: () => disks.latency(),
+    dataBytes: () => meter.dataBytes(),
+    onChange,
+  });
+  return {
+    disks,
+    meter,
+    findings,
+    async stop() {
+      await Promise.all([disks.stop(), meter.stop(), findings.stop()]);
+    },
+  };
+}
+
+async function openHostFacts(
+  parts: AgentParts,
+  measures: Measures,
+): Promise<{ readonly observe: () => Promise<HostFact>; readonly stop: () => void }> {
+  const { clock, config } = parts;
+  const startedAt = clock.now();
+  const inventory = await readInventory(config.roots);
+  const delays = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
+  delays.enable();
+  return {
+    stop: () => void delays.disable(),
+    observe: () => {
+      const loopDelayP99Ms = Math.max(0, delays.percentile(99) / 1e6 - LOOP_DELAY_RESOLUTION_MS);
+      delays.reset();
+      return observeHost({
+        roots: config.roots,
+        now: clock.now(),
+        agentVersion: VERSION,
+        agentStartedAt: startedAt,
+        loopDelayP99Ms,
+        paths: storagesOf(parts),
+        latency: measures.disks.latency(),
+        inventory,
+      });
+    },
+  };
+}
+
+function startCatalogueLoop(catalogue: Catalogue, parts: AgentParts, onChange: () => void): Loop {
+  return startLoop({
+    name: 'catalogue',
+    clock: parts.clock,
+    log: parts.log,
+    everyMs: CATALOGUE_EVERY_MS,
+    deadlineMs: CATALOGUE_EVERY_MS,
+    pass: async () => {
+      const directories = intentsOf(parts).map(
+        ({ spec }) => spec.backupDirectory ?? join(spec.storage, 'backups'),
+      );
+      if (!(await catalogue.refresh([...new Set(directories)]))) return undefined;
+      onChange();
+      return `${catalogue.list().length} backups are known`;
+    },
+  });
+}
+
+function intentsOf({ journal }: AgentParts): readonly MemberIntent[] {
+  return journal.state.intent?.members ?? [];
+}
+
+function storagesOf(parts: AgentParts): readonly string[] {
+  return intentsOf(parts).map(({ spec }) => spec.storage);
+}
+
+/** One engine for each kind, made when it is first needed. */
+function createEngines(): (intent: MemberIntent) => Engine {
+  const engines = new Map<string, Engine>();
+  return ({ spec: { kind } }) => {
+    const known = engines.get(kind);
+    if (known !== undefined) return known;
+    const engine = engineFactories[kind]?.() ?? unknownEngine(kind);
+    engines.set(kind, engine);
+    return engine;
+  };
+}
