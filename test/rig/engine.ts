@@ -29,7 +29,8 @@ export interface Engine {
   /** SIGSTOP and SIGCONT: it accepts connections and answers nothing. */
   freeze(): void;
   thaw(): void;
-  docker(...argv: readonly string[]): Promise<string>;
+  /** The docker command against this Engine. @throws Error when it fails */
+  readonly docker: (...argv: readonly string[]) => Promise<string>;
 }
 
 export function makeEngine(options: EngineOptions): Engine {

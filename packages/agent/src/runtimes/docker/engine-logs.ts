@@ -1,5 +1,6 @@
 // Lines out of a container's log stream: frames of 8 bytes of header and a payload, as the Engine multiplexes
 // stdout and stderr. Bounded: keeps the newest lines and cuts long ones.
+import type { IncomingMessage } from 'node:http';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import { containerName } from './container-config.js';
 import { orUndefined } from './containers.js';
@@ -95,30 +96,50 @@ export async function tailOf(
   { member, sinceMs, maxLines, signal }: Tail,
 ): Promise<readonly string[]> {
   const name = containerName(member);
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(deadlines.listMs)]);
+  const doing = `read the log of container ${name}`;
   const stream = await orUndefined(
     client.open({
-      doing: `read the log of container ${name}`,
+      doing,
       method: 'GET',
       path: `/containers/${encodeURIComponent(name)}/logs`,
       query: { stdout: true, stderr: true, since: (sinceMs / 1000).toFixed(3), tail: maxLines },
       deadlineMs: deadlines.inspectMs,
-      signal: limit,
+      signal,
     }),
   );
-  if (stream === undefined) return [];
-  const lines = collectLogLines(maxLines);
-  await new Promise<void>((resolve, reject) => {
-    stream.on('data', (chunk: Buffer) => lines.take(chunk));
-    stream.on('end', () => resolve());
+  return stream === undefined ? [] : readLines(stream, { doing, maxLines, deadlines, signal });
+}
+
+interface Reading {
+  readonly doing: string;
+  readonly maxLines: number;
+  readonly deadlines: EngineDeadlines;
+  readonly signal: AbortSignal;
+}
+
+function readLines(
+  stream: IncomingMessage,
+  { doing, maxLines, deadlines, signal }: Reading,
+): Promise<readonly string[]> {
+  const collected = collectLogLines(maxLines);
+  return new Promise((resolve, reject) => {
+    const fail = (code: 'timeout' | 'aborted' | 'unavailable', why: string): void => {
+      clearTimeout(timer);
+      reject(new LeafwardError(code, `${doing}: ${why}`, { retry: 'later' }));
+      stream.destroy();
+    };
+    const timer = setTimeout(
+      () => fail('timeout', `not at its end after ${deadlines.listMs / 1000} s`),
+      deadlines.listMs,
+    );
     const broken = (): void =>
-      reject(
-        new LeafwardError('unavailable', `read the log of container ${name}: it broke off`, {
-          retry: 'later',
-        }),
-      );
+      signal.aborted ? fail('aborted', 'aborted') : fail('unavailable', 'the Engine hung up');
+    stream.on('data', (chunk: Buffer) => collected.take(chunk));
+    stream.on('end', () => {
+      clearTimeout(timer);
+      resolve(collected.lines());
+    });
     stream.on('error', broken);
     stream.on('close', broken);
   });
-  return lines.lines();
 }

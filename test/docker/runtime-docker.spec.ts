@@ -1,0 +1,14 @@
+// What every runtime owes, on a real Docker Engine.
+import { runtimeObligations } from '../conformance/runtime.js';
+import { requireOrSkip } from '../rig/requirements.js';
+import { dockerSubject } from './docker-subject.js';
+
+describe('on a real Engine', function () {
+  before(function () {
+    requireOrSkip(this, 'engine');
+  });
+  const members = ['image', 'create', 'life', 'again', 'stubborn', 'crash', 'remove', 'list']
+    .concat('adopt', 'watch')
+    .map((name) => `m-${name}`);
+  runtimeObligations('docker', () => dockerSubject(members));
+});
