@@ -1,16 +1,154 @@
 // The pure table that carries operations out, run again on every wake. Must never guess: what facts do not show
-// is waited for.
-import type { Operation } from '@leafward/shared/gen/domain.js';
+// is waited for. Everything that it knows of the past is in the operation's record.
+import type { MoveProgress, Operation, OperationEvent } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Effect } from './effects.js';
+import { wait, type MoveContext, type Step } from './moves/move.js';
+import { begin, check } from './moves/table.js';
+import { isBetweenFenceAndRepoint } from './operation.js';
+import { objectToBegin } from './safe-begin.js';
+import { BEGIN_PATIENCE_MS } from './thresholds.js';
 
 /** What one run of the table wants committed, all in one transaction. */
 export interface Advance {
   readonly operation: Operation;
   readonly effects: readonly Effect[];
-  readonly events: readonly string[];
+  readonly events: readonly OperationEvent['text'][];
 }
 
-export function advance(operation: Operation, _snapshot: Snapshot): Advance {
-  return { operation, effects: [], events: [] };
+/**
+ * Goes on until something must be committed or waited for. With nothing new it returns the same operation, no
+ * effects and no events. A move that begins is committed together with its effects: nothing is ordered twice.
+ */
+export function advance(operation: Operation, snapshot: Snapshot): Advance {
+  const events: string[] = [];
+  let current = operation;
+  // Each round ends a move, begins a phase or stops; the limit only guards against a row that goes in circles.
+  for (let round = 0; round <= 8 * operation.moves.length + 8; round += 1) {
+    const next = advanceOnce(current, snapshot);
+    events.push(...next.events);
+    const isSame = next.operation === current;
+    current = next.operation;
+    if (isSame || next.effects.length > 0 || current.state !== 'running' || next.isWaiting)
+      return { operation: current, effects: next.effects, events };
+  }
+  return { operation: current, effects: [], events };
 }
+
+interface Once extends Advance {
+  readonly isWaiting: boolean;
+}
+
+function advanceOnce(operation: Operation, snapshot: Snapshot): Once {
+  const still: Once = { operation, effects: [], events: [], isWaiting: true };
+  if (operation.state !== 'running') return still;
+  const index = operation.progress.findIndex((progress) => progress.state !== 'done');
+  const move = operation.moves[index];
+  const progress = operation.progress[index];
+  if (move === undefined || progress === undefined) return ended(operation, snapshot.now, 'done');
+  const context: MoveContext = { operation, index, move, progress, snapshot };
+  const isBegun = progress.state === 'begun';
+  if (!isBegun && operation.abortRequested && !isBetweenFenceAndRepoint(operation))
+    return ended(operation, snapshot.now, 'aborted');
+  if (isBegun) return afterStep(context, check(context));
+  const first: MoveContext = {
+    ...context,
+    progress: { ...progress, attempt: Math.max(1, progress.attempt) },
+  };
+  return afterStep(first, safeToBegin(context) ?? begin(first));
+}
+
+function ended(operation: Operation, now: number, state: 'done' | 'aborted'): Once {
+  return {
+    operation: { ...operation, state, endedAt: now },
+    effects: [],
+    events: [state === 'done' ? 'done' : `aborted between moves: ${operation.reason ?? ''}`],
+    isWaiting: true,
+  };
+}
+
+/** Not safe now is a wait, not a failure: what stands in the way may pass. */
+function safeToBegin(context: MoveContext): Step | undefined {
+  const [objection] = objectToBegin(context.snapshot, context.operation, context.move);
+  if (objection === undefined) return undefined;
+  return wait(context, {
+    ...objection,
+    message: `${context.move.id} cannot begin: ${objection.message}`,
+    timeoutMs: BEGIN_PATIENCE_MS,
+  });
+}
+
+function afterStep(context: MoveContext, step: Step): Once {
+  const { operation, move, progress, snapshot } = context;
+  const { now } = snapshot;
+  switch (step.kind) {
+    case 'wait': {
+      const next = { ...without(progress, 'wait'), ...step.progress, wait: step.wait };
+      const before = operation.progress[context.index];
+      // An attempt counts only once it has begun.
+      const kept = before?.state === 'begun' ? next : { ...next, attempt: before?.attempt ?? 0 };
+      return {
+        operation: isEqual(before, kept) ? operation : withProgress(context, kept),
+        effects: [],
+        events: [],
+        isWaiting: true,
+      };
+    }
+    case 'go': {
+      const next: MoveProgress = {
+        ...without(progress, 'wait'),
+        ...step.progress,
+        state: 'begun',
+        phase: step.phase,
+        begunAt: progress.state === 'begun' ? progress.begunAt : now,
+      };
+      return {
+        operation: withProgress(context, next),
+        effects: step.effects,
+        events: step.event === undefined ? [] : [`${move.id}: ${step.event}`],
+        isWaiting: false,
+      };
+    }
+    case 'done': {
+      const next: MoveProgress = {
+        ...without(progress, 'wait'),
+        state: 'done',
+        begunAt: progress.begunAt ?? now,
+        endedAt: now,
+        note: step.note,
+      };
+      return {
+        operation: { ...withProgress(context, next), ...step.operation },
+        effects: step.effects ?? [],
+        events: [`${move.id}: ${step.note}`],
+        isWaiting: false,
+      };
+    }
+    case 'failed': {
+      const next: MoveProgress = { ...progress, state: 'failed', endedAt: now, note: step.reason };
+      return {
+        operation: {
+          ...withProgress(context, next),
+          state: 'paused',
+          reason: `${move.id} failed: ${step.reason}`,
+        },
+        effects: [],
+        events: [`${move.id}: failed: ${step.reason}`],
+        isWaiting: true,
+      };
+    }
+  }
+}
+
+const without = (progress: MoveProgress, _key: 'wait'): MoveProgress => {
+  const { wait: _, ...rest } = progress;
+  return rest;
+};
+
+const withProgress = (context: MoveContext, next: MoveProgress): Operation => ({
+  ...context.operation,
+  progress: context.operation.progress.map((old, index) => (index === context.index ? next : old)),
+});
+
+const isEqual = (a: MoveProgress | undefined, b: MoveProgress): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);

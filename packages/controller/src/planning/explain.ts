@@ -1,8 +1,181 @@
 // The facts behind each wait, refusal and finding of a subject, with their ages and thresholds. Pure.
-import type { Explanation } from '@leafward/shared/gen/domain.js';
-import type { Snapshot } from '../snapshot.js';
+import type { Explanation, Operation } from '@leafward/shared/gen/domain.js';
+import type { HostState, Snapshot } from '../snapshot.js';
+import { diagnose, evidenceOf } from './diagnose.js';
+import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
+import { objectToBackups, objectToStop } from './safety.js';
+import { hostProblems, serviceProblems } from './status.js';
+import { evidence, plural, renderDuration, renderSize } from './words.js';
 
-/** Subject: a member, service, host or operation by its name. Empty: nothing of that name is known. */
-export function explain(_snapshot: Snapshot, _subject: string): readonly Explanation[] {
-  return [];
+/**
+ * Subject: a member, service, host or operation by its name; several when a name means several things. Empty:
+ * nothing of that name is known (a plan explains itself, the controller asks its store).
+ */
+export function explain(snapshot: Snapshot, subject: string): readonly Explanation[] {
+  const host = Object.hasOwn(snapshot.hosts, subject) ? snapshot.hosts[subject] : undefined;
+  const service = gatherService(snapshot, subject);
+  return [
+    ...snapshot.operations.filter((operation) => operation.id === subject).map(explainOperation),
+    ...(service === undefined ? [] : explainService(snapshot, service)),
+    ...explainMembers(snapshot, subject),
+    ...(host === undefined ? [] : [explainHost(snapshot, host)]),
+  ];
+}
+
+export function explainOperation(operation: Operation): Explanation {
+  const done = operation.progress.filter((progress) => progress.state === 'done').length;
+  const index = operation.progress.findIndex((progress) => progress.state !== 'done');
+  const current = operation.progress[index];
+  const move = operation.moves[index];
+  const where = move === undefined ? '' : `, at ${move.id} (${move.kind}: ${move.cause})`;
+  return {
+    subject: operation.id,
+    summary: `${operation.goal.kind} is ${operation.state}: ${done} of ${plural(operation.moves.length, 'move')} done${where}${operation.reason === undefined ? '' : `; ${operation.reason}`}`,
+    facts: [
+      ...(current?.begunAt === undefined
+        ? []
+        : [evidence('begun', `attempt ${current.attempt}`, { seenAt: current.begunAt })]),
+      ...(operation.chosen === undefined
+        ? []
+        : [evidence('chosen', `${operation.chosen}: ${operation.chosenBecause ?? ''}`)]),
+    ],
+    waits: current?.wait === undefined ? [] : [current.wait],
+    refusals:
+      current?.state === 'failed'
+        ? [
+            {
+              code: 'move-failed',
+              subject: move?.id ?? operation.id,
+              message: current.note ?? 'no reason given',
+              unblock: `put it right, then: leafward operation resume ${operation.id}; or give up: leafward operation abort ${operation.id}`,
+              evidence: current.wait?.evidence ?? [],
+            },
+          ]
+        : [],
+    findings: [],
+  };
+}
+
+function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explanation[] {
+  const { topology, declaration } = service;
+  const problems = serviceProblems(snapshot, service);
+  const newest = backupsOf(snapshot, service.name)[0];
+  const own: Explanation = {
+    subject: service.name,
+    summary: `${topology.leader} leads in term ${topology.term}; ${problems.length === 0 ? 'nothing is wrong with the service itself' : problems.join('; ')}`,
+    facts: [
+      evidence('term', topology.term),
+      evidence('declared image', declaration.image),
+      evidence(
+        'newest backup',
+        newest === undefined
+          ? 'none'
+          : `${newest.name} of ${newest.member}, ${renderSize(newest.sizeBytes)}, ${renderDuration(Math.max(0, snapshot.now - newest.finishedAt))} old`,
+        {
+          wanted: `≤ ${renderDuration(declaration.backup.maxAgeMs)} old`,
+          seenAt: newest?.finishedAt,
+        },
+      ),
+      ...topology.retired.map((retirement) =>
+        evidence(
+          `retired ${retirement.member}`,
+          `at term ${retirement.term}: ${retirement.reason}`,
+          { seenAt: retirement.at },
+        ),
+      ),
+    ],
+    waits: operationsOn(snapshot, service.name).flatMap((operation) =>
+      operation.progress.flatMap((progress) => progress.wait ?? []),
+    ),
+    refusals: objectToBackups(snapshot, service),
+    findings: [],
+  };
+  return [own, ...service.members.map((member) => explainMember(snapshot, service, member))];
+}
+
+function explainMembers(snapshot: Snapshot, name: string): readonly Explanation[] {
+  return Object.keys(snapshot.services).flatMap((serviceName) => {
+    const service = gatherService(snapshot, serviceName);
+    const member = service?.members.find((one) => one.name === name);
+    return service === undefined || member === undefined
+      ? []
+      : [explainMember(snapshot, service, member)];
+  });
+}
+
+function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt): Explanation {
+  const { state, problems } = diagnose(service, member, snapshot.now);
+  const { fact, intent } = member;
+  const role = member.isRetired
+    ? 'retired'
+    : member.isLeader
+      ? `leader of ${service.name}`
+      : `mirror of ${member.upstream ?? 'nobody'}`;
+  const storage = fact?.storage;
+  return {
+    subject: member.name,
+    summary: `${role}, wanted ${intent?.run ?? 'nowhere'} on ${member.host}, is ${state}${problems.length === 0 ? '' : `: ${problems.join('; ')}`}`,
+    facts: [
+      ...evidenceOf(service, member, snapshot.now),
+      ...(fact?.activity === undefined ? [] : [evidence('agent is at', fact.activity)]),
+      ...(fact?.permitLeftMs === undefined
+        ? []
+        : [
+            evidence('permit left', renderDuration(Math.max(0, fact.permitLeftMs)), {
+              wanted: '> 0',
+            }),
+          ]),
+      ...(storage?.freeBytes === undefined
+        ? []
+        : [evidence('free', renderSize(storage.freeBytes), { seenAt: member.receivedAt })]),
+      ...(storage?.retiredAtTerm === undefined
+        ? []
+        : [evidence('storage says retired at term', storage.retiredAtTerm)]),
+      ...(fact === undefined ? [] : [evidence('starts', fact.starts)]),
+      ...(member.isRetired || intent?.run === 'retired'
+        ? [evidence('starts since it was retired', fact?.startsSinceRetired, { wanted: '0' })]
+        : []),
+    ],
+    waits: fact?.waits ?? [],
+    refusals: [
+      ...(fact?.refusals ?? []),
+      ...(member.isRetired ? [] : objectToStop(snapshot, service, member.name)),
+    ],
+    findings: (member.hostState?.findings ?? []).filter(
+      (finding) => finding.subject === member.name || finding.subject === intent?.spec.storage,
+    ),
+  };
+}
+
+function explainHost(snapshot: Snapshot, host: HostState): Explanation {
+  const problems = hostProblems(snapshot, host);
+  const bad = host.findings.filter((finding) => finding.severity !== 'ok');
+  return {
+    subject: host.name,
+    summary:
+      problems.length > 0
+        ? problems.join('; ')
+        : `connected, ${plural(bad.length, 'finding')} that ${bad.length === 1 ? 'is' : 'are'} not ok`,
+    facts: [
+      evidence('agent', host.connected ? 'connected' : 'not connected', {
+        wanted: 'connected',
+        seenAt: host.lastSeenAt,
+      }),
+      evidence('generation at the host', host.acceptedGeneration, {
+        wanted: `≥ ${host.intent?.generation ?? 0}`,
+        seenAt: host.lastSeenAt,
+      }),
+      ...(host.clockOffsetMs === undefined
+        ? []
+        : [
+            evidence('clock offset', `${Math.round(host.clockOffsetMs)} ms`, {
+              seenAt: host.lastSeenAt,
+            }),
+          ]),
+      ...(host.fact === undefined ? [] : [evidence('agent version', host.fact.agentVersion)]),
+    ],
+    waits: Object.values(host.members).flatMap(({ value }) => value.waits),
+    refusals: Object.values(host.members).flatMap(({ value }) => value.refusals),
+    findings: bad,
+  };
 }

@@ -1,5 +1,10 @@
 // An operation's record: how it begins and what an operator's word does to it. Pure.
-import type { Operation, OperationControl, Plan } from '@leafward/shared/gen/domain.js';
+import type {
+  MoveProgress,
+  Operation,
+  OperationControl,
+  Plan,
+} from '@leafward/shared/gen/domain.js';
 
 export interface OperationStart {
   readonly id: string;
@@ -22,12 +27,57 @@ export function newOperation(plan: Plan, start: OperationStart): Operation {
   };
 }
 
-/** `why` says who ordered it and the reason; it becomes the operation's reason. */
+/**
+ * `why` says who ordered it and the reason; it becomes the operation's reason. An operation that has ended is
+ * returned as it is. Pausing stops nothing that has begun; a resumed move that failed begins a new attempt.
+ */
 export function controlOperation(
   operation: Operation,
-  _control: OperationControl,
-  _why: string,
-  _now: number,
+  control: OperationControl,
+  why: string,
+  now: number,
 ): Operation {
-  return operation;
+  if (operation.state !== 'running' && operation.state !== 'paused') return operation;
+  switch (control) {
+    case 'pause':
+      return { ...operation, state: 'paused', reason: why };
+    case 'resume':
+      return {
+        ...operation,
+        state: 'running',
+        reason: why,
+        progress: operation.progress.map((move) => (move.state === 'failed' ? anew(move) : move)),
+      };
+    case 'abort':
+      return abort(operation, why, now);
+  }
+}
+
+/** The run id of the first begin stays: the member may have restarted before the attempt failed. */
+const anew = (move: MoveProgress): MoveProgress => ({
+  state: 'pending',
+  attempt: move.attempt + 1,
+  phase: 0,
+  runIdBefore: move.runIdBefore,
+});
+
+/**
+ * At once when nothing is going on; else at the next safe point. A failover that has fenced goes through to the
+ * end, unless it failed: then it stops where it is, and the next failover plan begins with what it finds.
+ */
+function abort(operation: Operation, why: string, now: number): Operation {
+  const isFailed = operation.progress.some((move) => move.state === 'failed');
+  const isIdle =
+    !operation.progress.some((move) => move.state === 'begun') &&
+    !isBetweenFenceAndRepoint(operation);
+  if (isFailed || isIdle) return { ...operation, state: 'aborted', reason: why, endedAt: now };
+  return { ...operation, state: 'running', abortRequested: true, reason: why };
+}
+
+/** The old leader is, or may be, stopped, and not everybody follows the new one yet. */
+export function isBetweenFenceAndRepoint(operation: Operation): boolean {
+  const stateOf = (kind: 'fence' | 'repoint') =>
+    operation.progress[operation.moves.findIndex((move) => move.kind === kind)]?.state;
+  const fence = stateOf('fence');
+  return fence !== undefined && fence !== 'pending' && stateOf('repoint') !== 'done';
 }

@@ -1,0 +1,48 @@
+// Who may take over from a dead leader, best first. Pure; the same order when a failover is planned (with what
+// was known) and when it is carried out (with positions received after the fence).
+import type { MemberAt, ServiceAt } from './gather.js';
+import { livingOf } from './gather.js';
+import { isOlder } from './versions.js';
+
+export interface Candidate {
+  readonly member: MemberAt;
+  readonly position: number;
+}
+
+/** Living mirrors whose position is known and whose program answers. */
+export function candidatesOf(service: ServiceAt): readonly Candidate[] {
+  return livingOf(service).flatMap((member) => {
+    const engine = member.fact?.engine;
+    if (member.isLeader || engine?.position === undefined || !member.isFresh || !engine.answered)
+      return [];
+    return [{ member, position: engine.position }];
+  });
+}
+
+/**
+ * The most advanced first: what it has not got is lost. Within `near` offsets of each other: one that is not
+ * newer than the rest (I3), then a direct mirror, then by name.
+ */
+export function ranked(
+  service: ServiceAt,
+  candidates: readonly Candidate[],
+  near = 0,
+): readonly Candidate[] {
+  const most = Math.max(...candidates.map((candidate) => candidate.position));
+  const versionRank = ({ member }: Candidate): number =>
+    candidates.filter((other) =>
+      isOlder(other.member.fact?.engine.version, member.fact?.engine.version),
+    ).length;
+  const positionRank = ({ position }: Candidate): number =>
+    most - position <= near ? 0 : most - position;
+  return [...candidates].sort(
+    (a, b) =>
+      positionRank(a) - positionRank(b) ||
+      versionRank(a) - versionRank(b) ||
+      Number(isIndirect(service, a)) - Number(isIndirect(service, b)) ||
+      a.member.name.localeCompare(b.member.name),
+  );
+}
+
+export const isIndirect = (service: ServiceAt, { member }: Candidate): boolean =>
+  member.upstream !== service.topology.leader;

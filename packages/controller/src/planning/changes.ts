@@ -1,0 +1,68 @@
+// What differs between two specs, as an operator would say it. Pure. Must never show an environment variable's
+// value (I14): names only.
+import type { FieldChange, MemberSpec } from '@leafward/shared/gen/domain.js';
+import type { ServiceDeclaration } from '@leafward/shared/manifest/types.js';
+import { shortDigest } from './words.js';
+
+/** Empty when the same container would be made: of the image only the digest counts. */
+export function changesBetween(before: MemberSpec, after: MemberSpec): readonly FieldChange[] {
+  const image: FieldChange[] =
+    before.image.digest === after.image.digest
+      ? []
+      : [{ path: 'image', before: shown(before), after: shown(after) }];
+  return [...image, ...fieldChanges(flatOf(before), flatOf(after))];
+}
+
+const shown = ({ image }: MemberSpec): string =>
+  `${image.reference} (${shortDigest(image.digest)})`;
+
+function flatOf(spec: MemberSpec): ReadonlyMap<string, string> {
+  const { image: _, ...rest } = spec;
+  return flatten(rest);
+}
+
+/** Policies of a service that no container knows: a change of them only has to be made known. */
+export function policyChanges(
+  before: ServiceDeclaration,
+  after: ServiceDeclaration,
+): readonly FieldChange[] {
+  const policies = (declaration: ServiceDeclaration) => ({
+    backup: declaration.backup,
+    update: declaration.update,
+    failoverMode: declaration.failover.mode,
+    after: declaration.after,
+    urls: Object.fromEntries(declaration.members.map((member) => [member.name, member.url])),
+  });
+  return fieldChanges(flatten(policies(before)), flatten(policies(after)));
+}
+
+function fieldChanges(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): readonly FieldChange[] {
+  const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return paths
+    .filter((path) => before.get(path) !== after.get(path))
+    .map((path) =>
+      path.startsWith('environment.')
+        ? {
+            path,
+            before: before.has(path) ? 'set' : 'not set',
+            after: after.has(path) ? (before.has(path) ? 'set anew' : 'set') : 'not set',
+          }
+        : { path, before: before.get(path) ?? '', after: after.get(path) ?? '' },
+    );
+}
+
+function flatten(value: unknown, path = ''): ReadonlyMap<string, string> {
+  const flat = new Map<string, string>();
+  if (value === undefined || value === null) return flat;
+  if (Array.isArray(value) && value.every((inner) => typeof inner === 'string'))
+    return value.length === 0 ? flat : new Map([[path, value.join(' ')]]);
+  if (typeof value !== 'object')
+    return new Map([[path, typeof value === 'string' ? value : JSON.stringify(value)]]);
+  for (const [key, inner] of Object.entries(value))
+    for (const [at, text] of flatten(inner, path === '' ? key : `${path}.${key}`))
+      flat.set(at, text);
+  return flat;
+}

@@ -1,0 +1,309 @@
+// A deploy of a service that runs: new members, changed ones leafs first, removed ones, policies. Pure. What a
+// deploy must not do (move a member, change its storage, take the leader away) is refused, never skipped.
+import type { Image, MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
+import { isRetired, type Topology } from '@leafward/shared/topology.js';
+import type { Snapshot } from '../snapshot.js';
+import { changesBetween, policyChanges } from './changes.js';
+import { hostsGate, imageGate, placeMove } from './deploy-new.js';
+import { planRemovals } from './deploy-removals.js';
+import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { wantedReference } from './images-needed.js';
+import { intentOf, specOf } from './intents.js';
+import type { Images } from './plan-deploy.js';
+import { inUpdateOrder, placeInTree, pullMove, retiredOnes } from './plan-update.js';
+import { gatesBeforeStops } from './update-gates.js';
+import { isOlder } from './versions.js';
+import { imageName, type Objection } from './words.js';
+
+export function planService(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  manifest: ServiceDeclaration,
+  images: Images,
+): Draft {
+  const wanted = wantedReference(snapshot, manifest, service);
+  const declaration = { ...manifest, image: wanted.reference };
+  const image = images[wanted.reference] ?? newestPin(service, wanted.reference);
+  const removals = planRemovals(snapshot, service, declaration);
+  const topology = grownTopology(service, declaration);
+  const stays = changedMembers({ snapshot, service, declaration, topology, image, ...wanted });
+  const added = declaration.members.filter(
+    (member) => memberOf(service, member.name) === undefined,
+  );
+  const restarts = inUpdateOrder(service).filter((member) => stays.restarts.has(member.name));
+  const stops = [...restarts, ...removals.members];
+  const newImage = restarts.some(
+    (m) => m.intent?.spec.image.digest !== stays.restarts.get(m.name)?.digest,
+  );
+  const moves: readonly DraftMove[] = [
+    ...pulls(snapshot, service, { restarts: stays.restarts, added, image }),
+    ...stays.intentMoves,
+    ...restarts.flatMap((member) => stays.recreates.get(member.name) ?? []),
+    ...fromTheTop(added, topology).flatMap((member) =>
+      image === undefined ? [] : [placeMove(snapshot, { declaration, topology, member, image })],
+    ),
+    ...removals.moves,
+  ];
+  const policies = policyChanges(service.declaration, declaration);
+  const policyMoves =
+    moves.length === 0 && policies.length > 0 ? policyMove(snapshot, service, policies) : [];
+  const all = [...moves, ...policyMoves];
+  const gates = gatesBeforeStops(snapshot, service, stops, newImage ? image : undefined);
+  const draft = judge([
+    ...(stays.objections.length === 0
+      ? []
+      : [{ name: 'kept', passed: '', objections: stays.objections }]),
+    ...(removals.objections.length === 0
+      ? []
+      : [{ name: 'removals', passed: '', objections: removals.objections }]),
+    ...(added.length === 0
+      ? []
+      : [
+          hostsGate(
+            snapshot,
+            service.name,
+            added.map((member) => member.host),
+          ),
+          imageGate(service.name, wanted.reference, image),
+        ]),
+    ...(all.length === 0 ? [] : stops.length > 0 ? gates.checks : gates.checks.slice(0, 1)),
+  ]);
+  return {
+    services: all.length === 0 ? [] : [service.name],
+    moves: all,
+    ...draft,
+    warnings: [
+      ...(stops.length > 0 ? gates.warnings : []),
+      ...stays.warnings,
+      ...keptWarning(wanted, manifest, service),
+    ],
+    unchanged: [...stays.unchanged, ...retiredOnes(service)],
+    expectedDowntimeMs: restarts.some((member) => member.isLeader)
+      ? expectedMs(snapshot, service.name, 'recreate')
+      : undefined,
+  };
+}
+
+const keptWarning = (
+  wanted: { readonly isKept: boolean; readonly reference: string },
+  manifest: ServiceDeclaration,
+  service: ServiceAt,
+): readonly string[] =>
+  wanted.isKept
+    ? [
+        `${service.name} was updated to ${wanted.reference} since; the manifest still says ${manifest.image}: write the newer one into it`,
+      ]
+    : [];
+
+/** Of several pins of one reference the newest: a new mirror may be newer than its leader, never older (I3). */
+function newestPin(service: ServiceAt, reference: string): Image | undefined {
+  const pins = livingOf(service)
+    .flatMap((member) => member.intent?.spec.image ?? [])
+    .filter((image) => image.reference === reference);
+  return pins.reduce<Image | undefined>(
+    (best, pin) => (best === undefined || isOlder(best.version, pin.version) ? pin : best),
+    undefined,
+  );
+}
+
+/** The tree as it is, with the new members where the manifest puts them. */
+function grownTopology(service: ServiceAt, declaration: ServiceDeclaration): Topology {
+  const { topology } = service;
+  const upstreams: Record<string, string> = { ...topology.upstreams };
+  const added = declaration.members.filter(
+    (member) => memberOf(service, member.name) === undefined,
+  );
+  const living = new Set([
+    ...livingOf(service).map((member) => member.name),
+    ...added.map((member) => member.name),
+  ]);
+  for (const { name, upstream } of added)
+    upstreams[name] = upstream !== undefined && living.has(upstream) ? upstream : topology.leader;
+  return { ...topology, upstreams };
+}
+
+function fromTheTop(
+  added: readonly MemberDeclaration[],
+  topology: Topology,
+): readonly MemberDeclaration[] {
+  const depth = (name: string): number => {
+    const upstream = topology.upstreams[name];
+    return upstream === undefined ? 0 : depth(upstream) + 1;
+  };
+  return [...added].sort((a, b) => depth(a.name) - depth(b.name) || a.name.localeCompare(b.name));
+}
+
+interface ChangeInput {
+  readonly snapshot: Snapshot;
+  readonly service: ServiceAt;
+  readonly declaration: ServiceDeclaration;
+  readonly topology: Topology;
+  readonly image: Image | undefined;
+  readonly reference: string;
+  readonly isKept: boolean;
+}
+
+interface Changed {
+  /** Image after the restart, by member. */
+  readonly restarts: ReadonlyMap<string, Image>;
+  readonly recreates: ReadonlyMap<string, DraftMove>;
+  readonly intentMoves: readonly DraftMove[];
+  readonly objections: readonly Objection[];
+  readonly unchanged: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+function changedMembers(input: ChangeInput): Changed {
+  const { service, declaration } = input;
+  const restarts = new Map<string, Image>();
+  const recreates = new Map<string, DraftMove>();
+  const intentMoves: DraftMove[] = [];
+  const objections: Objection[] = [];
+  const unchanged: string[] = [];
+  const warnings: string[] = [];
+  for (const declared of declaration.members) {
+    const member = memberOf(service, declared.name);
+    const intent = member?.intent;
+    if (member === undefined || intent === undefined) continue;
+    if (isRetired(service.topology, member.name)) continue;
+    objections.push(...objectToMovedMember(member, intent, declared, declaration));
+    const image = imageFor(input, intent);
+    const spec = specOf(declaration, declared, image);
+    const changes = changesBetween(intent.spec, spec);
+    const intentMove = intentChange(input, member, intent);
+    if (intentMove !== undefined) intentMoves.push(intentMove);
+    if (changes.length === 0) {
+      if (intentMove === undefined)
+        unchanged.push(`${member.name} is as the manifest says, ${imageName(intent.spec.image)}`);
+      continue;
+    }
+    restarts.set(member.name, image);
+    recreates.set(member.name, {
+      kind: 'recreate',
+      service: service.name,
+      cause: `${placeInTree(service, member)}: ${changes.map((change) => change.path).join(', ')}`,
+      expectedMs: expectedMs(input.snapshot, service.name, 'recreate'),
+      member: member.name,
+      host: member.host,
+      spec,
+      changes,
+      fromVersion: member.fact?.engine.version ?? intent.spec.image.version,
+    });
+  }
+  return { restarts, recreates, intentMoves, objections, unchanged, warnings };
+}
+
+/** A member keeps its own pin as long as the reference is the same: a tag that moved is no change. */
+function imageFor({ image, reference, isKept }: ChangeInput, intent: MemberIntent): Image {
+  const own = intent.spec.image;
+  return isKept || own.reference === reference || image === undefined ? own : image;
+}
+
+function intentChange(
+  { snapshot, service, declaration, topology }: ChangeInput,
+  member: MemberAt,
+  old: MemberIntent,
+): DraftMove | undefined {
+  const { upstream, mirrored, boot, isolation } = intentOf(
+    declaration,
+    topology,
+    member.name,
+    old.spec,
+  );
+  const wanted = { ...old, upstream, mirrored, boot, isolation };
+  const changed = (
+    [
+      ['mirrored', old.mirrored !== mirrored],
+      ['boot', old.boot !== boot],
+      ['isolation', JSON.stringify(isolationOf(old)) !== JSON.stringify(isolationOf(wanted))],
+      ['upstream', old.upstream?.url !== upstream?.url],
+    ] as const
+  ).filter(([, differs]) => differs);
+  if (changed.length === 0) return undefined;
+  return {
+    kind: 'place',
+    service: service.name,
+    cause: `goes on as it is, with another ${changed.map(([name]) => name).join(', ')}`,
+    expectedMs: expectedMs(snapshot, service.name, 'place'),
+    host: member.host,
+    intent: wanted,
+  };
+}
+
+const isolationOf = ({ isolation: { onIsolation, leaseMs } }: MemberIntent) => [
+  onIsolation,
+  leaseMs,
+];
+
+function objectToMovedMember(
+  member: MemberAt,
+  intent: MemberIntent,
+  declared: MemberDeclaration,
+  declaration: ServiceDeclaration,
+): readonly Objection[] {
+  const never: readonly (readonly [string, string, string])[] = [
+    ['host', member.host, declared.host],
+    ['storage', intent.spec.storage, declared.storage],
+    ['kind', intent.spec.kind, declaration.kind],
+    ['runtime', intent.spec.runtime, declaration.runtime],
+  ];
+  return never
+    .filter(([, before, after]) => before !== after)
+    .map(([what, before, after]) => ({
+      code: `${what}-changes`,
+      subject: member.name,
+      message: `${member.name} would change its ${what} from ${before} to ${after}: it would begin anew without its data`,
+      unblock: `write ${before} again, or add a member under a new name and remove this one`,
+      evidence: [],
+    }));
+}
+
+function pulls(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  wanted: {
+    readonly restarts: ReadonlyMap<string, Image>;
+    readonly added: readonly MemberDeclaration[];
+    readonly image: Image | undefined;
+  },
+): readonly DraftMove[] {
+  const byDigest = new Map<string, { readonly image: Image; readonly hosts: string[] }>();
+  const need = (image: Image, host: string): void => {
+    const entry = byDigest.get(image.digest) ?? { image, hosts: [] };
+    entry.hosts.push(host);
+    byDigest.set(image.digest, entry);
+  };
+  for (const [name, image] of wanted.restarts) {
+    const member = memberOf(service, name);
+    if (member !== undefined && member.intent?.spec.image.digest !== image.digest)
+      need(image, member.host);
+  }
+  if (wanted.image !== undefined)
+    for (const member of wanted.added) need(wanted.image, member.host);
+  return [...byDigest.values()].map(({ image, hosts }) =>
+    pullMove(snapshot, service, hosts, image),
+  );
+}
+
+/** No container knows a policy, but an operation must carry it: the leader's host is told again what it knows. */
+function policyMove(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  policies: readonly { readonly path: string; readonly before: string; readonly after: string }[],
+): readonly DraftMove[] {
+  const { leader } = service;
+  if (leader?.intent === undefined) return [];
+  const said = policies.map((p) => `${p.path} ${p.before || 'none'} → ${p.after || 'none'}`);
+  return [
+    {
+      kind: 'place',
+      service: service.name,
+      cause: `goes on as it is; policies change: ${said.join(', ')}`,
+      expectedMs: expectedMs(snapshot, service.name, 'place'),
+      host: leader.host,
+      intent: leader.intent,
+    },
+  ];
+}

@@ -1,0 +1,201 @@
+// From facts to words: in which state a member is and what is wrong with it. Pure. Everything that is decided on
+// health is decided on these words, so that status, plans and waits never disagree.
+import type { Evidence } from '@leafward/shared/gen/domain.js';
+import type { Snapshot } from '../snapshot.js';
+import { livingOf, type MemberAt, type ServiceAt } from './gather.js';
+import { LAG_OFFSETS, LAG_OFFSETS_PER_MS } from './thresholds.js';
+import { isOlder } from './versions.js';
+import { evidence, renderDuration } from './words.js';
+
+export type StateWord =
+  | 'leading'
+  | 'mirroring'
+  | 'behind'
+  | 'starting'
+  | 'migrating'
+  | 'stopped'
+  | 'retired'
+  | 'down'
+  | 'silent'
+  | 'unknown';
+
+export interface Diagnosis {
+  readonly state: StateWord;
+  readonly problems: readonly string[];
+  /** Leader's position − this one's, at least 0; undefined while one of them is not known. */
+  readonly lag?: number | undefined;
+  /** Leads or mirrors, near its leader, proven by a young fact. */
+  readonly isHealthy: boolean;
+  /** Stopped replicating because its upstream is newer: its own update is the cure. */
+  readonly needsUpdate: boolean;
+}
+
+export function diagnose(service: ServiceAt, member: MemberAt, now: number): Diagnosis {
+  const lag = lagOf(service, member);
+  const state = stateOf(service, member, now, lag);
+  const upstream = service.members.find((other) => other.name === member.upstream);
+  return {
+    state,
+    lag,
+    problems: problemsOf(service, member, state, { lag, now }),
+    isHealthy: state === (member.isLeader ? 'leading' : 'mirroring'),
+    needsUpdate:
+      member.isFresh &&
+      member.fact?.engine.readOnly === true &&
+      isOlder(member.fact.engine.version, upstream?.fact?.engine.version),
+  };
+}
+
+export function lagOf(service: ServiceAt, member: MemberAt): number | undefined {
+  const leads = service.leader?.fact?.engine.position;
+  const own = member.fact?.engine.position;
+  if (leads === undefined || own === undefined) return undefined;
+  return Math.max(0, leads - own);
+}
+
+/** What a lag may be: facts of two hosts are of two instants, and the leader's log grew in between. */
+export function allowedLag(service: ServiceAt, member: MemberAt): number {
+  const skewMs = Math.max(0, (service.leader?.receivedAt ?? 0) - (member.receivedAt ?? 0));
+  return LAG_OFFSETS + Math.min(skewMs, 10_000) * LAG_OFFSETS_PER_MS;
+}
+
+function stateOf(
+  service: ServiceAt,
+  member: MemberAt,
+  now: number,
+  lag: number | undefined,
+): StateWord {
+  const { fact } = member;
+  if (member.isRetired || member.intent?.run === 'retired') return 'retired';
+  if (fact === undefined) return member.hostState?.connected === true ? 'unknown' : 'silent';
+  if (!member.isFresh) return 'silent';
+  const { container, engine } = fact;
+  if (container.state === 'unknown') return 'unknown';
+  if (engine.migrating !== undefined && container.state === 'running') return 'migrating';
+  if (container.state !== 'running') {
+    if (member.intent?.run === 'stopped' || member.intent?.run === 'removed') return 'stopped';
+    return fact.activity === undefined && container.state !== 'restarting' ? 'down' : 'starting';
+  }
+  if (!engine.answered) return isYoung(service, member, now) ? 'starting' : 'down';
+  if (engine.active === true) return 'leading';
+  if (member.isLeader) return isYoung(service, member, now) ? 'starting' : 'down';
+  if (engine.readOnly === true || engine.uplink === false) return 'behind';
+  if (engine.ready === false) return isYoung(service, member, now) ? 'starting' : 'behind';
+  return lag !== undefined && lag > allowedLag(service, member) ? 'behind' : 'mirroring';
+}
+
+/** Not longer up than a start may take. */
+function isYoung(service: ServiceAt, member: MemberAt, now: number): boolean {
+  const startedAt = member.fact?.container.startedAt;
+  if (startedAt === undefined) return member.fact?.activity !== undefined;
+  const hostNow = now + (member.hostState?.clockOffsetMs ?? 0);
+  return hostNow - startedAt < service.declaration.update.readyTimeoutMs;
+}
+
+function problemsOf(
+  service: ServiceAt,
+  member: MemberAt,
+  state: StateWord,
+  { lag, now }: { readonly lag: number | undefined; readonly now: number },
+): readonly string[] {
+  const { fact, hostState } = member;
+  const problems: string[] = [];
+  const say = (condition: boolean, text: () => string): void => {
+    if (condition) problems.push(text());
+  };
+  say(hostState === undefined || !hostState.enrolled, () => `host ${member.host} is not enrolled`);
+  say(state === 'silent', () => `nothing was heard of it ${agoOf(member, now)}`);
+  say(state === 'unknown', () =>
+    fact === undefined
+      ? `host ${member.host} has not said anything of it`
+      : `the runtime of ${member.host} does not answer: ${fact.container.error ?? 'no reason given'}`,
+  );
+  if (fact === undefined) return problems;
+  const { container, engine } = fact;
+  const runs = container.state === 'running' && member.isFresh;
+  say(state === 'retired' && runs, () => 'it is retired and runs: stop it now (I2)');
+  say(
+    fact.startsSinceRetired > 0,
+    () => `it was started ${fact.startsSinceRetired} times since it was retired (I2)`,
+  );
+  if (state === 'retired' || !member.isFresh) return problems;
+  say(state === 'down', () =>
+    runs
+      ? `its program does not ${engine.answered ? 'lead' : 'answer'}: ${engine.error ?? 'no reason given'}`
+      : `its container is ${container.state}${container.exitCode === undefined ? '' : ` with exit code ${container.exitCode}`}${container.error === undefined ? '' : `: ${container.error}`}`,
+  );
+  say(
+    runs && engine.active === true && !member.isLeader,
+    () => 'it leads although it must not (I1)',
+  );
+  say(runs && engine.readOnly === true, () =>
+    member.isLeader
+      ? 'it is read-only'
+      : 'it is read-only: is its upstream newer, or its disk full?',
+  );
+  say(
+    runs && engine.uplink === false,
+    () => `its link to ${member.upstream ?? 'its upstream'} is down`,
+  );
+  say(runs && engine.health === 'failed', () => 'its health check says failed');
+  say(
+    state === 'behind' && lag !== undefined && lag > 0,
+    () => `it is ${lag ?? 0} offsets behind ${service.topology.leader}`,
+  );
+  say(
+    container.restartPolicy !== undefined && !isNoPolicy(container.restartPolicy),
+    () =>
+      `its restart policy is ${container.restartPolicy ?? ''}: it could start without asking (I2)`,
+  );
+  say(fact.storage.error !== undefined, () => `its storage: ${fact.storage.error ?? ''}`);
+  for (const refusal of fact.refusals) problems.push(`its agent refuses: ${refusal.message}`);
+  return problems;
+}
+
+const isNoPolicy = (policy: string): boolean => policy === 'no' || policy === '';
+
+const agoOf = (member: MemberAt, now: number): string => {
+  const seenAt = member.receivedAt ?? member.hostState?.lastSeenAt;
+  return seenAt === undefined ? 'yet' : `for ${renderDuration(Math.max(0, now - seenAt))}`;
+};
+
+/** The facts that a diagnosis rests on, with their thresholds. */
+export function evidenceOf(service: ServiceAt, member: MemberAt, now: number): readonly Evidence[] {
+  const { fact, receivedAt: seenAt } = member;
+  const host = evidence(
+    'agent',
+    member.hostState?.connected === true ? 'connected' : 'not connected',
+    { wanted: 'connected', seenAt: member.hostState?.lastSeenAt },
+  );
+  if (fact === undefined) return [host];
+  const { container, engine } = fact;
+  const wantsRunning = member.intent?.run === 'running';
+  const { lag } = diagnose(service, member, now);
+  return [
+    host,
+    evidence('container', container.state, { wanted: wantsRunning ? 'running' : 'exited', seenAt }),
+    evidence(
+      'engine',
+      engine.answered ? 'answers' : `silent: ${engine.error ?? 'no reason given'}`,
+      {
+        wanted: wantsRunning ? 'answers' : undefined,
+        seenAt,
+      },
+    ),
+    ...(engine.version === undefined ? [] : [evidence('version', engine.version, { seenAt })]),
+    ...(engine.position === undefined ? [] : [evidence('position', engine.position, { seenAt })]),
+    ...(lag === undefined || member.isLeader
+      ? []
+      : [evidence('lag', lag, { wanted: `≤ ${allowedLag(service, member)}`, seenAt })]),
+  ];
+}
+
+/** Member names by whether they are healthy; retired ones are in neither. */
+export function unhealthyOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+): readonly { readonly member: MemberAt; readonly diagnosis: Diagnosis }[] {
+  return livingOf(service)
+    .map((member) => ({ member, diagnosis: diagnose(service, member, snapshot.now) }))
+    .filter(({ diagnosis }) => !diagnosis.isHealthy);
+}

@@ -1,0 +1,78 @@
+// Makes members' specs and intents from declarations, and groups intents into effects by host. Pure.
+import { assert } from '@leafward/shared/assert.js';
+import type { Image, MemberIntent, MemberSpec } from '@leafward/shared/gen/domain.js';
+import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
+import type { Topology } from '@leafward/shared/topology.js';
+import type { Effect } from './effects.js';
+import { urlOf, type ServiceAt } from './gather.js';
+
+export function specOf(
+  service: ServiceDeclaration,
+  member: MemberDeclaration,
+  image: Image,
+): MemberSpec {
+  return {
+    kind: service.kind,
+    runtime: service.runtime,
+    image,
+    command: member.command,
+    user: member.user,
+    environment: member.environment,
+    mounts: member.mounts,
+    storage: member.storage,
+    storageTarget: service.storageTarget,
+    networkMode: service.networkMode,
+    limits: service.limits,
+    ports: member.ports,
+    stopGraceMs: service.stopGraceMs,
+    backupDirectory: member.backupDirectory,
+    engineOptions: member.engineOptions,
+  };
+}
+
+/** What a service's declaration and tree say of a member's intent, beside its spec. */
+export function intentOf(
+  declaration: ServiceDeclaration,
+  topology: Topology,
+  member: string,
+  spec: MemberSpec,
+): MemberIntent {
+  const upstream = topology.upstreams[member];
+  return {
+    member,
+    service: declaration.name,
+    spec,
+    run: 'running',
+    role: topology.leader === member ? 'leader' : 'mirror',
+    upstream:
+      upstream === undefined ? undefined : { member: upstream, url: urlOf(declaration, upstream) },
+    term: topology.term,
+    mirrored: declaration.members.length > 1 || Object.keys(topology.upstreams).length > 0,
+    boot: declaration.boot,
+    isolation: declaration.failover.isolation,
+  };
+}
+
+/** Intents of members that were moved in the tree: same spec, role, upstream and term as the tree says. */
+export function retreed(service: ServiceAt, topology: Topology, member: string): MemberIntent {
+  const old = service.members.find((at) => at.name === member)?.intent;
+  assert(old !== undefined, `${member} of ${service.name} has no intent`);
+  const { role, upstream, term } = intentOf(service.declaration, topology, member, old.spec);
+  return { ...old, role, upstream, term };
+}
+
+export interface HostedIntent {
+  readonly host: string;
+  readonly intent: MemberIntent;
+}
+
+/** One effect a host, hosts in order of their first intent. */
+export function setIntents(intents: readonly HostedIntent[]): readonly Effect[] {
+  const byHost = new Map<string, MemberIntent[]>();
+  for (const { host, intent } of intents) {
+    const list = byHost.get(host);
+    if (list === undefined) byHost.set(host, [intent]);
+    else list.push(intent);
+  }
+  return [...byHost].map(([host, list]) => ({ kind: 'set-intents', host, intents: list }));
+}

@@ -1,0 +1,93 @@
+// fence: the old leader is stopped for ever, on its host's disk and in its storage, before anybody else leads
+// (I1, I2). Proof is its agent's word; the operator's word counts only while that agent is not there.
+import { memberOf, type MemberAt } from '../gather.js';
+import { evidenceOf } from '../diagnose.js';
+import { BEGIN_PATIENCE_MS, START_GRACE_MS } from '../thresholds.js';
+import { evidence } from '../words.js';
+import {
+  generationEvidence,
+  hasTakenIntent,
+  isSeenAfter,
+  serviceAt,
+  wait,
+  type MoveContext,
+  type MoveOf,
+  type MoveRow,
+} from './move.js';
+
+type Context = MoveContext<MoveOf<'fence'>>;
+
+export const fence: MoveRow<MoveOf<'fence'>> = {
+  begin: (context) => {
+    const { move } = context;
+    const service = serviceAt(context);
+    const member = service === undefined ? undefined : memberOf(service, move.member);
+    if (member?.intent === undefined)
+      return { kind: 'failed', reason: `${move.member} is not placed any more; plan again` };
+    return {
+      kind: 'go',
+      phase: 1,
+      event: `fences ${move.member} on ${move.host}: it must never start again, term ${move.term}`,
+      effects: [
+        {
+          kind: 'set-intents',
+          host: member.host,
+          intents: [
+            { ...member.intent, run: 'retired', term: Math.max(move.term, member.intent.term) },
+          ],
+        },
+      ],
+    };
+  },
+  check: (context) => {
+    const { move } = context;
+    const service = serviceAt(context);
+    const member = service === undefined ? undefined : memberOf(service, move.member);
+    if (service === undefined || member === undefined)
+      return { kind: 'failed', reason: `${move.member} is not known any more; plan again` };
+    const proof = proofOf(context, member);
+    if (proof !== undefined) return { kind: 'done', note: proof };
+    const isConnected = member.hostState?.connected === true;
+    return wait(context, {
+      code: 'fence-unproven',
+      subject: move.member,
+      message: isConnected
+        ? `the agent of ${move.host} has not proven yet that ${move.member} is stopped`
+        : `host ${move.host} is silent: ${move.member} may still lead behind a broken line`,
+      timeoutMs: Math.max(BEGIN_PATIENCE_MS, 2 * service.declaration.stopGraceMs),
+      unblock: isConnected
+        ? `wait for its agent, or look at it: leafward why ${move.host}`
+        : `bring the host back; or switch it off for certain, abort this operation and say so: leafward plan failover ${move.service} --leader-is-off "reason"`,
+      evidence: [
+        ...evidenceOf(service, member, context.snapshot.now),
+        evidence('retired in its storage at term', member.fact?.storage.retiredAtTerm, {
+          wanted: `≥ ${move.term}`,
+          seenAt: member.receivedAt,
+        }),
+        generationEvidence(member),
+      ],
+    });
+  },
+};
+
+/** Why it is certain that the old leader is stopped and stays so; undefined while it is not. */
+function proofOf(context: Context, member: MemberAt): string | undefined {
+  const { move, snapshot, progress } = context;
+  if (member.hostState?.connected === true) {
+    if (!hasTakenIntent(member) || !isSeenAfter(member, progress.begunAt)) return undefined;
+    const { container, storage } = member.fact ?? {};
+    const isStopped = ['absent', 'exited', 'created'].includes(container?.state ?? 'unknown');
+    if (!isStopped) return undefined;
+    if ((storage?.retiredAtTerm ?? 0) >= move.term)
+      return `${move.member} is ${container?.state ?? ''} and its storage says retired`;
+    // A storage that cannot be written cannot be led from either; the agent's own disk has the intent.
+    return storage?.error === undefined
+      ? undefined
+      : `${move.member} is ${container?.state ?? ''}; its storage cannot be marked: ${storage.error}`;
+  }
+  // After a start of the controller every agent is silent for a moment: that is no reason to believe anything.
+  const isSettled = snapshot.now - snapshot.controllerStartedAt >= START_GRACE_MS;
+  if (move.leaderIsOff === undefined || move.leaderIsOff.trim() === '' || !isSettled)
+    return undefined;
+  return `${move.host} is silent and the operator says that it is off: ${move.leaderIsOff}`;
+}

@@ -1,0 +1,131 @@
+// force-promote: the new term begins. Tree, terms and intents are committed together with the order to promote;
+// the other members learn the new term now and their new upstream only in repoint, so that nobody is restarted
+// while the service has no leader. Done when the chosen one is seen to lead and to take writes.
+import { assert } from '@leafward/shared/assert.js';
+import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import { failOver, type Topology } from '@leafward/shared/topology.js';
+import type { Effect } from '../effects.js';
+import { memberOf, urlOf, type MemberAt, type ServiceAt } from '../gather.js';
+import { evidenceOf } from '../diagnose.js';
+import { setIntents, type HostedIntent } from '../intents.js';
+import { OUTCOME_MS, PROMOTE_MS } from '../thresholds.js';
+import { fencedAt } from './choose.js';
+import {
+  isSeenAfter,
+  outcomeOf,
+  sendRequest,
+  serviceAt,
+  wait,
+  waitForHost,
+  type MoveContext,
+  type MoveOf,
+  type MoveRow,
+} from './move.js';
+
+type Context = MoveContext<MoveOf<'force-promote'>>;
+
+export const forcePromote: MoveRow<MoveOf<'force-promote'>> = {
+  begin: (context) => {
+    const { move, operation } = context;
+    const service = serviceAt(context);
+    const chosen = operation.chosen;
+    const target = service === undefined ? undefined : memberOf(service, chosen ?? '');
+    if (service === undefined || target === undefined || chosen === undefined)
+      return {
+        kind: 'failed',
+        reason: 'nobody was chosen, or it is not known any more; plan again',
+      };
+    assert(fencedAt(operation) !== undefined, `${operation.id} promotes without a fence (I1)`);
+    return {
+      kind: 'go',
+      phase: 1,
+      event: `promotes ${chosen} by force, term ${move.term}`,
+      effects: [
+        ...beginTerm(context, service, chosen),
+        sendRequest(context, {
+          host: target.host,
+          act: {
+            kind: 'promote',
+            member: chosen,
+            term: move.term,
+            graceful: false,
+            timeoutMs: PROMOTE_MS,
+          },
+        }),
+      ],
+    };
+  },
+  check: (context) => {
+    const { operation, snapshot, progress, move } = context;
+    const service = serviceAt(context);
+    const chosen = service === undefined ? undefined : memberOf(service, operation.chosen ?? '');
+    if (service === undefined || chosen === undefined)
+      return { kind: 'failed', reason: 'the chosen one is not known any more; plan again' };
+    if (isSeenAfter(chosen, progress.begunAt) && leadsWritable(chosen))
+      return {
+        kind: 'done',
+        note: `${chosen.name} leads ${move.service} in term ${move.term} and takes writes`,
+      };
+    const outcome = outcomeOf(context);
+    if (outcome?.state === 'refused')
+      return {
+        kind: 'failed',
+        reason: `the agent of ${chosen.host} refused to promote ${chosen.name}: ${outcome.message ?? 'no reason given'}; resume to try again`,
+      };
+    if (chosen.hostState?.connected !== true) return waitForHost(context, chosen);
+    const said =
+      outcome === undefined || outcome.state === 'running'
+        ? ''
+        : `; its agent says ${outcome.state}${outcome.message === undefined ? '' : `: ${outcome.message}`}`;
+    return wait(context, {
+      code: 'not-leading',
+      subject: chosen.name,
+      message: `${chosen.name} is not seen to lead and take writes yet${said}`,
+      timeoutMs: PROMOTE_MS + OUTCOME_MS,
+      unblock: `look at it with: leafward why ${chosen.name}; resume to order it again`,
+      evidence: evidenceOf(service, chosen, snapshot.now),
+    });
+  },
+};
+
+const leadsWritable = ({ fact }: MemberAt): boolean =>
+  fact?.container.state === 'running' &&
+  fact.engine.active === true &&
+  fact.engine.readOnly !== true;
+
+/** Once an operation: a second attempt finds the term begun and only orders again. */
+function beginTerm(context: Context, service: ServiceAt, chosen: string): readonly Effect[] {
+  const { move, snapshot, operation } = context;
+  const old = service.topology;
+  if (old.term >= move.term) {
+    assert(old.leader === chosen, `${old.leader} leads in term ${old.term} already (I1)`);
+    return [];
+  }
+  const topology = failOver(old, chosen, {
+    member: old.leader,
+    term: move.term,
+    at: snapshot.now,
+    reason: `failed over to ${chosen} by ${operation.id}`,
+  });
+  const intents = service.members.flatMap((member): readonly HostedIntent[] =>
+    member.intent === undefined
+      ? []
+      : [{ host: member.host, intent: inNewTerm(service, topology, member.name, member.intent) }],
+  );
+  return [{ kind: 'set-topology', topology }, ...setIntents(intents)];
+}
+
+function inNewTerm(
+  service: ServiceAt,
+  topology: Topology,
+  member: string,
+  old: MemberIntent,
+): MemberIntent {
+  const { leader, term } = topology;
+  if (member === leader) return { ...old, role: 'leader', upstream: undefined, term };
+  const isRetired = topology.retired.some((retirement) => retirement.member === member);
+  if (!isRetired) return { ...old, term };
+  // Retired ones are told who leads, so that even a start by hand would only mirror.
+  const upstream = { member: leader, url: urlOf(service.declaration, leader) };
+  return { ...old, run: 'retired', role: 'mirror', upstream, term: Math.max(term, old.term) };
+}

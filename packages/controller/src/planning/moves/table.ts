@@ -1,0 +1,34 @@
+// The table: one row a kind of move. A kind without a row does not compile.
+import type { Move } from '@leafward/shared/gen/domain.js';
+import { backUp } from './back-up.js';
+import { choose } from './choose.js';
+import { fence } from './fence.js';
+import { forcePromote } from './force-promote.js';
+import { handOver } from './hand-over.js';
+import type { MoveContext, MoveOf, MoveRow, Step } from './move.js';
+import { place } from './place.js';
+import { pull } from './pull.js';
+import { recreate } from './recreate.js';
+import { remove } from './remove.js';
+import { repoint } from './repoint.js';
+
+type Rows = { readonly [K in Move['kind']]: MoveRow<MoveOf<K>> };
+
+export const rows: Rows = {
+  pull,
+  place,
+  recreate,
+  remove,
+  'hand-over': handOver,
+  fence,
+  choose,
+  'force-promote': forcePromote,
+  repoint,
+  'back-up': backUp,
+};
+
+export const begin = (context: MoveContext): Step => rowOf(context).begin(context);
+export const check = (context: MoveContext): Step => rowOf(context).check(context);
+
+/** The compiler cannot pair a union's member with its own row; the key guarantees it. */
+const rowOf = (context: MoveContext): MoveRow => rows[context.move.kind] as unknown as MoveRow;

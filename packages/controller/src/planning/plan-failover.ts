@@ -1,0 +1,243 @@
+// The forced failover of a dead leader: fence, prove, choose, promote, re-point (I1, I2). Pure. Must never be
+// possible while the leader is healthy.
+import type { Goal } from '@leafward/shared/gen/domain.js';
+import type { Snapshot } from '../snapshot.js';
+import { candidatesOf, ranked } from './candidates.js';
+import { diagnose, evidenceOf, lagOf } from './diagnose.js';
+import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { objectToOthers, silent } from './safety.js';
+import { LAG_OFFSETS } from './thresholds.js';
+import { listed, renderDuration, type Objection } from './words.js';
+
+type FailoverGoal = Extract<Goal, { kind: 'failover' }>;
+
+export function planFailover(snapshot: Snapshot, service: ServiceAt, goal: FailoverGoal): Draft {
+  const { name, topology, leader } = service;
+  const mirrors = livingOf(service).filter((member) => !member.isLeader);
+  const candidates = goal.to === undefined ? mirrors : mirrors.filter((m) => m.name === goal.to);
+  const expected = goal.to ?? expectedChoice(service);
+  const draft = judge([
+    {
+      name: 'alone',
+      passed: `no other operation is going on on ${name}`,
+      objections: objectToOthers(snapshot, name, undefined),
+    },
+    {
+      name: 'leader is dead',
+      passed: leaderWord(snapshot, service),
+      objections: objectToLiving(snapshot, service, goal),
+      evidence: leader === undefined ? [] : evidenceOf(service, leader, snapshot.now),
+    },
+    {
+      name: 'proof',
+      passed: proofWord(service, goal),
+      objections: objectToNoProof(snapshot, service, goal),
+    },
+    {
+      name: 'candidates',
+      passed: `${listed(candidates.map((member) => member.name))} could take over`,
+      objections: objectToCandidates(service, candidates, goal),
+      evidence: candidates.flatMap((member) => evidenceOf(service, member, snapshot.now)),
+    },
+  ]);
+  const silentLeader = { candidates: candidates.map((member) => member.name).sort(), expected };
+  return {
+    services: [name],
+    ...draft,
+    warnings: [...lossOf(service, expected), ...silentOnes(candidates)],
+    unchanged: topology.retired.map((r) => `${r.member} stays retired since term ${r.term}`),
+    moves: leader === undefined ? [] : movesOf(snapshot, service, leader, goal, silentLeader),
+    expectedDowntimeMs: downtimeOf(snapshot, name),
+  };
+}
+
+function movesOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  leader: MemberAt,
+  goal: FailoverGoal,
+  choice: { readonly candidates: readonly string[]; readonly expected: string },
+): readonly DraftMove[] {
+  const { name, topology } = service;
+  const term = topology.term + 1;
+  const expected = (kind: DraftMove['kind']) => expectedMs(snapshot, name, kind);
+  const rest = livingOf(service)
+    .map((member) => member.name)
+    .filter((member) => member !== leader.name)
+    .sort();
+  return [
+    {
+      kind: 'fence',
+      service: name,
+      cause: `${leader.name} must be proven stopped before anybody else leads (I1)`,
+      expectedMs: expected('fence'),
+      member: leader.name,
+      host: leader.host,
+      term,
+      leaderIsOff: goal.leaderIsOff,
+    },
+    {
+      kind: 'choose',
+      service: name,
+      cause:
+        goal.to === undefined
+          ? 'the most advanced mirror, by positions seen after the fence'
+          : 'named by the operator',
+      expectedMs: expected('choose'),
+      ...choice,
+    },
+    {
+      kind: 'force-promote',
+      service: name,
+      cause: `term ${term} begins, ${leader.name} is retired (I2)`,
+      expectedMs: expected('force-promote'),
+      term,
+    },
+    {
+      kind: 'repoint',
+      service: name,
+      cause: 'the other mirrors follow the new leader',
+      expectedMs: expected('repoint'),
+      members: rest,
+    },
+  ];
+}
+
+/** Mirrors within a moment's offsets of each other count as equal, so that a plan does not age by the second. */
+function expectedChoice(service: ServiceAt): string {
+  const [best] = ranked(service, candidatesOf(service), LAG_OFFSETS);
+  return best?.member.name ?? livingOf(service).find((member) => !member.isLeader)?.name ?? '';
+}
+
+const leaderWord = (snapshot: Snapshot, service: ServiceAt): string =>
+  service.leader === undefined
+    ? 'it has no leader'
+    : `${service.leader.name} is ${diagnose(service, service.leader, snapshot.now).state}`;
+
+function objectToLiving(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  goal: FailoverGoal,
+): readonly Objection[] {
+  const { leader } = service;
+  if (leader === undefined)
+    return [
+      {
+        code: 'no-leader',
+        subject: service.name,
+        message: `${service.name} was never placed`,
+        unblock: 'deploy it first',
+        evidence: [],
+      },
+    ];
+  const { state } = diagnose(service, leader, snapshot.now);
+  // Said to be off although its agent sees it lead: the fence will stop it for real, so nothing can go wrong
+  // but the loss, and that was ordered.
+  if (goal.leaderIsOff !== undefined || !['leading', 'migrating'].includes(state)) return [];
+  return [
+    {
+      code: 'leader-lives',
+      subject: leader.name,
+      message: `${leader.name} is ${state}: a forced failover would throw a living leader away`,
+      unblock:
+        state === 'leading'
+          ? `hand over gracefully: leafward plan promote ${service.name} --to MIRROR`
+          : 'wait until it leads, or stop its container if it never will',
+      evidence: evidenceOf(service, leader, snapshot.now),
+    },
+  ];
+}
+
+const proofWord = (service: ServiceAt, goal: FailoverGoal): string =>
+  service.leader?.hostState?.connected === true
+    ? `the agent of ${service.leader.host} will fence it and say so`
+    : `the operator says that it is off: ${goal.leaderIsOff ?? ''}`;
+
+function objectToNoProof(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  goal: FailoverGoal,
+): readonly Objection[] {
+  const { leader, name } = service;
+  if (leader === undefined || leader.hostState?.connected === true) return [];
+  if (goal.leaderIsOff !== undefined && goal.leaderIsOff.trim() !== '') return [];
+  const lastSeenAt = leader.hostState?.lastSeenAt;
+  const silence =
+    lastSeenAt === undefined
+      ? ''
+      : ` for ${renderDuration(Math.max(0, snapshot.now - lastSeenAt))}`;
+  return [
+    {
+      code: 'leader-unproven',
+      subject: leader.name,
+      message: `host ${leader.host} has been silent${silence}: ${leader.name} may still lead behind a broken line (I1)`,
+      unblock: `make sure that it is off, then say so: leafward plan failover ${name} --leader-is-off "reason"`,
+      evidence: silent(leader).evidence,
+    },
+  ];
+}
+
+function objectToCandidates(
+  service: ServiceAt,
+  candidates: readonly MemberAt[],
+  goal: FailoverGoal,
+): readonly Objection[] {
+  if (goal.to !== undefined && candidates.length === 0) {
+    const known = memberOf(service, goal.to);
+    return [
+      {
+        code: 'no-such-mirror',
+        subject: goal.to,
+        message:
+          known === undefined
+            ? `${goal.to} is not a member of ${service.name}`
+            : `${goal.to} is ${known.isRetired ? 'retired' : 'the leader'} and cannot take over`,
+        unblock: 'leave it out and let the most advanced mirror be chosen',
+        evidence: [],
+      },
+    ];
+  }
+  if (candidates.some((member) => member.isFresh)) return [];
+  return [
+    {
+      code: 'no-candidate',
+      subject: service.name,
+      message: `no mirror of ${service.name} is in sight, so nobody can take over`,
+      unblock:
+        candidates.length === 0
+          ? 'it has no mirrors: restore it from a backup'
+          : `bring one of their hosts back: ${listed([...new Set(candidates.map((m) => m.host))])}`,
+      evidence: candidates.flatMap((member) => silent(member).evidence),
+    },
+  ];
+}
+
+/** Figures are for the reader; they change with every report, so they are no part of what a plan rests on. */
+function lossOf(service: ServiceAt, expected: string): readonly string[] {
+  const member = memberOf(service, expected);
+  if (member === undefined || service.leader === undefined) return [];
+  const lag = lagOf(service, member);
+  return [
+    lag === undefined
+      ? `how much would be lost is not known: the position of ${expected} or of its old leader is not`
+      : `expected to be chosen: ${expected}, ${lag === 0 ? 'with nothing known to be lost' : `${lag} offsets behind what ${service.leader.name} last told, which would be lost`}`,
+  ];
+}
+
+const silentOnes = (candidates: readonly MemberAt[]): readonly string[] =>
+  candidates
+    .filter((member) => !member.isFresh)
+    .map(
+      (member) => `${member.name} is silent: it is left out if it stays so, even if it has more`,
+    );
+
+/** Writes are refused from the death to the end of the promotion; only what the plan itself takes is known. */
+function downtimeOf(snapshot: Snapshot, service: string): number | undefined {
+  const parts = (['fence', 'choose', 'force-promote'] as const).map((kind) =>
+    expectedMs(snapshot, service, kind),
+  );
+  return parts.every((part) => part !== undefined)
+    ? parts.reduce<number>((sum, part) => sum + part, 0)
+    : undefined;
+}

@@ -1,0 +1,125 @@
+// The leafs-first update: the image on every host before anything stops, then member by member from the deepest,
+// the leader last (I3). Pure.
+import { leafsFirst } from '@leafward/shared/topology.js';
+import type { Goal, Image } from '@leafward/shared/gen/domain.js';
+import type { Snapshot } from '../snapshot.js';
+import { changesBetween } from './changes.js';
+import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { gatesBeforeStops } from './update-gates.js';
+import { imageName, shortDigest } from './words.js';
+
+export function planUpdate(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  goal: Extract<Goal, { kind: 'update' }>,
+): Draft {
+  const { name } = service;
+  const image = goal.resolved;
+  if (image === undefined)
+    return {
+      services: [name],
+      moves: [],
+      gates: [],
+      warnings: [],
+      unchanged: [],
+      refusals: [
+        {
+          code: 'image-unknown',
+          subject: name,
+          message: `what ${goal.image} means is not known: no host could resolve it`,
+          unblock: 'connect a host of the service and plan again',
+          evidence: [],
+        },
+      ],
+    };
+  const order = inUpdateOrder(service);
+  const stops = order.filter((member) => member.intent?.spec.image.digest !== image.digest);
+  const gates = gatesBeforeStops(snapshot, service, stops, image);
+  const unchanged = order
+    .filter((member) => !stops.includes(member))
+    .map(
+      (member) => `${member.name} has ${imageName(image)} (${shortDigest(image.digest)}) already`,
+    );
+  if (stops.length === 0)
+    return { services: [name], moves: [], gates: [], refusals: [], warnings: [], unchanged };
+  return {
+    services: [name],
+    ...judge(gates.checks),
+    warnings: [...gates.warnings, ...unknownVersion(image)],
+    unchanged: [...unchanged, ...retiredOnes(service)],
+    moves: [
+      pullMove(
+        snapshot,
+        service,
+        stops.map((member) => member.host),
+        image,
+      ),
+      ...stops.flatMap((member) => recreateMove(snapshot, service, member, image) ?? []),
+    ],
+    expectedDowntimeMs: expectedMs(snapshot, name, 'recreate'),
+  };
+}
+
+/** Deepest first, leader last. */
+export const inUpdateOrder = (service: ServiceAt): readonly MemberAt[] =>
+  leafsFirst(service.topology).flatMap((name) => {
+    const member = memberOf(service, name);
+    return member?.intent === undefined ? [] : [member];
+  });
+
+export const retiredOnes = (service: ServiceAt): readonly string[] =>
+  service.topology.retired.map(
+    ({ member, term }) => `${member} is retired since term ${term}; it stays as it is (I2)`,
+  );
+
+const unknownVersion = (image: Image): readonly string[] =>
+  image.version === undefined
+    ? [`the version of ${image.reference} is not known yet; it is compared after the pull (I5)`]
+    : [];
+
+export function pullMove(
+  snapshot: Snapshot,
+  service: { readonly name: string; readonly declaration: ServiceAt['declaration'] },
+  hosts: readonly string[],
+  image: Image,
+): DraftMove {
+  return {
+    kind: 'pull',
+    service: service.name,
+    cause: 'before anything is stopped',
+    expectedMs: expectedMs(snapshot, service.name, 'pull'),
+    hosts: [...new Set(hosts)].sort(),
+    runtime: service.declaration.runtime,
+    image,
+  };
+}
+
+function recreateMove(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  member: MemberAt,
+  image: Image,
+): DraftMove | undefined {
+  if (member.intent === undefined) return undefined;
+  const spec = { ...member.intent.spec, image };
+  return {
+    kind: 'recreate',
+    service: service.name,
+    cause: placeInTree(service, member),
+    expectedMs: expectedMs(snapshot, service.name, 'recreate'),
+    member: member.name,
+    host: member.host,
+    spec,
+    changes: changesBetween(member.intent.spec, spec),
+    fromVersion: member.fact?.engine.version ?? member.intent.spec.image.version,
+  };
+}
+
+/** Why it is this one's turn. */
+export function placeInTree(service: ServiceAt, member: MemberAt): string {
+  if (member.isLeader) return service.members.length === 1 ? 'the only member' : 'the leader, last';
+  const hasMirrors = Object.values(service.topology.upstreams).includes(member.name);
+  const where = `depth ${member.depth}`;
+  return hasMirrors ? `${where}, its mirrors are done` : `${where}, a leaf`;
+}

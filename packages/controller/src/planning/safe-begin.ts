@@ -1,0 +1,107 @@
+// What must hold at the very moment a move begins, asked of safety.ts with the fresh snapshot: the world may have
+// changed since the plan was made. Pure.
+import type { Move, Operation } from '@leafward/shared/gen/domain.js';
+import type { Snapshot } from '../snapshot.js';
+import { gatherService, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { diagnose, evidenceOf } from './diagnose.js';
+import {
+  objectToBackups,
+  objectToBootSpace,
+  objectToDowngrade,
+  objectToHandOver,
+  objectToOrder,
+  objectToOthers,
+  objectToRetired,
+  objectToStop,
+  silent,
+} from './safety.js';
+import type { Objection } from './words.js';
+
+export function objectToBegin(
+  snapshot: Snapshot,
+  operation: Operation,
+  move: Move,
+): readonly Objection[] {
+  const busy = objectToOthers(snapshot, move.service, operation);
+  const service = gatherService(snapshot, move.service);
+  if (busy.length > 0 || service === undefined) return busy;
+  switch (move.kind) {
+    case 'recreate': {
+      const member = memberOf(service, move.member);
+      return member === undefined
+        ? []
+        : objectToRecreate(snapshot, operation, service, member, move);
+    }
+    case 'place':
+      return objectToPlace(snapshot, service, move);
+    case 'remove':
+      return objectToStop(snapshot, service, move.member);
+    case 'hand-over':
+      // The new term is there already: an earlier attempt only has to be seen to its end.
+      return service.topology.term >= move.term ? [] : objectToHandOver(snapshot, service, move.to);
+    default:
+      // pull and back-up stop nobody; the moves of a failover prove their own order, and nobody's health may
+      // stand in the way of the only leader that a service can get.
+      return [];
+  }
+}
+
+function objectToRecreate(
+  snapshot: Snapshot,
+  operation: Operation,
+  service: ServiceAt,
+  member: MemberAt,
+  move: Extract<Move, { kind: 'recreate' }>,
+): readonly Objection[] {
+  const isNewImage = member.intent?.spec.image.digest !== move.spec.image.digest;
+  const isFirst = !operation.moves.some(
+    (other, index) =>
+      other.kind === 'recreate' && other.service === move.service && hasBegunOnce(operation, index),
+  );
+  const beforeFirst = isNewImage && isFirst ? objectToBackups(snapshot, service) : [];
+  return [
+    ...(member.hostState?.connected === true ? [] : [silent(member)]),
+    ...objectToRetired(member),
+    ...objectToStop(snapshot, service, member.name),
+    ...objectToDowngrade(member, move.spec.image),
+    ...objectToOrder(service, member, move.spec.image),
+    ...objectToBootSpace(member),
+    ...beforeFirst,
+  ];
+}
+
+/** In this attempt or an earlier one. */
+function hasBegunOnce(operation: Operation, index: number): boolean {
+  const progress = operation.progress[index];
+  return (
+    progress?.state === 'begun' || progress?.state === 'done' || progress?.runIdBefore !== undefined
+  );
+}
+
+function objectToPlace(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  move: Extract<Move, { kind: 'place' }>,
+): readonly Objection[] {
+  const { intent } = move;
+  const member = memberOf(service, intent.member);
+  if (member?.intent !== undefined) {
+    const isMoved = member.intent.upstream?.url !== intent.upstream?.url;
+    return [
+      ...objectToRetired(member),
+      ...(isMoved ? objectToStop(snapshot, service, member.name) : []),
+    ];
+  }
+  // A new mirror copies from its upstream at its first start.
+  const upstream = intent.upstream && memberOf(service, intent.upstream.member);
+  if (upstream === undefined || diagnose(service, upstream, snapshot.now).isHealthy) return [];
+  return [
+    {
+      code: 'upstream-unhealthy',
+      subject: upstream.name,
+      message: `${intent.member} would copy from ${upstream.name}, which is ${diagnose(service, upstream, snapshot.now).state}`,
+      unblock: `get ${upstream.name} healthy; look at it with: leafward why ${upstream.name}`,
+      evidence: evidenceOf(service, upstream, snapshot.now),
+    },
+  ];
+}

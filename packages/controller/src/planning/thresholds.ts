@@ -1,0 +1,35 @@
+// Every number that a decision depends on, with how it was chosen. Milliseconds and offsets.
+
+/** A fact older than this says nothing about now: twelve idle reports, a third of the shortest wait on silence. */
+export const FRESH_MS = 60_000;
+/** After a controller's start agents are on their way back: silence means nothing yet. Reconnects take 1–5 s. */
+export const START_GRACE_MS = 15_000;
+/** Offsets that a mirror replays well within a second: a graceful promotion pauses writes while it does. */
+export const LAG_OFFSETS = 1000;
+/** Facts of two hosts are not of one instant: one offset a millisecond is a busy service. */
+export const LAG_OFFSETS_PER_MS = 1;
+
+/** Until a begin that is not safe is given up and the operation pauses. */
+export const BEGIN_PATIENCE_MS = 15 * 60_000;
+/** A host that is rebooted is back within this; then an operator should look. */
+export const SILENT_HOST_MS = 15 * 60_000;
+/** An agent takes an intent within one exchange; this allows for a reconnect. */
+export const ACCEPT_MS = 60_000;
+/** A refusal of an agent that stays over several reports is meant. */
+export const REFUSAL_MS = 15_000;
+/** Images are gigabytes and registries far away. */
+export const PULL_MS = 60 * 60_000;
+/** A live backup of a big service; its own progress is shown meanwhile. */
+export const BACKUP_MS = 6 * 3_600_000;
+/** The engine's own limit for the mirror to catch up in a graceful promotion (30 s), doubled. */
+export const PROMOTE_MS = 60_000;
+/** Past a request's own deadline its outcome must be told within this. */
+export const OUTCOME_MS = 30_000;
+/** Requests that never arrived are not begun after this. */
+export const REQUEST_EXPIRES_MS = 10 * 60_000;
+/** Candidates that stay silent this long after the fence are left out: every second is an outage. */
+export const CANDIDATE_MS = 10_000;
+/** Orphans are followed this long; a silent host's intent waits for it. */
+export const REPOINT_SILENT_MS = 30_000;
+/** A service refuses to boot below this share of free space (Synapse ≥ 2.119, limit:disk:free). */
+export const BOOT_FREE_SHARE = 0.05;

@@ -1,0 +1,137 @@
+// The gates before members are stopped one after another: shared by update and by deploys that change members.
+// Pure; every judgement is safety.ts's.
+import type { Evidence, Image } from '@leafward/shared/gen/domain.js';
+import type { Snapshot } from '../snapshot.js';
+import { evidenceOf, unhealthyOf } from './diagnose.js';
+import type { GateCheck } from './draft.js';
+import { backupsOf, livingOf, type MemberAt, type ServiceAt } from './gather.js';
+import {
+  objectToBackups,
+  objectToBootSpace,
+  objectToDowngrade,
+  objectToImageSpace,
+  objectToOthers,
+  objectToRetired,
+  objectToSilence,
+} from './safety.js';
+import { evidence, listed, renderDuration, type Objection } from './words.js';
+
+export interface StopGates {
+  readonly checks: readonly GateCheck[];
+  readonly warnings: readonly string[];
+}
+
+/** `stops`: members in the order in which they are stopped; `image`: their new one, if it changes. */
+export function gatesBeforeStops(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  stops: readonly MemberAt[],
+  image: Image | undefined,
+): StopGates {
+  const { name } = service;
+  const ill = healthOf(snapshot, service, stops);
+  const imageChecks: readonly GateCheck[] =
+    image === undefined
+      ? []
+      : [
+          {
+            name: 'backup',
+            passed: service.declaration.update.requireBackup
+              ? `${name} has a fresh, complete backup`
+              : 'the policy asks for no backup',
+            objections: objectToBackups(snapshot, service),
+            evidence: backupEvidence(snapshot, service),
+          },
+          {
+            name: 'version',
+            passed:
+              image.version === undefined
+                ? 'the version of the image is not known before it is pulled'
+                : `no member is newer than ${image.version}`,
+            objections: stops.flatMap((member) => objectToDowngrade(member, image)),
+          },
+        ];
+  return {
+    warnings: ill.warnings,
+    checks: [
+      {
+        name: 'alone',
+        passed: `no other operation is going on on ${name}`,
+        objections: objectToOthers(snapshot, name, undefined),
+      },
+      {
+        name: 'connected',
+        passed: `all members of ${name} are in sight`,
+        objections: objectToSilence(service),
+      },
+      {
+        name: 'health',
+        passed: `${listed(livingOf(service).map((member) => member.name))} are up and near their leader`,
+        objections: ill.objections,
+        evidence: livingOf(service).flatMap((member) =>
+          evidenceOf(service, member, snapshot.now).filter((fact) => fact.name === 'lag'),
+        ),
+      },
+      {
+        name: 'space',
+        passed: 'every member would boot again',
+        objections: stops.flatMap((member) => [
+          ...objectToBootSpace(member),
+          ...(image === undefined ? [] : objectToImageSpace(member, image)),
+        ]),
+      },
+      {
+        name: 'retired',
+        passed: 'no retired member is touched',
+        objections: stops.flatMap(objectToRetired),
+      },
+      ...imageChecks,
+    ],
+  };
+}
+
+/**
+ * All must be healthy (I4), but one: the member that is stopped first may be ill, since the update may be its
+ * cure and nobody else is touched before it is well. Silent ones are told by the gate `connected`.
+ */
+function healthOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  stops: readonly MemberAt[],
+): { readonly objections: readonly Objection[]; readonly warnings: readonly string[] } {
+  const ill = unhealthyOf(snapshot, service).filter(({ member }) => member.isFresh);
+  const first = stops[0]?.name;
+  const stopped = new Set(stops.map((member) => member.name));
+  const isCured = ({ member, diagnosis }: (typeof ill)[number]): boolean =>
+    member.name === first || (diagnosis.needsUpdate && stopped.has(member.name));
+  return {
+    warnings: ill
+      .filter(isCured)
+      .map(({ member, diagnosis }) =>
+        diagnosis.needsUpdate
+          ? `${member.name} waits for its own update: its upstream is newer`
+          : `${member.name} is ${diagnosis.state}; it comes first, and nothing else is stopped before it is well (I4)`,
+      ),
+    objections: ill
+      .filter((one) => !isCured(one))
+      .map(({ member, diagnosis }) => ({
+        code: 'member-unhealthy',
+        subject: member.name,
+        message: `${member.name} is ${diagnosis.state}${diagnosis.problems[0] === undefined ? '' : `: ${diagnosis.problems[0]}`} (I4)`,
+        unblock: `get it healthy first; look at it with: leafward why ${member.name}`,
+        evidence: evidenceOf(service, member, snapshot.now),
+      })),
+  };
+}
+
+function backupEvidence(snapshot: Snapshot, service: ServiceAt): readonly Evidence[] {
+  const newest = backupsOf(snapshot, service.name)[0];
+  if (newest === undefined) return [];
+  return [
+    evidence('backup', `${newest.name} of ${newest.member}`),
+    evidence('backup age', renderDuration(snapshot.now - newest.finishedAt), {
+      wanted: `≤ ${renderDuration(service.declaration.backup.maxAgeMs)}`,
+      seenAt: newest.finishedAt,
+    }),
+  ];
+}
