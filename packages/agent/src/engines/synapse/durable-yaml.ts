@@ -11,15 +11,20 @@ const NEW_FILE_MODE = 0o600;
 
 /** The value at a top-level key, undefined when the file or the key is missing. Throws `failed` for bad YAML. */
 export async function readYamlKey(path: string, key: string): Promise<unknown> {
-  return (await readDocument(path)).get(key);
+  return valueAt(await readDocument(path), key);
 }
 
 /** Sets one top-level key. Writes nothing when it is so already. */
 export async function writeYamlKey(path: string, key: string, value: string | null): Promise<void> {
   const document = await readDocument(path);
-  if (document.has(key) && document.get(key) === value) return;
+  if (valueAt(document, key) === value) return;
   document.set(key, value);
   await replaceFile(path, document.toString());
+}
+
+/** Tells a key that is null, which here means to lead, from one that is missing; Document.get does not. */
+function valueAt(document: Document, key: string): unknown {
+  return document.has(key) ? (document.get(key) ?? null) : undefined;
 }
 
 async function readDocument(path: string): Promise<Document> {

@@ -1,0 +1,352 @@
+// What every engine owes to a service with a leader and mirrors: one list of obligations, run against each.
+import { expect } from 'chai';
+import { stat } from 'node:fs/promises';
+import type { EngineFact } from '@leafward/shared/gen/domain.js';
+import { LeafwardError, type ErrorCode } from '@leafward/shared/errors.js';
+import type { Engine, EngineMember } from '@leafward/agent/engines/engine.js';
+import { eventually } from './runtime.js';
+
+/** Members of the tree: `leader`, `mirror` of it, `leaf` that mirrors the mirror. */
+export type Place = 'leader' | 'mirror' | 'leaf';
+
+export interface EngineSubject {
+  readonly engine: Engine;
+  member(place: Place): EngineMember;
+  /** Under which its mirrors find it. */
+  urlOf(place: Place): string;
+  /** Returns when it answers. */
+  start(place: Place): Promise<void>;
+  /** Cleanly, returns when it is gone. */
+  stop(place: Place): Promise<void>;
+  kill(place: Place): Promise<void>;
+  /** SIGSTOP: it holds its sockets and does nothing. Undone by close(). */
+  hang(place: Place): void;
+  /** Writes through this member; returns when the leader has acknowledged it. */
+  write(place: Place, value: string): Promise<void>;
+  /** All values that this member holds. */
+  values(place: Place): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+export interface SubjectOptions {
+  /** How long a live backup takes at least. */
+  readonly backupMs: number;
+}
+
+/** A new tree of stopped, empty members. */
+export type MakeSubject = (options: SubjectOptions) => Promise<EngineSubject>;
+
+const PATIENCE_MS = 10_000;
+const ALL: readonly Place[] = ['leader', 'mirror', 'leaf'];
+
+function within(ms = PATIENCE_MS): AbortSignal {
+  return AbortSignal.timeout(ms);
+}
+
+async function codeOf(attempt: Promise<unknown>): Promise<ErrorCode | 'no error'> {
+  try {
+    await attempt;
+    return 'no error';
+  } catch (error) {
+    if (error instanceof LeafwardError) return error.code;
+    throw error;
+  }
+}
+
+async function startAll(subject: EngineSubject): Promise<void> {
+  for (const place of ALL) await subject.start(place);
+}
+
+async function untilCaughtUp(subject: EngineSubject, upstream: Place = 'leader'): Promise<void> {
+  const { engine } = subject;
+  const wanted = (await engine.observe(subject.member(upstream), within())).position ?? 0;
+  for (const place of ALL) {
+    await eventually(
+      () => engine.observe(subject.member(place), within()),
+      (fact) => fact.ready === true && (fact.position ?? -1) >= wanted,
+      `${place} catches up`,
+    );
+  }
+}
+
+function observed(subject: EngineSubject, place: Place): Promise<EngineFact> {
+  return subject.engine.observe(subject.member(place), within());
+}
+
+export function engineObligations(name: string, makeSubject: MakeSubject): void {
+  describe(`engine ${name}`, function () {
+    this.timeout(60_000);
+    let subject: EngineSubject;
+    const promote = (place: Place, graceful: boolean): Promise<void> =>
+      subject.engine.promote(subject.member(place), { graceful, timeoutMs: PATIENCE_MS }, within());
+    const probe = async (place: Place, offset: number): Promise<string> =>
+      (await subject.engine.probeHistory(subject.member(place), offset, within())).sha256;
+    beforeEach(async () => {
+      subject = await makeSubject({ backupMs: 50 });
+    });
+    afterEach(() => subject.close());
+
+    describe('observe', () => {
+      it('says down for a member that was never started, was stopped, and up in between', async () => {
+        expect((await observed(subject, 'leader')).answered).to.equal(false);
+        await subject.start('leader');
+        expect((await observed(subject, 'leader')).answered).to.equal(true);
+        await subject.stop('leader');
+        const down = await observed(subject, 'leader');
+        expect(down.answered).to.equal(false);
+        expect(down.error).to.be.a('string').that.is.not.empty;
+      });
+
+      it('tells leader from mirrors, and all of one identity and position', async () => {
+        await startAll(subject);
+        await subject.write('leader', 'one');
+        await untilCaughtUp(subject);
+        const facts = await Promise.all(ALL.map((place) => observed(subject, place)));
+        expect(facts.map((fact) => fact.active)).to.deep.equal([true, false, false]);
+        expect(new Set(facts.map((fact) => fact.iden)).size).to.equal(1);
+        expect(new Set(facts.map((fact) => fact.position)).size).to.equal(1);
+        expect(facts.map((fact) => fact.upstreamUrl)).to.deep.equal([
+          undefined,
+          subject.urlOf('leader'),
+          subject.urlOf('mirror'),
+        ]);
+      });
+
+      it('sees a restart by another run, on the link that broke meanwhile', async () => {
+        await subject.start('leader');
+        const before = await observed(subject, 'leader');
+        await subject.kill('leader');
+        await subject.start('leader');
+        const after = await observed(subject, 'leader');
+        expect(after.answered, after.error).to.equal(true);
+        expect(after.runId).to.not.equal(before.runId);
+      });
+
+      it('says down in the time it was given when a member hangs', async () => {
+        await subject.start('leader');
+        await observed(subject, 'leader');
+        subject.hang('leader');
+        const fact = await subject.engine.observe(subject.member('leader'), within(300));
+        expect(fact.answered).to.equal(false);
+      });
+    });
+
+    describe('backup', () => {
+      it('returns a directory that is there, at the position it began with', async () => {
+        await subject.start('leader');
+        await subject.write('leader', 'one');
+        const { position } = await observed(subject, 'leader');
+        const backup = await subject.engine.backup(
+          subject.member('leader'),
+          { name: 'first', onProgress: () => undefined },
+          within(),
+        );
+        expect((await stat(backup.path)).isDirectory()).to.equal(true);
+        expect(backup.position).to.equal(position);
+      });
+
+      it('can be taken of a mirror', async () => {
+        await startAll(subject);
+        await untilCaughtUp(subject);
+        const options = { name: 'of-a-mirror', onProgress: () => undefined };
+        const backup = await subject.engine.backup(subject.member('mirror'), options, within());
+        expect((await stat(backup.path)).isDirectory()).to.equal(true);
+      });
+
+      it('refuses a second one while one runs, and a name that is taken', async () => {
+        await subject.close();
+        subject = await makeSubject({ backupMs: 1_500 });
+        await subject.start('leader');
+        const member = subject.member('leader');
+        const options = (backupName: string) => ({ name: backupName, onProgress: () => undefined });
+        let begun = (): void => undefined;
+        const running = new Promise<void>((resolve) => (begun = resolve));
+        const first = subject.engine.backup(member, { name: 'first', onProgress: begun }, within());
+        await running;
+        const second = await eventually(
+          () => codeOf(subject.engine.backup(member, options('second'), within(1_000))),
+          (code) => code === 'already-exists',
+          'the second is refused',
+        );
+        expect(second).to.equal('already-exists');
+        const { path } = await first;
+        expect(await codeOf(subject.engine.backup(member, options('first'), within()))).to.equal(
+          'already-exists',
+        );
+        expect((await stat(path)).isDirectory()).to.equal(true);
+      });
+
+      it('leaves no half backup when the member dies midway', async () => {
+        await subject.close();
+        subject = await makeSubject({ backupMs: 60_000 });
+        await subject.start('leader');
+        const member = subject.member('leader');
+        const options = { name: 'half', onProgress: () => undefined };
+        const backup = codeOf(subject.engine.backup(member, options, within(30_000)));
+        const directory = `${member.spec.backupDirectory ?? `${member.spec.storage}/backups`}/half`;
+        const isThere = (): Promise<boolean> =>
+          stat(directory).then(
+            () => true,
+            () => false,
+          );
+        await eventually(isThere, (there) => there, 'it has begun');
+        await subject.kill('leader');
+        await subject.start('leader');
+        expect(await backup).to.equal('failed');
+        expect(await isThere()).to.equal(false);
+      });
+
+      it('knows the room that one more needs', async () => {
+        await subject.start('leader');
+        const room = await subject.engine.backupRoom(subject.member('leader'), within());
+        expect(room.needBytes).to.be.greaterThan(0);
+        expect(room.freeBytes).to.be.greaterThan(0);
+        expect(room.rule).to.match(/\d/);
+      });
+
+      it('refuses a name that leads elsewhere', async () => {
+        await subject.start('leader');
+        const options = { name: '../elsewhere', onProgress: () => undefined };
+        const attempt = subject.engine.backup(subject.member('leader'), options, within());
+        expect(await codeOf(attempt)).to.equal('invalid');
+      });
+    });
+
+    describe('promote', () => {
+      it('hands over gracefully while a writer goes on, and loses nothing acknowledged', async () => {
+        await startAll(subject);
+        await untilCaughtUp(subject);
+        const acknowledged: string[] = [];
+        let writing = true;
+        const writer = (async () => {
+          for (let index = 0; writing; index++) {
+            const value = `value ${index}`;
+            const place = index % 2 === 0 ? 'leader' : 'mirror';
+            const ok = await subject.write(place, value).then(
+              () => true,
+              () => false,
+            );
+            if (ok) acknowledged.push(value);
+          }
+        })();
+        await eventually(
+          () => acknowledged.length,
+          (count) => count > 20,
+          'the writer writes',
+        );
+        await promote('mirror', true);
+        const after = acknowledged.length;
+        await eventually(
+          () => acknowledged.length,
+          (count) => count > after + 20,
+          'the writer goes on',
+        );
+        writing = false;
+        await writer;
+        const facts = [await observed(subject, 'leader'), await observed(subject, 'mirror')];
+        expect(facts.map((fact) => fact.active)).to.deep.equal([false, true]);
+        expect(await subject.values('mirror')).to.include.members(acknowledged);
+        expect(await subject.engine.readStoredRole(subject.member('leader'))).to.deep.equal({
+          upstreamUrl: subject.urlOf('mirror'),
+        });
+        expect(await subject.engine.readStoredRole(subject.member('mirror'))).to.deep.equal({
+          upstreamUrl: null,
+        });
+      });
+
+      it('refuses to hand over to the mirror of a mirror: two would lead', async () => {
+        await startAll(subject);
+        await untilCaughtUp(subject);
+        expect(await codeOf(promote('leaf', true))).to.be.oneOf(['refused', 'failed']);
+        const facts = await Promise.all(ALL.map((place) => observed(subject, place)));
+        expect(facts.map((fact) => fact.active)).to.deep.equal([true, false, false]);
+      });
+
+      it('refuses to hand over from an upstream that does not answer', async () => {
+        await startAll(subject);
+        await untilCaughtUp(subject);
+        await subject.kill('leader');
+        expect(await codeOf(promote('mirror', true))).to.equal('refused');
+      });
+
+      it('makes a mirror lead by force when its upstream is dead', async () => {
+        await startAll(subject);
+        await subject.write('leader', 'before');
+        await untilCaughtUp(subject);
+        await subject.kill('leader');
+        await promote('mirror', false);
+        expect((await observed(subject, 'mirror')).active).to.equal(true);
+        await subject.write('mirror', 'after');
+        expect(await subject.values('mirror')).to.include.members(['before', 'after']);
+      });
+
+      it('does nothing to a member that leads already', async () => {
+        await subject.start('leader');
+        await promote('leader', false);
+        await promote('leader', true);
+        expect((await observed(subject, 'leader')).active).to.equal(true);
+      });
+    });
+
+    describe('history', () => {
+      it('is the same on all members of a healthy tree', async () => {
+        await startAll(subject);
+        for (const value of ['one', 'two', 'three']) await subject.write('leader', value);
+        await untilCaughtUp(subject);
+        const last = ((await observed(subject, 'leader')).position ?? 0) - 1;
+        for (const offset of [last - 1, last]) {
+          const digests = await Promise.all(ALL.map((place) => probe(place, offset)));
+          expect(new Set(digests).size).to.equal(1);
+        }
+        expect(await probe('leader', last)).to.not.equal(await probe('leader', last - 1));
+      });
+
+      it('differs from a split on, at equal positions, and not before it', async () => {
+        await startAll(subject);
+        await subject.write('leader', 'common');
+        await untilCaughtUp(subject);
+        await promote('mirror', false);
+        const split = (await observed(subject, 'mirror')).position ?? 0;
+        await subject.write('leader', 'old leader alone');
+        await subject.write('mirror', 'new leader alone');
+        expect(await probe('leader', split)).to.not.equal(await probe('mirror', split));
+        expect(await probe('leader', split - 1)).to.equal(await probe('mirror', split - 1));
+      });
+
+      it('is not found beyond the end', async () => {
+        await subject.start('leader');
+        const { position } = await observed(subject, 'leader');
+        expect(await codeOf(probe('leader', (position ?? 0) + 5))).to.equal('not-found');
+      });
+    });
+
+    describe('role in the storage', () => {
+      it('is read back as it was written, twice', async () => {
+        await subject.start('leader');
+        await subject.stop('leader');
+        const member = subject.member('leader');
+        const upstreamUrl = subject.urlOf('mirror');
+        for (let time = 0; time < 2; time++) {
+          await subject.engine.writeRole(member, { role: 'mirror', upstreamUrl });
+          expect(await subject.engine.readStoredRole(member)).to.deep.equal({ upstreamUrl });
+        }
+        await subject.engine.writeRole(member, { role: 'leader' });
+        expect(await subject.engine.readStoredRole(member)).to.deep.equal({ upstreamUrl: null });
+      });
+
+      it('makes a retired leader harmless when it is started by hand', async () => {
+        await startAll(subject);
+        await untilCaughtUp(subject);
+        await subject.kill('leader');
+        await promote('mirror', false);
+        for (const url of [subject.urlOf('mirror'), undefined]) {
+          await subject.engine.writeRetired(subject.member('leader'), url);
+          await subject.start('leader');
+          expect((await observed(subject, 'leader')).active).to.equal(false);
+          await subject.stop('leader');
+        }
+        expect((await observed(subject, 'mirror')).active).to.equal(true);
+      });
+    });
+  });
+}
