@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@leafward/shared/clock.js';
-import { LeafwardError } from '@leafward/shared/errors.js';
+import type { LeafwardError } from '@leafward/shared/errors.js';
 import type { HostIntent, Outcome, Request } from '@leafward/shared/gen/domain.js';
 import { openFleet, type Fleet } from '@leafward/controller/fleet.js';
 import { openDatabase, type Database } from '@leafward/controller/store/database.js';

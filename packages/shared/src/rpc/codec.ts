@@ -167,7 +167,7 @@ function valueCodec(type: DescMessage | DescEnum | number | undefined): {
   if (typeof type === 'number') return scalarCodec(type);
   if (type.kind === 'enum') return enumCodec(type);
   const inner = codecOf(type);
-  return { encode: inner.toMessage as Convert, decode: inner.toData as Convert };
+  return { encode: inner.toMessage, decode: inner.toData };
 }
 
 const WIDE = new Set([3, 4, 6, 16, 18]); // int64, uint64, fixed64, sfixed64, sint64: bigint in protobuf-es
