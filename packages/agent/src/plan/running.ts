@@ -4,6 +4,7 @@ import type { Draft } from './draft.js';
 import type { ObservedMember } from './observed.js';
 import {
   forbidsStart,
+  isIsolated,
   planMarkerTerm,
   planStart,
   sameUpstream,
@@ -122,9 +123,7 @@ function planLiving(draft: Draft): void {
 /** A leader that has heard no controller for its lease stops by itself, so that others may lead (I1). */
 function stopsIsolated(draft: Draft): boolean {
   const { intent, permit } = draft.subject;
-  if (intent.role !== 'leader' || !intent.mirrored) return false;
-  if (intent.isolation.onIsolation !== 'stop' || permit.ageMs < intent.isolation.leaseMs)
-    return false;
+  if (!isIsolated(draft.subject)) return false;
   planStop(draft, `no controller has confirmed term ${intent.term} for ${permit.ageMs} ms`);
   waitsForPermit(draft);
   return true;

@@ -45,7 +45,8 @@ export function waitsForImage(draft: Draft): boolean {
 /** A leader of a mirrored service starts only with the controller's word for its term (I1). */
 export function waitsForPermit(draft: Draft): boolean {
   const { intent, permit } = draft.subject;
-  if (!needsPermit(draft.subject) || permit.leftMs > 0) return false;
+  const isOver = permit.leftMs <= 0 || isIsolated(draft.subject);
+  if (!needsPermit(draft.subject) || !isOver) return false;
   draft.wait({
     code: 'no-permit',
     message:
@@ -58,6 +59,12 @@ export function waitsForPermit(draft: Draft): boolean {
     ],
   });
   return true;
+}
+
+/** A leader that fences itself and has heard no controller for its lease, whatever a permit says. */
+export function isIsolated({ intent, permit }: ObservedMember): boolean {
+  if (intent.role !== 'leader' || !intent.mirrored) return false;
+  return intent.isolation.onIsolation === 'stop' && permit.ageMs >= intent.isolation.leaseMs;
 }
 
 /** One that stops itself when it hears no controller needs one too, or it would start and stop for ever. */
@@ -90,7 +97,7 @@ export function waitsForStoredRole(draft: Draft): boolean {
     });
     return true;
   }
-  if (intent.role === 'mirror' && stored === null && promotedAt > intent.term) {
+  if (intent.role === 'mirror' && typeof stored !== 'string' && promotedAt > intent.term) {
     draft.wait({
       code: 'promoted',
       message: `it was promoted in term ${promotedAt}, which its intent of term ${intent.term} does not know yet`,
