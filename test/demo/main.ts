@@ -33,7 +33,13 @@ async function main(): Promise<number> {
   await mkdir(join(dir, 'images'));
   const ports = await freePorts(4);
   const steps = createSteps(say);
-  const context: DemoContext = { dir, ports, say, step: (name, act) => steps.step(name, act), cleanups: [] };
+  const context: DemoContext = {
+    dir,
+    ports,
+    say,
+    step: (name, act) => steps.step(name, act),
+    cleanups: [],
+  };
   const report: { -readonly [K in keyof DemoReport]: DemoReport[K] } = {
     steps: steps.results,
     updateOrder: [],

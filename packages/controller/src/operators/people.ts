@@ -83,6 +83,6 @@ export function createPeople(options: PeopleOptions): People {
         { kind: 'user', name: caller.name, serial: options.serialOf(caller) },
         csrPem,
       ),
-    listAudit: async (limit) => ({ rows: (await store.audit(limit)) }),
+    listAudit: async (limit) => ({ rows: await store.audit(limit) }),
   };
 }
