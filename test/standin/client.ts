@@ -1,4 +1,5 @@
 // A writer and reader of stand-in cells, for demos and tests: what was acknowledged, and who holds it.
+import { setMaxListeners } from 'node:events';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import { parseAddress, socketOf } from '@leafward/agent/engines/synapse/telepath/address.js';
 import type { Argument, Call } from '@leafward/agent/engines/synapse/telepath/encode.js';
@@ -36,6 +37,7 @@ export async function connectCell(options: CellClientOptions): Promise<CellClien
   if (address === undefined) throw new LeafwardError('invalid', `no cell URL: ${options.url}`);
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const signal = new AbortController().signal;
+  setMaxListeners(0, signal); // one for each call under way; the link bounds these
   const open = (): Promise<Link> => openLink({ address, deadlineMs }, signal);
   const link = await open();
   const call = (what: Call, limitMs = deadlineMs): Promise<Value> =>

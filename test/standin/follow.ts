@@ -1,4 +1,5 @@
 // How a stand-in mirrors its upstream: one link for the entries, one for forwarded writes.
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bytesAt } from '@leafward/agent/engines/synapse/telepath/decode.js';
 import { parseAddress, type Address } from '@leafward/agent/engines/synapse/telepath/address.js';
@@ -124,6 +125,7 @@ interface Forwarder {
 
 function createForwarder(cell: Cell): Forwarder {
   const whole = new AbortController().signal;
+  setMaxListeners(0, whole); // one for each write under way; the link bounds these
   let link: Link | undefined;
   let underWay = 0;
   let closing = false;
