@@ -46,6 +46,8 @@ export interface SessionOptions {
 
 /** While an operation touches a host its agent reports this often, so that moves do not wait for a timer. */
 const BUSY_REPORT_MS = 250;
+/** One report may be lost and one be late before a lease runs out. */
+const REPORTS_PER_LEASE = 3;
 /** An intent or request that the agent does not show in its reports is sent again after this. */
 const RESEND_MS = 5000;
 /** An agent whose stream is open but that reports nothing for this long (and three of its intervals) is silent. */
@@ -274,9 +276,10 @@ function push({ fleet, clock }: Table, session: Session): void {
   }
 }
 
+/** How often this host's agent reports: often while an operation touches it, and three times a lease. */
 function paceFor(fleet: Fleet, host: string, idleMs: number): number {
   const services = fleet.services();
-  const busy = fleet
+  const isBusy = fleet
     .operations()
     .some(
       (operation) =>
@@ -285,5 +288,8 @@ function paceFor(fleet: Fleet, host: string, idleMs: number): number {
           services[service]?.declaration.members.some((member) => member.host === host),
         ),
     );
-  return busy ? Math.min(BUSY_REPORT_MS, idleMs) : idleMs;
+  const leases = (fleet.intent(host)?.members ?? [])
+    .filter((intent) => intent.role === 'leader' && intent.run === 'running' && intent.mirrored)
+    .map((intent) => Math.floor(intent.isolation.leaseMs / REPORTS_PER_LEASE));
+  return Math.min(idleMs, ...leases, ...(isBusy ? [BUSY_REPORT_MS] : []));
 }

@@ -124,8 +124,8 @@ function wayTo(
   return search(from, []);
 }
 
-/** A lease shorter than a few reports (5 s apart) would stop healthy leaders. */
-const LEAST_LEASE_MS = 15_000;
+/** An agent with a leader reports three times a lease; more often than once a second is no longer at rest. */
+const LEAST_LEASE_MS = 3000;
 /** A takeover can begin only after lease + grace for stopping: more than this is no protection any more. */
 const GRACE_PER_LEASE = 10;
 
@@ -136,7 +136,7 @@ function checkLease(service: ServiceDeclaration, tell: Tell): void {
   if (leaseMs < LEAST_LEASE_MS)
     tell(
       path,
-      `a lease of ${renderDuration(leaseMs)} is shorter than three reports of an agent: at least ${renderDuration(LEAST_LEASE_MS)}`,
+      `a lease of ${renderDuration(leaseMs)} is too short for an agent to renew it in time: at least ${renderDuration(LEAST_LEASE_MS)}`,
     );
   else if (onIsolation === 'stop' && service.stopGraceMs > leaseMs * GRACE_PER_LEASE)
     tell(
