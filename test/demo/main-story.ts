@@ -105,10 +105,7 @@ async function check(local: LocalFleet, note: (text: string) => void): Promise<v
 
 async function backUp({ local }: DemoFleet, note: (text: string) => void): Promise<void> {
   await local.cli(['backup', 'run', 'cortex']);
-  const { backups } = await local.cliJson<{ readonly backups: readonly Backup[] }>([
-    'backup',
-    'list',
-  ]);
+  const backups = await local.cliJson<readonly Backup[]>(['backup', 'list']);
   const [backup] = backups;
   if (backup === undefined) throw new Error('there is no backup in the list');
   note(

@@ -42,7 +42,7 @@ ${lines(
 ${lines(
   Object.entries(environment).map(([key, value]) => `${key}: '${value}'`),
   6,
-)}    failover: { onIsolation: ${options.onIsolation ?? 'keep'}, leaseMs: 5000 }
+)}    failover: { onIsolation: ${options.onIsolation ?? 'keep'}, lease: 5s }
     members:
 ${lines(
   members.map(
