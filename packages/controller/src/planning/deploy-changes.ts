@@ -33,18 +33,19 @@ export function planService(
     (member) => memberOf(service, member.name) === undefined,
   );
   const restarts = inUpdateOrder(service).filter((member) => stays.restarts.has(member.name));
-  const stops = [...restarts, ...removals.members];
+  const stops = [...removals.members, ...restarts];
   const newImage = restarts.some(
     (m) => m.intent?.spec.image.digest !== stays.restarts.get(m.name)?.digest,
   );
   const moves: readonly DraftMove[] = [
     ...pulls(snapshot, service, { restarts: stays.restarts, added, image }),
     ...stays.intentMoves,
+    // First: a leaf that goes is not updated, so nothing above it may be newer while it is there (I3).
+    ...removals.moves,
     ...restarts.flatMap((member) => stays.recreates.get(member.name) ?? []),
     ...fromTheTop(added, topology).flatMap((member) =>
       image === undefined ? [] : [placeMove(snapshot, { declaration, topology, member, image })],
     ),
-    ...removals.moves,
   ];
   const policies = policyChanges(service.declaration, declaration);
   const policyMoves =
@@ -176,7 +177,7 @@ function changedMembers(input: ChangeInput): Changed {
     if (intentMove !== undefined) intentMoves.push(intentMove);
     if (changes.length === 0) {
       if (intentMove === undefined)
-        unchanged.push(`${member.name} is as the manifest says, ${imageName(intent.spec.image)}`);
+        unchanged.push(`${member.name} is as it should be, ${imageName(intent.spec.image)}`);
       continue;
     }
     restarts.set(member.name, image);

@@ -11,7 +11,6 @@ import {
   objectToDowngrade,
   objectToImageSpace,
   objectToOthers,
-  objectToRetired,
   objectToSilence,
 } from './safety.js';
 import { evidence, listed, renderDuration, type Objection } from './words.js';
@@ -48,7 +47,7 @@ export function gatesBeforeStops(
               image.version === undefined
                 ? 'the version of the image is not known before it is pulled'
                 : `no member is newer than ${image.version}`,
-            objections: stops.flatMap((member) => objectToDowngrade(member, image)),
+            objections: inOne(stops.flatMap((member) => objectToDowngrade(member, image))),
           },
         ];
   return {
@@ -79,11 +78,6 @@ export function gatesBeforeStops(
           ...objectToBootSpace(member),
           ...(image === undefined ? [] : objectToImageSpace(member, image)),
         ]),
-      },
-      {
-        name: 'retired',
-        passed: 'no retired member is touched',
-        objections: stops.flatMap(objectToRetired),
       },
       ...imageChecks,
     ],
@@ -122,6 +116,19 @@ function healthOf(
         evidence: evidenceOf(service, member, snapshot.now),
       })),
   };
+}
+
+/** The same thing of several members is said once. */
+function inOne(objections: readonly Objection[]): readonly Objection[] {
+  const [first, ...rest] = objections;
+  if (first === undefined || rest.length === 0) return objections;
+  return [
+    {
+      ...first,
+      message: `${first.message}; the same holds for ${listed(rest.map((other) => other.subject))}`,
+      evidence: objections.flatMap((objection) => objection.evidence),
+    },
+  ];
 }
 
 function backupEvidence(snapshot: Snapshot, service: ServiceAt): readonly Evidence[] {

@@ -31,4 +31,4 @@ export const begin = (context: MoveContext): Step => rowOf(context).begin(contex
 export const check = (context: MoveContext): Step => rowOf(context).check(context);
 
 /** The compiler cannot pair a union's member with its own row; the key guarantees it. */
-const rowOf = (context: MoveContext): MoveRow => rows[context.move.kind] as unknown as MoveRow;
+const rowOf = (context: MoveContext): MoveRow => rows[context.move.kind];
