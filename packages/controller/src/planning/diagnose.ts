@@ -134,7 +134,7 @@ function problemsOf(
       : 'it is read-only: is its upstream newer, or its disk full?',
   );
   say(
-    runs && engine.uplink === false,
+    runs && engine.uplink === false && !member.isLeader,
     () => `its link to ${member.upstream ?? 'its upstream'} is down`,
   );
   say(runs && engine.health === 'failed', () => 'its health check says failed');
