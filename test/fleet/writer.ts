@@ -46,7 +46,10 @@ export function startWriter(options: WriterOptions): Writer {
           number += 1;
           const value = `write-${number}`;
           const offset = await leader.client.write(value);
+          // A mirror would forward writes: always go to the leader itself, so that it is known who acknowledged.
+          const isStillLeader = (await leader.client.call({ method: 'isCellActive' })) === true;
           acknowledged.push({ value, offset, member: leader.member, at: Date.now() });
+          if (!isStillLeader) break;
           await delay(options.everyMs);
         }
       } catch {
