@@ -77,6 +77,8 @@ async function journaled(
   hands: Hands,
   signal: AbortSignal,
 ): Promise<void> {
+  // Such a step is one record, which needs no two others around it.
+  if (step.kind.startsWith('journal-')) return perform(step, intent, hands, signal);
   const written = await journalStart(step, intent, hands);
   try {
     await perform(step, intent, hands, signal);
