@@ -76,17 +76,10 @@ export async function makeHost(options: HostOptions): Promise<Host> {
       throw new Error(`host ${peer.name} is off`);
     return running;
   };
-  const inside = (argv: readonly string[]): readonly string[] => [
-    'nsenter',
-    '--target',
-    String(up().leader),
-    '--all',
-    '--',
-    ...argv,
-  ];
-  const tryExec = (argv: readonly string[], more?: RunOptions): Promise<Result> =>
+  const inside = (argv: readonly string[]): readonly string[] => inHost(up().leader, argv);
+  const tryExec = async (argv: readonly string[], more?: RunOptions): Promise<Result> =>
     tryRun(inside(argv), more);
-  const exec = (argv: readonly string[], more?: RunOptions): Promise<string> =>
+  const exec = async (argv: readonly string[], more?: RunOptions): Promise<string> =>
     run(inside(argv), more);
   const halted = async (verb: string): Promise<void> => {
     const { process } = up();

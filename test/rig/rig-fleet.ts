@@ -1,0 +1,153 @@
+// Leafward on a rig: the controller as a process in the controller's network, the bundled agent as a real unit
+// on each host, the operator's CLI beside the controller.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HostView, Operation, Plan, Status } from '@leafward/shared/gen/domain.js';
+import { eventually } from './conditions.js';
+import type { Host } from './host.js';
+import { run, tryRun, type Result, type RigProcess } from './processes.js';
+import type { Rig } from './rig.js';
+
+const root = join(import.meta.dirname, '../../..');
+const programs = {
+  controller: join(root, 'packages/controller/dist/bin.js'),
+  cli: join(root, 'packages/controller/dist/cli/bin.js'),
+};
+const METRICS_PORT = 9464;
+
+export interface RigFleet {
+  readonly metricsUrl: string;
+  /** Starts it, or starts it again after `stop` or `kill`; returns when it answers /healthz. */
+  startController(): Promise<void>;
+  /** @throws Error when it was never started */
+  controller(): RigProcess;
+  /** Puts the agent's program and unit on the host, enrols it, enables and starts the unit. */
+  enrol(host: Host): Promise<void>;
+  /** The operator's CLI, whatever its exit code. */
+  tryCli(args: readonly string[], timeoutMs?: number): Promise<Result>;
+  /** @throws Error when the exit code is not 0 */
+  cli(args: readonly string[], timeoutMs?: number): Promise<string>;
+  cliJson<T>(args: readonly string[]): Promise<T>;
+  status(): Promise<Status>;
+  plan(args: readonly string[]): Promise<Plan>;
+  /** Applies and waits for the end. @throws Error with the reason when it pauses */
+  apply(plan: Plan, timeoutMs?: number): Promise<Operation>;
+  /** Waits until the controller sees the host's agent, or no longer does. */
+  untilConnected(host: string, connected?: boolean): Promise<HostView>;
+}
+
+/** A controller that runs, with an operator who is an admin; no host is enrolled yet. */
+export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> {
+  const stateDirectory = join(rig.directory, 'controller-state');
+  const home = join(rig.directory, 'operator');
+  const node = process.execPath;
+  const { address } = rig.controller;
+  const metricsUrl = `http://${address}:${METRICS_PORT}`;
+  let controller: RigProcess | undefined;
+
+  const tryCli = (args: readonly string[], timeoutMs = 60_000): Promise<Result> =>
+    tryRun(rig.controller.inNetwork([node, programs.cli, ...args]), {
+      environment: { LEAFWARD_HOME: home, NO_COLOR: '1' },
+      timeoutMs,
+    });
+  const cli = async (args: readonly string[], timeoutMs?: number): Promise<string> => {
+    const { code, stdout, stderr } = await tryCli(args, timeoutMs);
+    if (code === 0) return stdout;
+    throw new Error(`leafward ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`);
+  };
+  const cliJson = async <T>(args: readonly string[]): Promise<T> =>
+    JSON.parse(await cli([...args, '-o', 'json'])) as T;
+  const startController = async (): Promise<void> => {
+    const argv = [node, programs.controller, 'run', '--state-dir', stateDirectory];
+    controller = rig.controller.start('controller', argv);
+    await eventually('the controller answers /healthz', async () => {
+      if (controller?.isRunning() !== true) throw new Error('it ended');
+      return (await rig.controller.run(['curl', '-sf', `${metricsUrl}/healthz`])) !== '';
+    });
+  };
+  const status = (): Promise<Status> => cliJson<Status>(['status']);
+
+  const initialized = await rig.controller.run([
+    node,
+    programs.controller,
+    'init',
+    `--state-dir=${stateDirectory}`,
+    `--fleet=${fleet}`,
+    `--name=${address}`,
+    `--listen-metrics=0.0.0.0:${METRICS_PORT}`,
+  ]);
+  await mkdir(home, { recursive: true });
+  await startController();
+  await cli(['enroll', /leafward:\/\/\S+/.exec(initialized)?.[0] ?? '']);
+  return {
+    metricsUrl,
+    startController,
+    controller: () => {
+      if (controller === undefined) throw new Error('the controller was not started');
+      return controller;
+    },
+    enrol: async (host) => {
+      const { url } = await cliJson<{ readonly url: string }>(['host', 'invite', host.name]);
+      await installAgent(host);
+      await host.exec(['leafward-agent', 'enroll', url]);
+      await host.exec(['systemctl', 'enable', '--now', 'leafward-agent.service']);
+    },
+    tryCli,
+    cli,
+    cliJson,
+    status,
+    plan: (args) => cliJson<Plan>(['plan', ...args]),
+    apply: (plan, timeoutMs) => applyPlan(cliJson, plan, timeoutMs),
+    untilConnected: (host, connected = true) =>
+      eventually(`${host} is ${connected ? '' : 'not '}connected`, async () => {
+        const found = (await status()).hosts.find((one) => one.host === host);
+        return found?.connected === connected ? found : undefined;
+      }),
+  };
+}
+
+async function applyPlan(
+  cliJson: RigFleet['cliJson'],
+  plan: Plan,
+  timeoutMs = 120_000,
+): Promise<Operation> {
+  const begun = await cliJson<Operation>(['apply', plan.id, '--no-watch', '--yes']);
+  const what = `operation ${begun.id} (${plan.goal.kind}) ends`;
+  const ended = await eventually(
+    what,
+    async () => {
+      const shown = await cliJson<{ readonly operation: Operation }>([
+        'operation',
+        'show',
+        begun.id,
+      ]);
+      return shown.operation.state === 'running' ? undefined : shown.operation;
+    },
+    { timeoutMs, everyMs: 200 },
+  );
+  if (ended.state === 'done') return ended;
+  throw new Error(`operation ${ended.id} is ${ended.state}: ${ended.reason ?? 'no reason given'}`);
+}
+
+let bundled: Promise<string> | undefined;
+
+/** Bundles the agent once a run; returns the directory of the bundle. */
+export function agentBundle(): Promise<string> {
+  bundled ??= run([process.execPath, join(root, 'scripts/bundle.mjs')], { cwd: root }).then(() =>
+    join(root, 'dist-bundle'),
+  );
+  return bundled;
+}
+
+/** As deploy/systemd/README.md says; enables and starts nothing. The host must be up. */
+export async function installAgent(host: Host): Promise<void> {
+  const bundle = await agentBundle();
+  await host.install(join(bundle, 'leafward-agent.cjs'), '/usr/lib/leafward/leafward-agent.cjs');
+  await host.install(join(bundle, 'leafward-agent'), '/usr/bin/leafward-agent');
+  const unit = 'leafward-agent.service';
+  await host.install(join(root, 'deploy/systemd', unit), `/etc/systemd/system/${unit}`);
+  // This machine's Node may lie where no unit would look for it.
+  const dropIn = `[Service]\nEnvironment=LEAFWARD_NODE=${process.execPath}\n`;
+  await host.write(`/etc/systemd/system/${unit}.d/node.conf`, dropIn);
+  await host.exec(['systemctl', 'daemon-reload']);
+}
