@@ -47,6 +47,8 @@ export interface AgentOptions {
   readonly observeHost: () => Promise<HostFact>;
   /** False: nobody takes it now. */
   readonly send: (message: SessionRequest) => boolean;
+  /** What is checked of this host may be judged otherwise now: a new order, or a controller's clock. */
+  readonly onNews: () => void;
   /** Host-monotonic; default the kernel's. */
   readonly monotonic?: () => number;
 }
@@ -171,7 +173,8 @@ class RunningAgent implements Agent {
   }
 
   connected(isConnected: boolean): void {
-    if (!isConnected) this.#reporter.disconnected();
+    if (isConnected) this.options.onNews();
+    else this.#reporter.disconnected();
   }
 
   wake(): void {
@@ -308,6 +311,7 @@ class RunningAgent implements Agent {
     if (judgement.kind === 'new') {
       log.info({ generation: intent.generation, epoch: intent.epoch }, 'accepted an order');
       this.#chains.intentChanged();
+      this.options.onNews();
     }
     this.#answer({ generation: intent.generation, accepted: true });
     this.wake();

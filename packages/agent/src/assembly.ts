@@ -162,6 +162,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     findings: () => measures.findings.current(),
     observeHost: hostFact,
     send: parts.send,
+    onNews: () => measures.findings.wake(),
   });
 }
 
