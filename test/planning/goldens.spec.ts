@@ -205,7 +205,7 @@ describe('plans as text', () => {
 
   it('a failover of a silent leader needs a word that it is off', () => {
     const world = deployed();
-    world.machine('alpha').off = true;
+    world.powerOff('alpha');
     world.round(30_000);
     expect(shown(world, { kind: 'failover', service: 'cortex' })).to.equal(
       golden(`

@@ -43,6 +43,8 @@ export interface Cell {
   /** Its log: what was written in which term; equal prefixes are equal histories. */
   log: number[];
   retiredAtTerm: number | undefined;
+  /** Term of the last promotion that its agent carried out; an older intent has no say in its role (I11). */
+  promotedAtTerm: number;
   starts: number;
   startsSinceRetired: number;
 }
@@ -271,6 +273,7 @@ export class World {
       upstream: intent.upstream?.member,
       log: [],
       retiredAtTerm: undefined,
+      promotedAtTerm: 0,
       starts: 0,
       startsSinceRetired: 0,
     };
@@ -287,11 +290,13 @@ export class World {
     const isOther = specDigestOf(cell.intent.spec) !== specDigestOf(intent.spec);
     // A promotion moves roles by itself; intents only follow. A mirror that must mirror another restarts.
     const upstream = intent.upstream?.member;
-    const isRepointed = intent.role === 'mirror' && !cell.active && cell.upstream !== upstream;
+    const hasSay = intent.term >= cell.promotedAtTerm;
+    const isRepointed =
+      hasSay && intent.role === 'mirror' && !cell.active && cell.upstream !== upstream;
     cell.intent = intent;
     if (cell.running && !isOther && !isRepointed) return;
     if (intent.role === 'leader' && intent.mirrored && !this.mayLead(intent)) return;
-    if (intent.role === 'mirror') cell.upstream = upstream;
+    if (intent.role === 'mirror' && hasSay) cell.upstream = upstream;
     else if (cell.runId === 0) cell.upstream = undefined;
     cell.running = true;
     cell.exists = true;
@@ -349,6 +354,7 @@ export class World {
         }
         cell.active = true;
         cell.upstream = undefined;
+        cell.promotedAtTerm = request.term;
         this.check();
         return done(crash === 'after' ? { state: 'unknown' } : {});
       }
@@ -419,6 +425,16 @@ export class World {
       waits: [],
       refusals: [],
     };
+  }
+
+  /** A power cut: programs die, storage and the agent's disk stay. */
+  powerOff(host: string): void {
+    const machine = this.machine(host);
+    machine.off = true;
+    for (const cell of machine.cells.values()) {
+      cell.running = false;
+      cell.active = false;
+    }
   }
 
   machine(host: string): Machine {

@@ -2,7 +2,7 @@
 // the other members learn the new term now and their new upstream only in repoint, so that nobody is restarted
 // while the service has no leader. Done when the chosen one is seen to lead and to take writes.
 import { assert } from '@leafward/shared/assert.js';
-import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { MemberIntent, Outcome } from '@leafward/shared/gen/domain.js';
 import { failOver, type Topology } from '@leafward/shared/topology.js';
 import type { Effect } from '../effects.js';
 import { memberOf, urlOf, type MemberAt, type ServiceAt } from '../gather.js';
@@ -17,9 +17,11 @@ import {
   serviceAt,
   wait,
   waitForHost,
+  waitsSince,
   type MoveContext,
   type MoveOf,
   type MoveRow,
+  type Step,
 } from './move.js';
 
 type Context = MoveContext<MoveOf<'force-promote'>>;
@@ -40,19 +42,7 @@ export const forcePromote: MoveRow<MoveOf<'force-promote'>> = {
       kind: 'go',
       phase: 1,
       event: `promotes ${chosen} by force, term ${move.term}`,
-      effects: [
-        ...beginTerm(context, service, chosen),
-        sendRequest(context, {
-          host: target.host,
-          act: {
-            kind: 'promote',
-            member: chosen,
-            term: move.term,
-            graceful: false,
-            timeoutMs: PROMOTE_MS,
-          },
-        }),
-      ],
+      effects: [...beginTerm(context, service, chosen), order(context, target, 1)],
     };
   },
   check: (context) => {
@@ -66,27 +56,82 @@ export const forcePromote: MoveRow<MoveOf<'force-promote'>> = {
         kind: 'done',
         note: `${chosen.name} leads ${move.service} in term ${move.term} and takes writes`,
       };
-    const outcome = outcomeOf(context);
+    const outcome = outcomeOf(context, suffixOf(progress.phase));
     if (outcome?.state === 'refused')
       return {
         kind: 'failed',
         reason: `the agent of ${chosen.host} refused to promote ${chosen.name}: ${outcome.message ?? 'no reason given'}; resume to try again`,
       };
     if (chosen.hostState?.connected !== true) return waitForHost(context, chosen);
-    const said =
-      outcome === undefined || outcome.state === 'running'
-        ? ''
-        : `; its agent says ${outcome.state}${outcome.message === undefined ? '' : `: ${outcome.message}`}`;
+    if (outcome?.state === 'failed' || outcome?.state === 'unknown')
+      return unclear(context, service, chosen, outcome);
     return wait(context, {
       code: 'not-leading',
       subject: chosen.name,
-      message: `${chosen.name} is not seen to lead and take writes yet${said}`,
+      message: `${chosen.name} is not seen to lead and take writes yet`,
       timeoutMs: PROMOTE_MS + OUTCOME_MS,
       unblock: `look at it with: leafward why ${chosen.name}; resume to order it again`,
       evidence: evidenceOf(service, chosen, snapshot.now),
     });
   },
 };
+
+/** Orders of one attempt: an agent that died in the middle should not cost an operator's minutes. */
+const MAX_ORDERS = 3;
+
+const suffixOf = (phase: number): string | undefined => (phase <= 1 ? undefined : `again${phase}`);
+
+function order(context: Context, target: MemberAt, phase: number): Effect {
+  const suffix = suffixOf(phase);
+  return sendRequest(context, {
+    host: target.host,
+    ...(suffix === undefined ? {} : { suffix }),
+    act: {
+      kind: 'promote',
+      member: target.name,
+      term: context.move.term,
+      graceful: false,
+      timeoutMs: PROMOTE_MS,
+    },
+  });
+}
+
+/**
+ * It failed, or nobody knows. Seen not to lead after that, it is ordered again: the same member in the same term,
+ * which harms nobody if the first order was carried out after all.
+ */
+function unclear(
+  context: Context,
+  service: ServiceAt,
+  chosen: MemberAt,
+  outcome: Pick<Outcome, 'state' | 'message'>,
+): Step {
+  const { phase } = context.progress;
+  const code = `promotion-unclear-${phase}`;
+  const since = waitsSince(context, code);
+  const said = `${outcome.state === 'unknown' ? 'has an unknown end' : 'failed'}: ${outcome.message ?? 'no reason given'}`;
+  const isSeen = since !== undefined && isSeenAfter(chosen, since);
+  if (isSeen && phase < MAX_ORDERS)
+    return {
+      kind: 'go',
+      phase: phase + 1,
+      event: `the promotion of ${chosen.name} ${said}; it does not lead, so it is ordered again`,
+      effects: [order(context, chosen, phase + 1)],
+    };
+  if (isSeen)
+    return {
+      kind: 'failed',
+      reason: `the promotion of ${chosen.name} ${said}, ${MAX_ORDERS} times; look at it with: leafward why ${chosen.name}; resume to try again`,
+    };
+  return wait(context, {
+    code,
+    subject: chosen.name,
+    message: `the promotion of ${chosen.name} ${said}; looks whether it leads`,
+    timeoutMs: OUTCOME_MS,
+    unblock: `look at its agent: leafward why ${chosen.host}`,
+    evidence: evidenceOf(service, chosen, context.snapshot.now),
+  });
+}
 
 const leadsWritable = ({ fact }: MemberAt): boolean =>
   fact?.container.state === 'running' &&
