@@ -1,7 +1,7 @@
 // What every benchmark shares: rows of the table, medians, the machine's name. A figure stands beside a goal and
 // beside a peer or raw limit of the same run, or it is not worth much.
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -24,7 +24,7 @@ export interface BenchContext {
   readonly quick: boolean;
   /** Windows of an hour where there is a choice. */
   readonly long: boolean;
-  /** A directory of this benchmark's own; removed after it. */
+  /** A directory of this benchmark's own; removed after it, kept when it failed. */
   readonly dir: string;
   readonly say: (line: string) => void;
 }
@@ -40,14 +40,13 @@ export async function runBenchmark(
 ): Promise<readonly Row[]> {
   const dir = await mkdtemp(join(tmpdir(), 'lw-bench-'));
   try {
-    await mkdir(dir, { recursive: true });
-    return await benchmark.run({ ...options, dir });
+    const rows = await benchmark.run({ ...options, dir });
+    await rm(dir, { recursive: true, force: true });
+    return rows;
   } catch (error) {
     const note = error instanceof Error ? error.message : String(error);
-    options.say(`${benchmark.name} failed: ${error instanceof Error ? error.stack : note}`);
+    options.say(`${benchmark.name} failed, what it left is in ${dir}: ${note}`);
     return [notMeasured(benchmark.name, '', note.split('\n')[0] ?? note)];
-  } finally {
-    await rm(dir, { recursive: true, force: true });
   }
 }
 
