@@ -94,7 +94,10 @@ function check(
   return { ok: true, text, manifest: { fleet: shape.data.fleet, hosts, services } };
 }
 
-/** Services whose own shape is right are completed and checked even if another one is wrong: all at once. */
+/**
+ * What is wrong in shape is told by its own problem; the rest of the service is completed and checked without
+ * it, so that one slip does not hide the others.
+ */
 function completeServices(
   raw: unknown,
   tell: Tell,
@@ -113,10 +116,33 @@ function completeServices(
   const texts = recordIn(raw, 'services');
   const services = Object.entries(texts).flatMap(([name, service]) => {
     const parsed = serviceSchema.safeParse(service);
-    return parsed.success ? [completeService(name, parsed.data, addresses, tell)] : [];
+    const usable = parsed.success
+      ? parsed
+      : serviceSchema.safeParse(without(service, parsed.error));
+    return usable.success ? [completeService(name, usable.data, addresses, tell)] : [];
   });
   return { services, addresses, names: Object.keys(texts) };
 }
+
+function without(service: unknown, error: z.ZodError): unknown {
+  const copy: unknown = structuredClone(service);
+  for (const issue of error.issues) {
+    const paths =
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => [...issue.path, key])
+        : [issue.path];
+    for (const path of paths) {
+      const holder = path.slice(0, -1).reduce<unknown>(inner, copy);
+      const last = path.at(-1);
+      if (typeof holder === 'object' && holder !== null && last !== undefined)
+        Reflect.deleteProperty(holder, last);
+    }
+  }
+  return copy;
+}
+
+const inner = (at: unknown, key: PropertyKey): unknown =>
+  typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined;
 
 function recordIn(raw: unknown, key: string): Readonly<Record<string, unknown>> {
   if (typeof raw !== 'object' || raw === null) return {};

@@ -19,11 +19,12 @@ export function fillTemplate(
     if (kept.includes(key)) return whole;
     const value = Object.hasOwn(values, key) ? values[key] : undefined;
     if (value !== undefined) return value;
-    const known = [...Object.keys(values).filter((k) => values[k] !== undefined), ...kept];
+    // The same words for every member, so that a service's slip is told once.
+    const known = new Set([...Object.keys(values), ...kept]);
     onUnknown(
       key === 'address' && Object.hasOwn(values, 'address')
         ? '{address} needs an `address` at its host'
-        : `${whole} means nothing here; known are ${known.map((k) => `{${k}}`).join(' ')}`,
+        : `${whole} means nothing here; known are ${[...known].map((k) => `{${k}}`).join(' ')}`,
     );
     return whole;
   });
