@@ -24,7 +24,7 @@ import type { Journal } from './journal.js';
 import type { Observer } from './observe.js';
 import type { Permits } from './permits.js';
 import { hostMonotonicMs } from './permits.js';
-import { planSteps, type MemberPlan, type Observed } from './plan.js';
+import { planSteps, type MemberPlan, type Observed, type ObservedMember } from './plan.js';
 import { essenceOf, memberFacts } from './report.js';
 import { createReporter, type Reporter } from './reporter.js';
 import type { Requests } from './requests.js';
@@ -72,12 +72,39 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+/** A member that comes up is looked at more often. */
+function lookAgainMs({ container, engine }: ObservedMember, now: number): number {
+  const isUp = engine.answered && (engine.ready === true || engine.active === true);
+  if (container.state !== 'running' || isUp) return LOOK_EVERY_MS;
+  const ageMs = now - (container.startedAt ?? 0);
+  if (ageMs < STARTING_MS) return LOOK_EVERY_STARTING_MS;
+  return ageMs < MIGRATING_MS ? LOOK_EVERY_MIGRATING_MS : LOOK_EVERY_MS;
+}
+
+/**
+ * While steps of an older order are being finished, a member may look stopped and be started a moment later:
+ * nothing may be concluded from it, a fence least of all (I1).
+ */
+function withoutUnsettled(observed: Observed, unsettled: ReadonlySet<string>): Observed {
+  if (unsettled.size === 0) return observed;
+  const error = 'the last step of an older order is being finished';
+  const members = observed.members.map((member) =>
+    unsettled.has(member.intent.member)
+      ? { ...member, container: { ...member.container, state: 'unknown' as const, error } }
+      : member,
+  );
+  return { ...observed, members };
+}
+
 /** Looking costs little; how often depends on how much may happen. */
 const LOOK_EVERY_MS = 5000;
 const LOOK_EVERY_BUSY_MS = 500;
 const LOOK_EVERY_STARTING_MS = 200;
+/** Most are up by then; what takes longer migrates. */
+const STARTING_MS = 30_000;
+const LOOK_EVERY_MIGRATING_MS = 1000;
 /** A member that does not answer for longer than this is looked at as seldom as any. */
-const STARTING_MS = 10 * 60_000;
+const MIGRATING_MS = 60 * 60_000;
 const PASS_DEADLINE_MS = 30_000;
 const BUSY_REPORT_MS = 1000;
 
@@ -120,7 +147,9 @@ class RunningAgent implements Agent {
       backups: options.backups,
       members: () => this.#currentFacts(),
       outcomes: () => options.requests.outcomes(),
-      generation: () => options.journal.state.intent?.generation ?? 0,
+      // What is told was seen under this order, however much newer one has come meanwhile.
+      generation: () => this.#observed?.journal.intent?.generation ?? 0,
+      isReady: () => this.#observed !== undefined,
       refusedOrders: () => this.#refusedIntents + options.requests.refusedCount(),
     });
     this.#loop = startLoop({
@@ -207,7 +236,9 @@ class RunningAgent implements Agent {
   }
 
   async #pass(signal: AbortSignal): Promise<string | undefined> {
-    const observed = await this.options.observer.observe(this.#waitingSince(), signal);
+    const unsettled = new Set(this.#chains.obsoleteMembers());
+    const seen = await this.options.observer.observe(this.#waitingSince(), signal);
+    const observed = withoutUnsettled(seen, unsettled);
     const plans = planSteps(observed);
     this.#observed = observed;
     this.#plans = plans;
@@ -243,12 +274,6 @@ class RunningAgent implements Agent {
   #look(observed: Observed): void {
     clearTimeout(this.#lookTimer);
     if (this.#stopping) return;
-    const starting = observed.members.some(
-      ({ container, engine }) =>
-        container.state === 'running' &&
-        !(engine.answered && (engine.ready === true || engine.active === true)) &&
-        observed.now - (container.startedAt ?? 0) < STARTING_MS,
-    );
     const due = observed.members
       .flatMap(({ backoff, intent, permit }) => [
         backoff.leftMs,
@@ -258,7 +283,7 @@ class RunningAgent implements Agent {
       .filter((leftMs) => leftMs > 0)
       .reduce((least, leftMs) => Math.min(least, leftMs), LOOK_EVERY_MS);
     const busy = this.#reporter.everyMs() < BUSY_REPORT_MS ? LOOK_EVERY_BUSY_MS : LOOK_EVERY_MS;
-    const inMs = Math.min(starting ? LOOK_EVERY_STARTING_MS : busy, due);
+    const inMs = Math.min(...observed.members.map((m) => lookAgainMs(m, observed.now)), busy, due);
     if (inMs < LOOK_EVERY_MS) this.#lookTimer = setTimeout(() => this.wake(), inMs);
   }
 

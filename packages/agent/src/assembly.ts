@@ -49,7 +49,7 @@ export interface OpenedAgent {
 
 /** How often backups are looked for that nobody told of, and ones that are gone. */
 const CATALOGUE_EVERY_MS = 60_000;
-const DATA_METER_EVERY_MS = 5 * 60_000;
+const DATA_METER_EVERY_MS = 60_000;
 /** A coarse sampler: five wakes a second are the whole cost of knowing that the loop is blocked. */
 const LOOP_DELAY_RESOLUTION_MS = 200;
 

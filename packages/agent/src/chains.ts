@@ -20,6 +20,8 @@ export interface Chains {
   /** False: one of this member is at work. */
   begin(intent: MemberIntent, steps: readonly Step[]): boolean;
   isBusy(member: string): boolean;
+  /** Members whose steps were planned for an order that holds no more. */
+  obsoleteMembers(): readonly string[];
   activityOf(member: string): string | undefined;
   /** Breaks off pulls of members whose order has changed; everything else ends by itself, soon. */
   intentChanged(): void;
@@ -89,6 +91,8 @@ export function createChains(options: ChainsOptions): Chains {
       return true;
     },
     isBusy: (member) => links.has(member),
+    obsoleteMembers: () =>
+      [...links.values()].filter((link) => !isCurrent(link)).map(({ intent }) => intent.member),
     activityOf: (member) => links.get(member)?.activity,
     intentChanged() {
       for (const link of links.values())

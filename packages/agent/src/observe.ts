@@ -180,7 +180,7 @@ async function observeEngine(
   container: ContainerFact,
   signal: AbortSignal,
 ): Promise<EngineFact> {
-  if (container.state !== 'running') return { answered: false };
+  if (container.state !== 'running') return { answered: false, error: 'it does not run' };
   const engine = options.engineOf(intent);
   const fact = await engine.observe(engineMember(intent), signal);
   if (fact.answered) return fact;

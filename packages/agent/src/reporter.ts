@@ -26,6 +26,8 @@ export interface ReporterOptions {
   readonly members: () => readonly MemberFact[];
   readonly outcomes: () => readonly Outcome[];
   readonly generation: () => number;
+  /** False: nothing was seen yet, so there is nothing to tell. */
+  readonly isReady: () => boolean;
   readonly refusedOrders: () => number;
 }
 
@@ -136,6 +138,7 @@ class TimedReporter implements Reporter {
   async #send(): Promise<void> {
     this.#dueAt = Infinity;
     if (!this.#connected || this.#stopped) return;
+    if (!this.options.isReady()) return this.#schedule(MIN_GAP_MS);
     this.#sending = true;
     this.#again = false;
     try {
