@@ -50,7 +50,7 @@ describe('the agent as a unit', function () {
     await fleet.enrol(alpha);
     expect(await show('ActiveState')).to.equal('active');
     await fleet.untilConnected('alpha');
-    await eventually('it says so', async () => (await show('StatusText')).includes('connected'));
+    await eventually('it says so', async () => (await show('StatusText')).includes('members run'));
     expect(await show('NRestarts')).to.equal('0');
   });
 
@@ -74,7 +74,8 @@ describe('the agent as a unit', function () {
 
   it('stops, starts and is killed without a member noticing', async () => {
     const running = await cells();
-    await alpha.exec(['systemctl', 'stop', UNIT]);
+    await alpha.exec(['systemctl', 'stop', UNIT], { timeoutMs: 10_000 }); // at once, not by a kill after 30 s
+    expect(await show('Result')).to.equal('success');
     expect(await cells()).to.equal(running);
     await fleet.untilConnected('alpha', false);
     await alpha.exec(['systemctl', 'start', UNIT]);

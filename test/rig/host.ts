@@ -32,6 +32,8 @@ export interface HostOptions {
   readonly liveRestore?: boolean;
   /** Directories that lie on the machine's disk instead of in memory, besides /var/lib/docker. */
   readonly onDisk?: readonly string[];
+  /** [on this machine, inside the host]: trees that it only reads. */
+  readonly readOnly?: readonly (readonly [string, string])[];
 }
 
 export interface Host extends Peer {
@@ -188,7 +190,8 @@ const JOIN_AND_EXEC =
 
 async function bootHost(options: HostOptions, root: string, logPath: string): Promise<Running> {
   const { peer, controlGroup, recordPath } = options;
-  for (const [, target] of diskBinds(options)) await mkdir(join(root, target), { recursive: true });
+  for (const [, target] of [...diskBinds(options), ...(options.readOnly ?? [])])
+    await mkdir(join(root, target), { recursive: true });
   const groups = await makeGroup(controlGroup);
   const nspawn = start(
     ['sh', '-c', JOIN_AND_EXEC, 'sh', ...groups, '--', ...nspawnCommand(options, root)],
@@ -245,6 +248,7 @@ function nspawnCommand(options: HostOptions, root: string): readonly string[] {
     '--system-call-filter=@keyring bpf',
     `--setenv=PATH=${plainEnvironment.PATH ?? ''}`,
     ...diskBinds(options).map(([source, target]) => `--bind=${source}:${target}`),
+    ...(options.readOnly ?? []).map(([source, target]) => `--bind-ro=${source}:${target}`),
     '--boot',
     // multi-user.target follows when the control groups are writable.
     'systemd.unit=basic.target',

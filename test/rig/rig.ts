@@ -18,6 +18,8 @@ export interface RigOptions {
   readonly liveRestore?: boolean;
   /** Directories of the hosts that lie on the machine's disk; see HostOptions. */
   readonly onDisk?: readonly string[];
+  /** [on this machine, inside the hosts]: trees that they only read. */
+  readonly readOnly?: readonly (readonly [string, string])[];
 }
 
 /** Where the controller, the registry and the operator are: a network of its own, this machine's files. */

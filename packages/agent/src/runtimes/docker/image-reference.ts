@@ -9,6 +9,7 @@ export interface ImageReference {
 }
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const TAG = /^\w[\w.-]{0,127}$/;
 const VERSION = /^v?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.-]+)?)$/;
 
 /** `name[:tag][@digest]`; a bare `sha256:…` has no name. Undefined: not a reference. */
@@ -20,7 +21,8 @@ export function parseImageReference(reference: string): ImageReference | undefin
   const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
   const name = colon === -1 ? named : named.slice(0, colon);
   const tag = colon === -1 ? undefined : named.slice(colon + 1);
-  if (!/^[a-z0-9][a-z0-9._:/-]*$/i.test(name) || tag === '') return undefined;
+  if (!/^[a-z0-9][a-z0-9._:/-]*$/i.test(name) || name.includes('..')) return undefined;
+  if (tag !== undefined && !TAG.test(tag)) return undefined;
   return { name, tag, digest };
 }
 
