@@ -13,6 +13,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { Change } from './changes.js';
 import { unknownHost, type LiveHost } from './live-hosts.js';
 import { createHistory } from './move-history.js';
+import type { Known } from './report-changes.js';
 import type { HostState, RequestState, ServiceState, Snapshot } from './snapshot.js';
 import type { FleetStore, StoredFleet } from './store/fleet-store.js';
 
@@ -34,6 +35,8 @@ export interface Fleet {
   /** Requests of a host that have no outcome yet, oldest first. */
   pending(host: string): readonly RequestState[];
   outcome(requestId: string): Outcome | undefined;
+  /** What a host's report is compared with: all requests, its own backups. */
+  knownOf(host: string): Known;
   host(name: string): LiveHost;
   setHost(host: LiveHost): void;
   liveHosts(): readonly LiveHost[];
@@ -168,6 +171,7 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
     operations: () => image.operations,
     pending: (host) => image.pending.get(host) ?? [],
     outcome: (id) => image.requests[id]?.outcome,
+    knownOf: (host) => ({ requests: image.requests, backups: image.backupsByHost[host] ?? [] }),
     host: (name) => image.live.get(name) ?? unknownHost(name),
     setHost: (host) => void image.live.set(host.name, host),
     liveHosts: () => [...image.live.values()],

@@ -3,11 +3,10 @@ import type { Report } from '@leafward/shared/gen/domain.js';
 import type { Change } from './changes.js';
 import type { Snapshot } from './snapshot.js';
 
-export function changesOfReport(
-  snapshot: Snapshot,
-  host: string,
-  report: Report,
-): readonly Change[] {
+/** The part of a snapshot that a report is compared with. */
+export type Known = Pick<Snapshot, 'requests' | 'backups'>;
+
+export function changesOfReport(snapshot: Known, host: string, report: Report): readonly Change[] {
   const changes: Change[] = [];
   for (const outcome of report.outcomes) {
     const state = snapshot.requests[outcome.requestId];

@@ -211,7 +211,8 @@ async function onReport(table: Table, session: Session, report: Report): Promise
     .filter((outcome) => outcome.state !== 'running')
     .map((outcome) => outcome.requestId);
   for (const id of settled) session.requestsSentAt.delete(id);
-  if (report.outcomes.length > 0 || report.backups !== undefined)
+  // A whole snapshot costs too much for a thousand agents that come back and say what is known already.
+  if (changesOfReport(fleet.knownOf(host), host, report).length > 0)
     await fleet.transact((snapshot) => ({
       changes: changesOfReport(snapshot, host, report),
       value: undefined,
