@@ -2,7 +2,10 @@
 // process runtime. What the demo shows and the end-to-end tests try.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Operation, Plan, Status } from '@leafward/shared/gen/domain.js';
+import type { Operation, OperatorService, Plan, Status } from '@leafward/shared/gen/domain.js';
+import { connectOperator } from '@leafward/controller/cli/identity.js';
+import { openIdentity } from '@leafward/shared/pki/identity-keeper.js';
+import type { ServiceClient } from '@leafward/shared/rpc/service.js';
 import {
   eventually,
   freePorts,
@@ -25,7 +28,10 @@ export interface LocalFleet {
   /** The operator's CLI; fails with its output unless the exit code is one of `codes`. */
   cli(args: readonly string[], codes?: readonly number[]): Promise<RunResult>;
   cliJson<T>(args: readonly string[]): Promise<T>;
+  /** The operator's own connection, for asking often: a CLI call costs a process. */
+  readonly client: ServiceClient<OperatorService>;
   status(): Promise<Status>;
+  operation(id: string): Promise<Operation>;
   /** Makes a plan, applies it, waits for its end. @throws Error with the CLI's output. */
   carryOut(planArgs: readonly string[], timeoutMs?: number): Promise<Operation>;
   plan(planArgs: readonly string[]): Promise<Plan>;
@@ -91,9 +97,17 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
       }),
     );
   };
-  const status = (): Promise<Status> => cliJson<Status>(['status']);
+  let client: ServiceClient<OperatorService> | undefined;
+  const asked = (): ServiceClient<OperatorService> => {
+    if (client === undefined) throw new Error('nobody is enrolled yet');
+    return client;
+  };
+  const status = async (): Promise<Status> => (await asked().getStatus({})).status;
+  const operation = async (id: string): Promise<Operation> =>
+    (await asked().getOperation({ id })).operation;
 
   const stop = async (): Promise<void> => {
+    client?.close();
     await Promise.all([...agents.values()].map((agent) => agent.stop()));
     await controller?.stop();
   };
@@ -120,15 +134,18 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
   try {
     await startController();
     await cli(['enroll', url]);
-    for (const host of hosts) {
-      const invited = await cliJson<{ readonly url: string }>(['host', 'invite', host]);
-      await mkdir(agentDir(host), { recursive: true });
-      const args = ['enroll', invited.url, '--state-dir', agentDir(host)];
-      const enrolled = await runProgram(programs.agent, args);
-      if (enrolled.code !== 0)
-        throw new Error(`enrol ${host}: ${enrolled.stdout}${enrolled.stderr}`);
-      await startAgent(host);
-    }
+    client = connectOperator(await openIdentity(home));
+    await Promise.all(
+      hosts.map(async (host) => {
+        const invited = await cliJson<{ readonly url: string }>(['host', 'invite', host]);
+        await mkdir(agentDir(host), { recursive: true });
+        const args = ['enroll', invited.url, '--state-dir', agentDir(host)];
+        const enrolled = await runProgram(programs.agent, args);
+        if (enrolled.code !== 0)
+          throw new Error(`enrol ${host}: ${enrolled.stdout}${enrolled.stderr}`);
+        await startAgent(host);
+      }),
+    );
     await eventually('all agents are connected', READY_MS, async () => {
       const now = await status();
       return hosts.every((host) => now.hosts.find((h) => h.host === host)?.connected === true);
@@ -152,20 +169,17 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
     agentDir,
     cli,
     cliJson,
+    client: asked(),
     status,
+    operation,
     plan,
     carryOut: async (args, timeoutMs = 120_000) => {
       const made = await plan(args);
       const applied = await cliJson<Operation>(['apply', made.id, '--no-watch', '--yes']);
       return eventually(`operation ${applied.id} (${args.join(' ')}) ends`, timeoutMs, async () => {
-        const { operation } = await cliJson<{ operation: Operation }>([
-          'operation',
-          'show',
-          applied.id,
-        ]);
-        if (operation.state === 'paused')
-          throw new Error(`it is paused: ${operation.reason ?? ''}`);
-        return operation.state === 'done' ? operation : undefined;
+        const now = await operation(applied.id);
+        if (now.state === 'paused') throw new Error(`it is paused: ${now.reason ?? ''}`);
+        return now.state === 'done' ? now : undefined;
       });
     },
     stop,

@@ -50,9 +50,6 @@ async function endTree(tree: Tree): Promise<void> {
   await rm(tree.dir, { recursive: true, force: true });
 }
 
-const operationOf = async (fleet: LocalFleet, id: string): Promise<Operation> =>
-  (await fleet.cliJson<{ readonly operation: Operation }>(['operation', 'show', id])).operation;
-
 /** Applies a plan and calls `strike` once, as soon as the move with this index has begun. */
 async function strikeAt(
   tree: Tree,
@@ -67,7 +64,7 @@ async function strikeAt(
     `move ${index + 1} of ${id} has begun`,
     ENDS_MS,
     async () => {
-      const operation = await operationOf(fleet, id);
+      const operation = await fleet.operation(id);
       return operation.progress[index]?.state !== 'pending' && operation;
     },
     20,
@@ -77,7 +74,7 @@ async function strikeAt(
     `operation ${id} ends after the blow at move ${index + 1}`,
     ENDS_MS,
     async () => {
-      const operation = await operationOf(fleet, id);
+      const operation = await fleet.operation(id);
       if (operation.state === 'paused') {
         // It waits with a reason: an operator who has read it resumes.
         expect(operation.reason ?? '').to.not.equal('');
