@@ -102,6 +102,8 @@ export async function dockerSubject(members: readonly string[]): Promise<Runtime
     container: (member, behaviour, value = member) =>
       under.container(member, behaviour, {
         environment: { BEHAVIOUR: behaviour, VALUE: value, STORAGE: '/data' },
+        // One stream: an Engine reads stdout and stderr apart and keeps no order between them.
+        command: ['sh', '-c', 'exec /member 2>&1'],
       }),
     runs: under.runs,
     reference: under.image.reference,
