@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { controlOperation } from '@leafward/controller/planning/index.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import { depthOf } from '@leafward/shared/topology.js';
-import { backupOf, deployed, manifestOf, World } from './model.js';
+import type { World } from './model.js';
+import { backupOf, deployed, manifestOf } from './model.js';
 
 const OLD = 'cortex:2.113.0';
 const NEW = 'cortex:2.150.0';

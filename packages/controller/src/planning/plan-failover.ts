@@ -41,13 +41,14 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, goal: Failo
       evidence: candidates.flatMap((member) => evidenceOf(service, member, snapshot.now)),
     },
   ]);
-  const silentLeader = { candidates: candidates.map((member) => member.name).sort(), expected };
+  // Also with one that is named all histories are compared: those that differ must not follow it.
+  const choice = { candidates: mirrors.map((member) => member.name).sort(), expected };
   return {
     services: [name],
     ...draft,
     warnings: [...lossOf(service, expected), ...silentOnes(candidates)],
     unchanged: topology.retired.map((r) => `${r.member} stays retired since term ${r.term}`),
-    moves: leader === undefined ? [] : movesOf(snapshot, service, leader, goal, silentLeader),
+    moves: leader === undefined ? [] : movesOf(snapshot, service, leader, goal, choice),
     expectedDowntimeMs: downtimeOf(snapshot, name),
   };
 }

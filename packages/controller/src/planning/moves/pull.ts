@@ -2,7 +2,7 @@
 import type { Outcome } from '@leafward/shared/gen/domain.js';
 import { isOlder } from '../versions.js';
 import { livingOf } from '../gather.js';
-import { OUTCOME_MS, PULL_MS } from '../thresholds.js';
+import { OUTCOME_MS, PULL_MS, SILENT_HOST_MS } from '../thresholds.js';
 import { evidence, listed, shortDigest } from '../words.js';
 import {
   outcomeOf,
@@ -53,6 +53,21 @@ export const pull: MoveRow<MoveOf<'pull'>> = {
         context,
         outcomes.flatMap(({ outcome }) => outcome ?? []),
       );
+    const silent = open.filter(({ host }) => context.snapshot.hosts[host]?.connected !== true);
+    if (silent.length > 0)
+      return wait(context, {
+        code: 'host-silent',
+        subject: silent[0]?.host ?? '',
+        message: `${listed(silent.map(({ host }) => host))} must pull ${context.move.image.reference} and ${silent.length === 1 ? 'is' : 'are'} not connected`,
+        timeoutMs: SILENT_HOST_MS,
+        unblock: 'bring it and its leafward-agent back; nothing was stopped yet',
+        evidence: silent.map(({ host }) =>
+          evidence(`agent of ${host}`, 'not connected', {
+            wanted: 'connected',
+            seenAt: context.snapshot.hosts[host]?.lastSeenAt,
+          }),
+        ),
+      });
     return wait(context, {
       code: 'pulling',
       subject: context.move.image.reference,
