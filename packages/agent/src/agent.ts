@@ -196,6 +196,11 @@ class RunningAgent implements Agent {
         this.#lastIntent = this.#lastIntent.then(() => this.#acknowledge(message.settled));
         return;
       }
+      case 'pace':
+        // What is told must have been seen after the controller asked.
+        this.#reporter.paced(message.reportEveryMs);
+        this.wake();
+        return;
       case 'reconnect':
         return;
     }

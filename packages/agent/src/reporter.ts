@@ -36,6 +36,8 @@ export interface Reporter {
   disconnected(): void;
   /** Host-monotonic moment when that report was handed over; undefined when it is not known any more. */
   answered(sequence: number, everyMs: number): number | undefined;
+  /** A new interval out of turn; the next report is due at once. */
+  paced(everyMs: number): void;
   soon(): void;
   everyMs(): number;
   stop(): void;
@@ -98,6 +100,11 @@ class TimedReporter implements Reporter {
     for (const known of this.#unanswered.keys())
       if (known <= sequence) this.#unanswered.delete(known);
     return sentAt;
+  }
+
+  paced(everyMs: number): void {
+    this.#setInterval(everyMs);
+    this.soon();
   }
 
   soon(): void {

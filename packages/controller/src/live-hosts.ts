@@ -26,7 +26,11 @@ export const unknownHost = (name: string): LiveHost => ({
 /** The host as it is after a report that arrived at `receivedAt` (controller's clock). */
 export function afterReport(host: LiveHost, report: Report, receivedAt: number): LiveHost {
   const members: Record<string, Received<MemberFact>> = {};
-  for (const fact of report.members) members[fact.member] = { value: fact, receivedAt };
+  for (const fact of report.members) {
+    // Both times are of the agent's clock, so their difference is the age that the fact had when it was sent.
+    const ageMs = Math.max(0, report.sentAt - fact.seenAt);
+    members[fact.member] = { value: fact, receivedAt: receivedAt - ageMs };
+  }
   return {
     ...host,
     lastSeenAt: receivedAt,

@@ -65,6 +65,8 @@ interface Session {
   intentSentAt: number;
   intentGeneration: number;
   readonly requestsSentAt: Map<string, number>;
+  /** The interval that the agent was told last. */
+  everyMs: number;
 }
 
 /** The open sessions and what their functions share. */
@@ -79,6 +81,7 @@ export function createSessions(options: SessionOptions): Sessions {
   const table: Table = { ...options, open: new Map(), listeners: [], nextId: 1, reports: 0 };
   const { open, clock } = table;
   options.fleet.onCommit((changes) => {
+    if (changes.some((change) => change.kind === 'operation')) repace(table);
     const hosts = new Set<string>();
     for (const change of changes) {
       if (change.kind === 'intent') hosts.add(change.intent.host);
@@ -138,6 +141,7 @@ function accept(table: Table, host: string, stream: AgentStream, certificateEnds
     intentSentAt: 0,
     intentGeneration: -1,
     requestsSentAt: new Map(),
+    everyMs: table.reportEveryMs,
   };
   table.open.set(host, session);
   // One message at a time, in order: a report's outcomes are on disk before the next report is looked at.
@@ -224,7 +228,7 @@ async function onReport(table: Table, session: Session, report: Report): Promise
     permits: permitsFor(fleet.intent(host), fleet.services()),
     settled,
     clockMs: clock.now(),
-    reportEveryMs: paceFor(fleet, host, table.reportEveryMs),
+    reportEveryMs: (session.everyMs = paceFor(fleet, host, table.reportEveryMs)),
   });
   push(table, session);
   for (const listener of table.listeners) listener(host);
@@ -274,6 +278,16 @@ function push({ fleet, clock }: Table, session: Session): void {
     if (sentAt !== undefined && monotonic - sentAt < RESEND_MS) continue;
     session.requestsSentAt.set(request.id, monotonic);
     session.stream.write({ kind: 'request', request: { ...request, epoch: fleet.epoch } });
+  }
+}
+
+/** Agents that an operation begins to touch are asked to look and tell at once, not at their next turn. */
+function repace(table: Table): void {
+  for (const session of table.open.values()) {
+    const everyMs = paceFor(table.fleet, session.host, table.reportEveryMs);
+    if (session.welcomed && everyMs < session.everyMs)
+      session.stream.write({ kind: 'pace', reportEveryMs: everyMs });
+    session.everyMs = everyMs;
   }
 }
 

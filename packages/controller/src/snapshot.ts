@@ -14,7 +14,7 @@ import type {
 import type { Manifest, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Topology } from '@leafward/shared/topology.js';
 
-/** A fact with the moment of the controller's clock at which it arrived. */
+/** A fact with the moment of the controller's clock at which it was seen: its arrival less its age when it was sent. */
 export interface Received<T> {
   readonly value: T;
   readonly receivedAt: number;

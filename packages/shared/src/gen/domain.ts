@@ -83,12 +83,17 @@ export interface Reconnect {
   readonly afterMs: number;
 }
 
+export interface Pace {
+  readonly reportEveryMs: number;
+}
+
 export type SessionResponse =
   | ({ readonly kind: 'welcome' } & Welcome)
   | ({ readonly kind: 'intent' } & IntentOrder)
   | ({ readonly kind: 'request' } & RequestOrder)
   | ({ readonly kind: 'report-answer' } & ReportAnswer)
-  | ({ readonly kind: 'reconnect' } & Reconnect);
+  | ({ readonly kind: 'reconnect' } & Reconnect)
+  | ({ readonly kind: 'pace' } & Pace);
 
 export interface AgentService {
   readonly session: {
