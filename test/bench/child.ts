@@ -26,10 +26,13 @@ export interface Child {
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'children');
 
-/** `name` is a file of children/. With LEAFWARD_BENCH_PROFILE=DIR each child leaves a V8 processor profile there. */
+/** `name` is a file of children/. With LEAFWARD_BENCH_PROFILE=DIR each child leaves V8's processor and heap profiles there. */
 export function startChild(name: string, logPath: string): Child {
   const profileDir = process.env['LEAFWARD_BENCH_PROFILE'];
-  const profiling = ['--cpu-prof', `--cpu-prof-dir=${profileDir ?? ''}`];
+  const profiling = ['--cpu-prof', '--heap-prof'].flatMap((kind) => [
+    kind,
+    `${kind}-dir=${profileDir ?? ''}`,
+  ]);
   const log = openSync(logPath, 'a');
   const child = fork(join(folder, `${name}.js`), [], {
     serialization: 'advanced',

@@ -5,12 +5,17 @@ export interface ServerFigures {
   readonly messages: number;
   readonly cpuUs: number;
   readonly rssBytes: number;
+  /** Of the JavaScript heap, and of buffers outside of it. */
+  readonly heapBytes: number;
+  readonly externalBytes: number;
   readonly at: number;
 }
 
 /** What clients saw within one window. */
 export interface ClientFigures {
   readonly answered: number;
+  /** Agents whose streams broke: a machine that starves its processes for seconds looks like a dead peer. */
+  readonly lost: number;
   /** From the moment a report is handed to gRPC until its answer is here. */
   readonly latenciesMs: readonly number[];
 }

@@ -16,10 +16,13 @@ export function createMeter(): Meter {
   return {
     figures: (messages) => {
       const { user, system } = process.cpuUsage();
+      const { rss, heapUsed, external } = process.memoryUsage();
       return {
         messages,
         cpuUs: user + system,
-        rssBytes: process.memoryUsage.rss(),
+        rssBytes: rss,
+        heapBytes: heapUsed,
+        externalBytes: external,
         at: Date.now(),
       };
     },
