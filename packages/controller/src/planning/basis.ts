@@ -12,7 +12,8 @@ export function basisOf(snapshot: Snapshot, goal: Goal, services: readonly strin
     return {
       name,
       operations: operationsOn(snapshot, name).map((operation) => operation.id),
-      declaration: service?.declaration,
+      // The rest of the declaration shows in the moves and gates, which are made anew and compared as well.
+      image: service?.declaration.image,
       topology: service?.topology,
       members: service?.members.map((member) => ({
         name: member.name,

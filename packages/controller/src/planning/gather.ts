@@ -32,7 +32,21 @@ export interface ServiceAt {
   readonly leader?: MemberAt | undefined;
 }
 
+const gathered = new WeakMap<Snapshot, Map<string, ServiceAt>>();
+
+/** Joined once a snapshot, which never changes: a plan, its basis and its proof all ask. */
 export function gatherService(snapshot: Snapshot, name: string): ServiceAt | undefined {
+  let known = gathered.get(snapshot);
+  if (known === undefined) {
+    known = new Map();
+    gathered.set(snapshot, known);
+  }
+  const service = known.get(name) ?? joinService(snapshot, name);
+  if (service !== undefined) known.set(name, service);
+  return service;
+}
+
+function joinService(snapshot: Snapshot, name: string): ServiceAt | undefined {
   const state = Object.hasOwn(snapshot.services, name) ? snapshot.services[name] : undefined;
   if (state === undefined) return undefined;
   const { declaration, topology } = state;
