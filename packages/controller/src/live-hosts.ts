@@ -23,22 +23,47 @@ export const unknownHost = (name: string): LiveHost => ({
   refusedOrders: 0,
 });
 
-/** The host as it is after a report that arrived at `receivedAt` (controller's clock). */
+/**
+ * The host as it is after a report that arrived at `receivedAt` (controller's clock). Most of a report is what the
+ * last one said: that is kept from the last one, so that of a thousand hosts' reports little lives longer than the
+ * moment and the heap stays small.
+ */
 export function afterReport(host: LiveHost, report: Report, receivedAt: number): LiveHost {
   const members: Record<string, Received<MemberFact>> = {};
-  for (const fact of report.members) {
-    // Both times are of the agent's clock, so their difference is the age that the fact had when it was sent.
-    const ageMs = Math.max(0, report.sentAt - fact.seenAt);
-    members[fact.member] = { value: fact, receivedAt: receivedAt - ageMs };
-  }
+  for (const fact of report.members)
+    members[fact.member] = {
+      value: withEqualParts(host.members[fact.member]?.value, fact),
+      receivedAt,
+    };
+  const { findings } = report.findings ?? host;
   return {
     ...host,
     lastSeenAt: receivedAt,
     clockOffsetMs: report.sentAt - receivedAt,
     acceptedGeneration: report.generation,
-    fact: report.host ?? host.fact,
+    fact: report.host === undefined ? host.fact : withEqualParts(host.fact, report.host),
     members,
-    findings: report.findings?.findings ?? host.findings,
+    findings: withEqualParts(host.findings, findings),
     refusedOrders: report.refusedOrders,
   };
 }
+
+/** `after` in value; every part that equals the one at the same place of `before` is that one. */
+export function withEqualParts<T>(before: unknown, after: T): T {
+  if (before === after) return before as T; // equal texts too: the older one is held already
+  if (typeof after !== 'object' || after === null) return after;
+  if (typeof before !== 'object' || before === null) return after;
+  if (Array.isArray(after) !== Array.isArray(before)) return after;
+  const [from, to] = [before as Parts, after as Parts];
+  const keys = Object.keys(to);
+  let isEqual = keys.length === Object.keys(from).length;
+  const made: Parts = Array.isArray(after) ? ([] as unknown as Parts) : {};
+  for (const key of keys) {
+    const part = withEqualParts(from[key], to[key]);
+    made[key] = part;
+    isEqual &&= part === from[key] && key in from;
+  }
+  return (isEqual ? before : made) as T;
+}
+
+type Parts = Record<string, unknown>;
