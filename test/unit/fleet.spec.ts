@@ -106,6 +106,32 @@ describe('the fleet', () => {
     expect(fleet.intent('alpha')?.generation).to.equal(20);
   });
 
+  it('lets others run between two decisions, however many wait', async () => {
+    const fleet = await open();
+    const order: string[] = [];
+    const decide = (name: string): Promise<void> =>
+      fleet.transact(() => {
+        order.push(name);
+        return { changes: [], value: undefined };
+      });
+    setImmediate(() => order.push('others'));
+    await Promise.all([decide('first'), decide('second')]);
+    expect(order).to.deep.equal(['first', 'others', 'second']);
+  });
+
+  it('shows a host by the same object until something of it changes', async () => {
+    const fleet = await open();
+    fleet.setIdentities([{ name: 'alpha', revoked: false }]);
+    fleet.setHost({ ...fleet.host('alpha'), session: 1 });
+    const before = fleet.snapshot().hosts['alpha'];
+    expect(fleet.snapshot().hosts['alpha']).to.equal(before);
+    fleet.setIdentities([{ name: 'alpha', revoked: true }]);
+    expect(fleet.snapshot().hosts['alpha']?.revoked).to.equal(true);
+    fleet.setHost({ ...fleet.host('alpha'), session: undefined });
+    expect(fleet.snapshot().hosts['alpha']?.connected).to.equal(false);
+    expect(before?.connected).to.equal(true);
+  });
+
   it('hands a request out until its outcome is known', async () => {
     const fleet = await open();
     const state = { request: request('r1'), host: 'alpha', createdAt: 1 };

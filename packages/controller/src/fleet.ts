@@ -1,5 +1,6 @@
 // The one memory image of the fleet and the only way to change it: durable first, then visible. Changes are
 // decided on a snapshot that nothing can overtake, since decisions and commits run one at a time.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type {
   Backup,
   HostIntent,
@@ -65,6 +66,7 @@ export interface FleetOptions {
 }
 
 const ENDED_REQUESTS_KEPT = 2000;
+const rest = (): Promise<void> => nextTurn();
 
 /** Takes the store over and reads it. @throws LeafwardError when the store cannot be read. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
@@ -85,6 +87,8 @@ interface FleetImage {
   backups: readonly Backup[];
   waivers: readonly Waiver[];
   readonly live: Map<string, LiveHost>;
+  /** Hosts as the last snapshot showed them, with what they were made of. */
+  readonly states: Map<string, { readonly live: LiveHost; readonly state: HostState }>;
   readonly identities: Map<string, HostIdentity>;
   readonly history: ReturnType<typeof createHistory>;
 }
@@ -108,6 +112,7 @@ function imageOf(stored: StoredFleet): FleetImage {
     backups: newestFirst(stored.backups),
     waivers: stored.waivers,
     live,
+    states: new Map(),
     identities: new Map(),
     history,
   };
@@ -190,7 +195,9 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
         await commit(changes);
         return value;
       });
-      queue = turn.catch(() => undefined);
+      // The store may answer within one turn of the loop: without a rest a thousand waiting decisions would hold
+      // up every connection, and peers would take this controller for dead.
+      queue = turn.then(rest, rest);
       return turn;
     },
   };
@@ -203,25 +210,40 @@ function hostStates(image: FleetImage): Readonly<Record<string, HostState>> {
     ...(image.manifest?.hosts.map((host) => host.name) ?? []),
   ]);
   const states: Record<string, HostState> = {};
-  for (const name of names) {
-    const live = image.live.get(name) ?? unknownHost(name);
-    const identity = image.identities.get(name);
-    states[name] = {
-      name,
-      enrolled: identity !== undefined,
-      revoked: identity?.revoked ?? false,
-      connected: live.session !== undefined,
-      lastSeenAt: live.lastSeenAt,
-      clockOffsetMs: live.clockOffsetMs,
-      certificateExpiresAt: identity?.certificateExpiresAt,
-      intent: image.intents[name],
-      acceptedGeneration: live.acceptedGeneration,
-      fact: live.fact,
-      members: live.members,
-      findings: live.findings,
-    };
-  }
+  for (const name of names) states[name] = hostStateOf(image, name);
   return states;
+}
+
+/** The same object as long as nothing of the host changed. */
+function hostStateOf(image: FleetImage, name: string): HostState {
+  const live = image.live.get(name) ?? unknownHost(name);
+  const identity = image.identities.get(name);
+  const intent = image.intents[name];
+  const known = image.states.get(name);
+  if (
+    known?.live === live &&
+    known.state.intent === intent &&
+    known.state.enrolled === (identity !== undefined) &&
+    known.state.revoked === (identity?.revoked ?? false) &&
+    known.state.certificateExpiresAt === identity?.certificateExpiresAt
+  )
+    return known.state;
+  const state: HostState = {
+    name,
+    enrolled: identity !== undefined,
+    revoked: identity?.revoked ?? false,
+    connected: live.session !== undefined,
+    lastSeenAt: live.lastSeenAt,
+    clockOffsetMs: live.clockOffsetMs,
+    certificateExpiresAt: identity?.certificateExpiresAt,
+    intent,
+    acceptedGeneration: live.acceptedGeneration,
+    fact: live.fact,
+    members: live.members,
+    findings: live.findings,
+  };
+  image.states.set(name, { live, state });
+  return state;
 }
 
 function applyToImage(image: FleetImage, change: Change): void {
