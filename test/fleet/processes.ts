@@ -1,7 +1,9 @@
 // Who runs from a storage directory, as the kernel sees it: independent of everything that Leafward says.
 import { readdir, readFile } from 'node:fs/promises';
 
-/** Process ids whose command line names this directory; the asker itself is left out. */
+const CELL = /\/cell-[\d.]+\.cjs$/;
+
+/** Ids of cells that run from this directory. Others may name it too: an agent's disk probe does. */
 export async function processesOn(storage: string): Promise<readonly number[]> {
   const pids: number[] = [];
   for (const name of await readdir('/proc')) {
@@ -9,7 +11,9 @@ export async function processesOn(storage: string): Promise<readonly number[]> {
     const commandLine = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
     const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
     const isZombie = / Z /.test(stat.slice(stat.lastIndexOf(')')));
-    if (!isZombie && commandLine.split('\0').includes(storage)) pids.push(Number(name));
+    const words = commandLine.split('\0');
+    const isCell = words.includes(storage) && words.some((word) => CELL.test(word));
+    if (!isZombie && isCell) pids.push(Number(name));
   }
   return pids;
 }
