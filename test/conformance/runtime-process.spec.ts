@@ -52,8 +52,8 @@ async function makeSubject(): Promise<RuntimeSubject> {
     reopen: () => openProcessRuntime({ stateDirectory }),
     async kill(member) {
       const wrapper = await pidOf(member);
-      for (const pid of await allPids()) {
-        const stat = await readStat(pid);
+      for (const pid of allPids()) {
+        const stat = readStat(pid);
         if (stat?.session === wrapper && pid !== wrapper) process.kill(pid, 'SIGKILL');
       }
     },

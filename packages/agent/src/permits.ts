@@ -1,6 +1,6 @@
 // The controller's word that a leader's term is still the current one. Valid from the moment the report
 // was *sent* that it answers, on the kernel's monotonic clock: time on the wire never makes it longer.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { Permit } from '@leafward/shared/gen/domain.js';
 
 /** Milliseconds of CLOCK_MONOTONIC, which all processes of one boot share. */
@@ -84,9 +84,17 @@ function readHeld(options: PermitsOptions): HeldFile['held'] {
 
 function writeHeld(options: PermitsOptions, held: ReadonlyMap<string, HeldPermit>): void {
   const file: HeldFile = { bootId: options.bootId, held: [...held] };
+  const text = Buffer.from(JSON.stringify(file));
   try {
-    writeFileSync(`${options.path}.new`, JSON.stringify(file), { mode: 0o600 });
-    renameSync(`${options.path}.new`, options.path);
+    // In place: a rename over a file makes ext4 write it out, at every heartbeat; one small write is whole
+    // or not at all for a process that dies.
+    const opened = openSync(options.path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      writeSync(opened, text, 0, text.length, 0);
+      ftruncateSync(opened, text.length);
+    } finally {
+      closeSync(opened);
+    }
   } catch {
     // A full disk only makes the next start of the agent stricter.
   }

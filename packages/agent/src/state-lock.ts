@@ -17,7 +17,7 @@ const ATTEMPTS = 5;
 export async function lockState(directory: string): Promise<() => Promise<void>> {
   const path = join(directory, 'agent.lock');
   const own = `${path}.${process.pid}`;
-  const stat = await readStat(process.pid);
+  const stat = readStat(process.pid);
   const bootId = await readBootId();
   const holder: Holder = { pid: process.pid, startTicks: stat?.startTicks ?? 0, bootId };
   await writeFile(own, JSON.stringify(holder), { mode: 0o600 });
@@ -25,7 +25,7 @@ export async function lockState(directory: string): Promise<() => Promise<void>>
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       if (await linked(own, path)) return () => rm(path, { force: true });
       const other = await readHolder(path);
-      if (other !== undefined && (await holds(other, bootId)))
+      if (other !== undefined && holds(other, bootId))
         throw new LeafwardError(
           'already-exists',
           `use ${directory}: the agent with pid ${other.pid} uses it; stop that one first`,
@@ -42,7 +42,7 @@ export async function lockState(directory: string): Promise<() => Promise<void>>
 async function setAside(path: string, aside: string, bootId: string): Promise<void> {
   await rename(path, aside).catch(() => undefined);
   const moved = await readHolder(aside);
-  if (moved !== undefined && (await holds(moved, bootId))) await linked(aside, path);
+  if (moved !== undefined && holds(moved, bootId)) await linked(aside, path);
   await rm(aside, { force: true });
 }
 
@@ -64,8 +64,8 @@ async function readHolder(path: string): Promise<Holder | undefined> {
   }
 }
 
-async function holds(holder: Holder, bootId: string): Promise<boolean> {
+function holds(holder: Holder, bootId: string): boolean {
   if (holder.bootId !== bootId) return false;
-  const stat = await readStat(holder.pid);
+  const stat = readStat(holder.pid);
   return stat?.startTicks === holder.startTicks && isAlive(stat);
 }

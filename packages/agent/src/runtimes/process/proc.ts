@@ -1,5 +1,6 @@
-// What the kernel says of processes. A zombie is dead: whoever should reap it may be slow. Reads only.
-import { readdir, readFile } from 'node:fs/promises';
+// What the kernel says of processes. The kernel answers at once and a promise would cost ten times the read. A zombie is dead: whoever should reap it may be slow. Reads only.
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 
 export interface ProcessStat {
   readonly pid: number;
@@ -10,10 +11,10 @@ export interface ProcessStat {
 }
 
 /** Undefined when there is no such process. proc(5), field numbers of /proc/PID/stat. */
-export async function readStat(pid: number): Promise<ProcessStat | undefined> {
+export function readStat(pid: number): ProcessStat | undefined {
   let text: string;
   try {
-    text = await readFile(`/proc/${pid}/stat`, 'latin1');
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch {
     return undefined;
   }
@@ -31,10 +32,13 @@ export function isAlive(stat: ProcessStat | undefined): boolean {
   return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-export async function allPids(): Promise<readonly number[]> {
-  return (await readdir('/proc')).map(Number).filter((pid) => Number.isInteger(pid) && pid > 0);
+export function allPids(): readonly number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && pid > 0);
 }
 
+/** Not at once: it takes a lock of the process, which one that hangs may hold. */
 export async function readCommandLine(pid: number): Promise<readonly string[]> {
   try {
     return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
@@ -47,15 +51,12 @@ export async function readCommandLine(pid: number): Promise<readonly string[]> {
  * Living processes of a session whose leader began at `startTicks`. A session's number is not given out
  * again while one of its processes lives, so a leader of another start means that all of ours are gone.
  */
-export async function livingInSession(
-  session: number,
-  startTicks: number,
-): Promise<readonly ProcessStat[]> {
-  const leader = await readStat(session);
+export function livingInSession(session: number, startTicks: number): readonly ProcessStat[] {
+  const leader = readStat(session);
   if (leader !== undefined && leader.startTicks !== startTicks) return [];
   const living: ProcessStat[] = [];
-  for (const pid of await allPids()) {
-    const stat = await readStat(pid);
+  for (const pid of allPids()) {
+    const stat = readStat(pid);
     if (stat !== undefined && stat.session === session && isAlive(stat)) living.push(stat);
   }
   return living;

@@ -31,7 +31,7 @@ export interface ProcessRuntimeOptions {
   readonly clock?: Clock;
 }
 
-/** How often a watch looks whether a member still lives: one read of /proc for each. */
+/** How often a watch looks whether a member is still there: one system call for each. */
 const WATCH_EVERY_MS = 500;
 /** How often outputs are measured and strangers looked for. */
 const SURVEY_EVERY_MS = 60_000;
@@ -49,6 +49,7 @@ interface Stranger {
 /** Takes over what runs already. @throws LeafwardError when /proc cannot be read. */
 export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
   const runtime = new ProcessRuntime(options, await readBootId());
+  await runtime.load();
   await runtime.survey();
   return runtime;
 }
@@ -97,7 +98,7 @@ class ProcessRuntime implements Runtime {
     };
     if (run === undefined) return { ...fact, state: 'created' };
     const { startedAt } = run;
-    if (await this.#lives(run)) return { ...fact, state: 'running', startedAt };
+    if (this.#lives(run)) return { ...fact, state: 'running', startedAt };
     const exitCode = (await files.readExitCode()) ?? (run.killed === true ? 137 : undefined);
     return { ...fact, state: 'exited', startedAt, exitCode };
   }
@@ -129,7 +130,7 @@ class ProcessRuntime implements Runtime {
     const { kept, run, files } = await this.#load(member);
     if (kept === undefined)
       throw new LeafwardError('not-found', `start ${member}: there is no such process`);
-    if (run !== undefined && (await this.#lives(run))) return;
+    if (run !== undefined && this.#lives(run)) return;
     if (kept.container === undefined)
       throw new LeafwardError(
         'not-found',
@@ -138,7 +139,7 @@ class ProcessRuntime implements Runtime {
     await this.survey();
     await this.#refuseSharedStorage(kept);
     const pid = await this.#launch(kept.container, files);
-    const stat = await readStat(pid);
+    const stat = readStat(pid);
     // Gone already: no process has its start time, which is what a dead one looks like.
     const startTicks = stat?.startTicks ?? -1;
     const begun: Run = { pid, startTicks, bootId: this.bootId, startedAt: this.#clock.now() };
@@ -163,7 +164,7 @@ class ProcessRuntime implements Runtime {
   async remove(member: string): Promise<void> {
     const { kept, run, files } = await this.#load(member);
     if (kept === undefined) return;
-    if (run !== undefined && (await this.#lives(run)))
+    if (run !== undefined && this.#lives(run))
       throw new LeafwardError('refused', `remove ${member}: it runs; stop it first`);
     await files.remove();
     this.#known.delete(member);
@@ -179,12 +180,12 @@ class ProcessRuntime implements Runtime {
   async list(): Promise<readonly ForeignContainer[]> {
     if (this.#clock.monotonic() - this.#surveyedAt > SURVEY_EVERY_MS) await this.survey();
     const own: ForeignContainer[] = [];
-    for (const { kept, run } of await this.#all())
+    for (const { kept, run } of this.#known.values())
       if (kept !== undefined)
         own.push({
           name: kept.member,
           member: kept.member,
-          running: run !== undefined && (await this.#lives(run)),
+          running: run !== undefined && this.#lives(run),
           writes: writesOf(kept),
           restartPolicy: 'no',
           networkMode: 'host',
@@ -201,37 +202,32 @@ class ProcessRuntime implements Runtime {
 
   watch(onChange: () => void, signal: AbortSignal): void {
     let last = '';
-    let sinceSurveyMs = 0;
-    const look = async (): Promise<void> => {
-      while (!signal.aborted) {
-        const seen = (
-          await Promise.all((await this.#all()).map((one) => this.#glance(one)))
-        ).join();
-        if (seen !== last) onChange();
-        last = seen;
-        sinceSurveyMs += WATCH_EVERY_MS;
-        if (sinceSurveyMs >= SURVEY_EVERY_MS) {
-          sinceSurveyMs = 0;
-          for (const { files } of await this.#all()) await rotateOutput(files.outputPath);
-        }
-        await this.#clock.sleep(WATCH_EVERY_MS, signal);
-      }
-    };
-    // A failed look is not the end of watching: the agent's own timer looks as well.
-    const again = (): void => {
-      if (!signal.aborted) void look().catch(() => setTimeout(again, WATCH_EVERY_MS).unref());
-    };
-    again();
+    const look = setInterval(() => {
+      const seen = [...this.#known.values()].map((one) => this.#glance(one)).join();
+      if (seen !== last) onChange();
+      last = seen;
+    }, WATCH_EVERY_MS);
+    const tidy = setInterval(() => {
+      // An output that could not be cut now is cut in a minute.
+      for (const { files } of this.#known.values())
+        rotateOutput(files.outputPath).catch(() => undefined);
+    }, SURVEY_EVERY_MS);
+    signal.addEventListener('abort', () => [look, tidy].forEach(clearInterval), { once: true });
+  }
+
+  /** Reads what was kept of all members. */
+  async load(): Promise<void> {
+    for (const member of await keptMembers(this.#root)) await this.#load(member);
   }
 
   /** Looks at every process for wrappers: own ones that no file tells of are taken over. */
   async survey(): Promise<void> {
     const found: Stranger[] = [];
-    for (const pid of await allPids()) {
+    for (const pid of allPids()) {
       const said = parseWrapper(await readCommandLine(pid));
       // The program's own fork shows the wrapper's words until it is executed: only the leader counts.
       if (said === undefined) continue;
-      const stat = await readStat(pid);
+      const stat = readStat(pid);
       if (stat === undefined || !isAlive(stat) || stat.session !== pid) continue;
       if (said.stateDirectory !== this.options.stateDirectory) found.push({ pid, ...said });
       else await this.#adopt({ pid, ...said }, stat.startTicks);
@@ -243,7 +239,7 @@ class ProcessRuntime implements Runtime {
   async #adopt(stranger: Stranger, startTicks: number): Promise<void> {
     const { kept, run, files } = await this.#load(stranger.member);
     if (run?.pid === stranger.pid && run.startTicks === startTicks) return;
-    if (run !== undefined && (await this.#lives(run))) return;
+    if (run !== undefined && this.#lives(run)) return;
     const startedAt = await startedAtOf(startTicks);
     const { member, storage, specDigest, imageDigest, pid } = stranger;
     const id = `adopted-${pid}-${startTicks}`;
@@ -294,21 +290,21 @@ class ProcessRuntime implements Runtime {
       );
   }
 
-  async #lives(run: Run): Promise<boolean> {
+  #lives(run: Run): boolean {
     if (run.bootId !== this.bootId || run.startTicks < 0) return false;
-    const stat = await readStat(run.pid);
+    const stat = readStat(run.pid);
     if (stat?.startTicks === run.startTicks && isAlive(stat)) return true;
     if (this.#dead.get(run.pid) === run.startTicks) return false;
-    const lives = (await livingInSession(run.pid, run.startTicks)).length > 0;
+    const lives = livingInSession(run.pid, run.startTicks).length > 0;
     if (!lives) this.#dead.set(run.pid, run.startTicks);
     return lives;
   }
   /** Sessions that were proven empty; they never fill again. One entry for each pid that was ours. */
   readonly #dead = new Map<number, number>();
 
-  async #glance({ run }: Known): Promise<string> {
+  #glance({ run }: Known): string {
     if (run === undefined) return '-';
-    return `${run.pid}/${run.startTicks}/${(await this.#lives(run)) ? 'lives' : 'dead'}`;
+    return `${run.pid}/${run.startTicks}/${exists(run.pid) ? 'there' : 'gone'}`;
   }
 
   async #load(member: string): Promise<Known> {
@@ -326,14 +322,14 @@ class ProcessRuntime implements Runtime {
     const run = this.#known.get(kept.member)?.run;
     this.#known.set(kept.member, { files, kept, run });
   }
+}
 
-  #listed: Promise<void> | undefined;
-  async #all(): Promise<readonly Known[]> {
-    this.#listed ??= keptMembers(this.#root).then(async (members) => {
-      for (const member of members) await this.#load(member);
-    });
-    await this.#listed;
-    return [...this.#known.values()];
+/** The cheapest question of all; a zombie is still there, which the next inspection sees through. */
+function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

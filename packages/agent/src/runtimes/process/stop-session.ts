@@ -21,7 +21,7 @@ export async function stopSession(
   beforeKill: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const living = await livingInSession(options.session, options.startTicks);
+  const living = livingInSession(options.session, options.startTicks);
   if (living.length === 0) return;
   sendAll(living, 'SIGTERM');
   if (await endsWithin(options, options.graceMs, signal)) return;
@@ -29,7 +29,7 @@ export async function stopSession(
   const giveUpAt = options.clock.monotonic() + KILL_DEADLINE_MS;
   while (options.clock.monotonic() < giveUpAt) {
     // Again and again: what is killed may have forked a moment before.
-    sendAll(await livingInSession(options.session, options.startTicks), 'SIGKILL');
+    sendAll(livingInSession(options.session, options.startTicks), 'SIGKILL');
     if (await endsWithin(options, 5 * LOOK_EVERY_MS, signal)) return;
   }
   throw new LeafwardError(
@@ -50,9 +50,9 @@ async function endsWithin(
   for (;;) {
     if (signal.aborted)
       throw new LeafwardError('aborted', `stop ${options.member}: broken off while it ends`);
-    const leader = await readStat(session);
+    const leader = readStat(session);
     const leaderLives = leader?.startTicks === startTicks && isAlive(leader);
-    if (!leaderLives && (await livingInSession(session, startTicks)).length === 0) return true;
+    if (!leaderLives && livingInSession(session, startTicks).length === 0) return true;
     if (clock.monotonic() >= until) return false;
     await clock.sleep(LOOK_EVERY_MS);
   }
