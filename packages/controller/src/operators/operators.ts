@@ -8,6 +8,7 @@ import { buildStatus, explain } from '../planning/index.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
+import { showOperation, showPlan } from './hide.js';
 import type { LiveCalls } from './live-calls.js';
 import type { People } from './people.js';
 import type { PlanDesk } from './plans.js';
@@ -82,7 +83,8 @@ type Reads = Pick<
 
 function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
   const status = (service: string | undefined) => {
-    const whole = buildStatus(fleet.snapshot());
+    const built = buildStatus(fleet.snapshot());
+    const whole = { ...built, operations: built.operations.map(showOperation) };
     if (service === undefined) return whole;
     const services = whole.services.filter((view) => view.service === service);
     if (services.length === 0)
@@ -113,19 +115,19 @@ function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
     getPlan: async ({ id }) => {
       const stored = await store.plan(id);
       if (stored === undefined) throw new LeafwardError('not-found', `there is no plan ${id}`);
-      return { plan: stored.plan };
+      return { plan: showPlan(stored.plan) };
     },
-    listPlans: async () => ({ plans: await store.plans(LISTED) }),
+    listPlans: async () => ({ plans: (await store.plans(LISTED)).map(showPlan) }),
     listOperations: async ({ all }) => ({
-      operations: all ? await store.operations(LISTED) : fleet.operations(),
+      operations: (all ? await store.operations(LISTED) : fleet.operations()).map(showOperation),
     }),
     getOperation: async ({ id }) => ({
-      operation: await operation(id),
+      operation: showOperation(await operation(id)),
       events: await store.events(id),
     }),
     watchOperation: ({ id }, { signal }) =>
       watchers.watch({
-        read: async () => ({ operation: await operation(id), now: clock.now() }),
+        read: async () => ({ operation: showOperation(await operation(id)), now: clock.now() }),
         isLast: (value) => value.operation.state === 'done' || value.operation.state === 'aborted',
         everyMs: WATCH_EVERY_MS,
         atLeastMs: WATCH_AT_LEAST_MS,
@@ -198,12 +200,14 @@ function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
     }
   };
   return {
-    makePlan: async ({ goal }) => ({ plan: await plans.make(goal) }),
+    makePlan: async ({ goal }) => ({ plan: showPlan(await plans.make(goal)) }),
     applyPlan: ({ id }, { caller }) =>
-      audited(caller, 'apply plan', id, async () => ({ operation: await plans.apply(id, caller) })),
+      audited(caller, 'apply plan', id, async () => ({
+        operation: showOperation(await plans.apply(id, caller)),
+      })),
     controlOperation: ({ id, control, reason }, { caller }) =>
       audited(caller, `${control} operation`, id, async () => ({
-        operation: await plans.control(id, control, reason, caller),
+        operation: showOperation(await plans.control(id, control, reason, caller)),
       })),
     tuneHost: (request, { caller }) =>
       audited(caller, request.undo ? 'undo tuning' : 'tune host', request.host, async () => ({
