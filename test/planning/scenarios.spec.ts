@@ -52,6 +52,18 @@ describe('operations', () => {
     expect(world.violations).to.eql([]);
   });
 
+  it('an abort does not wait for a host that is silent, so that a failover can begin', () => {
+    const world = deployed();
+    const id = begin(world, update);
+    world.advance(id);
+    world.powerOff('charlie'); // it was just asked to pull
+    for (let round = 0; round < 3; round += 1) world.round();
+    expect(waitOf(world.operation(id))?.code).to.equal('host-silent');
+    world.replace(controlOperation(world.operation(id)!, 'abort', 'charlie is dead', world.now));
+    world.advance(id);
+    expect(world.operation(id)?.state).to.equal('aborted');
+  });
+
   it('a fence without proof never goes on by itself', () => {
     const world = deployed();
     const cell = world.cell('00.cortex');

@@ -1,6 +1,6 @@
 // The pure table that carries operations out, run again on every wake. Must never guess: what facts do not show
 // is waited for. Everything that it knows of the past is in the operation's record.
-import type { MoveProgress, Operation, OperationEvent } from '@leafward/shared/gen/domain.js';
+import type { Move, MoveProgress, Operation, OperationEvent } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Effect } from './effects.js';
 import { wait, type MoveContext, type Step } from './moves/move.js';
@@ -50,7 +50,12 @@ function advanceOnce(operation: Operation, snapshot: Snapshot): Once {
   const isBegun = progress.state === 'begun';
   if (!isBegun && operation.abortRequested && !isBetweenFenceAndRepoint(operation))
     return ended(operation, snapshot.now, 'aborted');
-  if (isBegun) return afterStep(context, check(context));
+  if (isBegun) {
+    const step = check(context);
+    return mayLeave(operation, move, step)
+      ? ended(operation, snapshot.now, 'aborted')
+      : afterStep(context, step);
+  }
   const first: MoveContext = {
     ...context,
     progress: { ...progress, attempt: Math.max(1, progress.attempt) },
@@ -58,11 +63,22 @@ function advanceOnce(operation: Operation, snapshot: Snapshot): Once {
   return afterStep(first, safeToBegin(context) ?? begin(first));
 }
 
+/**
+ * An abort does not wait for a silent host where nothing can be half done: what was ordered is an intent that the
+ * host takes when it is back, and the next plan begins with what it finds. A promotion is never left like this.
+ */
+function mayLeave(operation: Operation, move: Move, step: Step): boolean {
+  const isIntent = ['place', 'recreate', 'remove', 'pull'].includes(move.kind);
+  return (
+    operation.abortRequested && isIntent && step.kind === 'wait' && step.wait.code === 'host-silent'
+  );
+}
+
 function ended(operation: Operation, now: number, state: 'done' | 'aborted'): Once {
   return {
     operation: { ...operation, state, endedAt: now },
     effects: [],
-    events: [state === 'done' ? 'done' : `aborted between moves: ${operation.reason ?? ''}`],
+    events: [state === 'done' ? 'done' : `aborted: ${operation.reason ?? ''}`],
     isWaiting: true,
   };
 }
