@@ -181,10 +181,10 @@ describe('manifest', () => {
       '16:17 services.cortex.failover.lease: an isolated leader may take its stopGrace of 10m to stop after a lease of 30s, and nobody may take over before: make stopGrace at most 10 leases',
     ],
     [
-      'an automatic failover to nobody',
+      'a failover that acts alone, which is not there yet',
       'image: aha:2.113.0',
       'image: aha:2.113.0\n    failover: { mode: automatic }',
-      '9:17 services.aha.failover.mode: there is nobody to fail over to: an automatic failover needs a mirror',
+      '9:17 services.aha.failover.mode: must be manual; a failover that acts alone comes with a later release',
     ],
     [
       'a size that is none',

@@ -23,6 +23,8 @@ interface InitFlags {
 
 /** Runs one command line (without the program's own name); returns the exit code. */
 export async function runControllerProgram(args: readonly string[]): Promise<number> {
+  // Everything that this program writes is its own: store, keys, tickets.
+  process.umask(0o077);
   const program = new Command('leafward-controller')
     .description('Plans and orders: the one that agents and operators talk to.')
     .version(VERSION, '-V, --version')

@@ -68,7 +68,7 @@ function checkTree(service: ServiceDeclaration, tell: Tell): void {
   const needsUrl = service.members.find(
     (member) => member.url === '' && service.members.some((m) => m.upstream === member.name),
   );
-  if (needsUrl !== undefined && service.kind !== 'exec')
+  if (needsUrl !== undefined)
     tell(
       ['services', service.name, 'upstreamUrl'],
       `${needsUrl.name} has mirrors, so they must be told how to find it: for example "aha://{member}.<network>" or "tcp://{address}:{port.telepath}"`,
@@ -130,8 +130,7 @@ const LEAST_LEASE_MS = 3000;
 const GRACE_PER_LEASE = 10;
 
 function checkLease(service: ServiceDeclaration, tell: Tell): void {
-  const { mode, isolation } = service.failover;
-  const { leaseMs, onIsolation } = isolation;
+  const { leaseMs, onIsolation } = service.failover.isolation;
   const path = ['services', service.name, 'failover', 'lease'];
   if (leaseMs < LEAST_LEASE_MS)
     tell(
@@ -142,11 +141,6 @@ function checkLease(service: ServiceDeclaration, tell: Tell): void {
     tell(
       path,
       `an isolated leader may take its stopGrace of ${renderDuration(service.stopGraceMs)} to stop after a lease of ${renderDuration(leaseMs)}, and nobody may take over before: make stopGrace at most ${GRACE_PER_LEASE} leases`,
-    );
-  if (mode === 'automatic' && service.members.length < 2)
-    tell(
-      ['services', service.name, 'failover', 'mode'],
-      'there is nobody to fail over to: an automatic failover needs a mirror',
     );
   if (service.boot === 'autonomous' && onIsolation === 'stop')
     tell(

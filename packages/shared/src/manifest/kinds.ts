@@ -17,16 +17,4 @@ export const kindDefaults: Readonly<Record<string, KindDefaults>> = {
     networkMode: 'host',
     user: '999',
   },
-  'matrix-synapse': {
-    storage: '/srv/matrix/{member}/data',
-    storageTarget: '/data',
-    networkMode: 'host',
-    user: '991',
-  },
-  exec: {
-    storage: '/srv/{service}/{member}',
-    storageTarget: '/data',
-    networkMode: 'host',
-    user: undefined,
-  },
 };

@@ -118,8 +118,8 @@ const updateSchema = z.strictObject({
 
 const failoverSchema = z.strictObject({
   mode: z
-    .enum(['manual', 'automatic'])
-    .describe('Who orders a failover. Default manual.')
+    .enum(['manual'], 'must be manual; a failover that acts alone comes with a later release')
+    .describe('Who orders a failover: an operator. Acting alone comes with a later release.')
     .optional(),
   onIsolation: z
     .enum(['keep', 'stop'])
