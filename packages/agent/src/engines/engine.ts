@@ -40,12 +40,20 @@ export interface Engine {
   /** Room for one more live backup, by the service's own rule and the guide's 50 % rule. */
   backupRoom(member: EngineMember, signal: AbortSignal): Promise<BackupRoom>;
   /** A live backup; returns its directory when it is complete. Cleans up what a failed one left. */
-  backup(member: EngineMember, options: { readonly name: string; readonly onProgress: (text: string) => void }, signal: AbortSignal): Promise<{ readonly path: string; readonly position?: number | undefined }>;
+  backup(
+    member: EngineMember,
+    options: { readonly name: string; readonly onProgress: (text: string) => void },
+    signal: AbortSignal,
+  ): Promise<{ readonly path: string; readonly position?: number | undefined }>;
   /**
    * Returns when this member leads. Graceful hands over from its upstream, which must be the active leader.
    * Throws `timeout` or `failed`: then observe, never guess.
    */
-  promote(member: EngineMember, options: { readonly graceful: boolean; readonly timeoutMs: number }, signal: AbortSignal): Promise<void>;
+  promote(
+    member: EngineMember,
+    options: { readonly graceful: boolean; readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** SHA-256 of the log entry at an offset; two members of one history agree on it. */
   probeHistory(member: EngineMember, offset: number, signal: AbortSignal): Promise<HistoryProbe>;
   /** A log line that says a migration runs or is over, if this is one. */
