@@ -126,6 +126,14 @@ export function runtimeObligations(name: string, makeSubject: () => Promise<Runt
     }
 
     function lifeObligations(): void {
+      it('pulls one image for several at the same moment', async () => {
+        const { image } = subject.container('m-images', 'obedient', 'several').spec;
+        const pulls = Array.from({ length: 4 }, () =>
+          subject.runtime.pull(image, () => undefined, signal),
+        );
+        for (const pulled of await Promise.all(pulls)) expect(pulled.digest).to.equal(image.digest);
+      });
+
       it('says absent of a member that it does not know', async () => {
         expect((await subject.runtime.inspect('m-nobody', signal)).state).to.equal('absent');
       });
@@ -161,6 +169,20 @@ export function runtimeObligations(name: string, makeSubject: () => Promise<Runt
         expect(stopped.state).to.equal('exited');
         expect(stopped.exitCode).to.equal(0);
         expect(await subject.runs('m-life')).to.equal(1);
+      });
+
+      it('starts several at the same moment, each once', async () => {
+        const members = ['m-many-1', 'm-many-2', 'm-many-3', 'm-many-4'];
+        for (let round = 1; round <= 3; round += 1) {
+          await Promise.all(members.map((member) => begin(member, 'obedient')));
+          for (const member of members)
+            await eventually(
+              () => subject.runs(member),
+              (runs) => runs === round,
+              `${member} ran`,
+            );
+          await Promise.all(members.map((one) => subject.runtime.stop(one, 5000, signal)));
+        }
       });
 
       it('starts an exited one again and stops what is stopped or absent at once', async () => {

@@ -1,6 +1,6 @@
 // What the agent remembers and for how long: journal, marker, permits, attempts, orders, lock.
 import { expect } from 'chai';
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
@@ -19,7 +19,7 @@ import {
 } from '@leafward/agent/observe/attempts.js';
 import { withoutSecrets } from '@leafward/agent/observe.js';
 import { openPermits } from '@leafward/agent/permits.js';
-import { versionIn } from '@leafward/agent/runtimes/process/image-store.js';
+import { openImageStore, versionIn } from '@leafward/agent/runtimes/process/image-store.js';
 import { lockState } from '@leafward/agent/state-lock.js';
 import { intentOf } from './agent-world.js';
 
@@ -321,5 +321,22 @@ describe('small certainties', () => {
       'provision ssl://[hidden] failed',
     );
     expect(withoutSecrets('passwd=hunter2')).to.equal('passwd=[hidden]');
+  });
+});
+
+describe('the image store', () => {
+  it('fetches one image once for several members, also over what a killed agent left', async () => {
+    const reference = join(directory, 'cell-2.113.0.cjs');
+    await writeFile(reference, 'x'.repeat(3_000_000));
+    const store = openImageStore(join(directory, 'images'));
+    const signal = new AbortController().signal;
+    const image = await store.resolve(reference, signal);
+    const folder = join(directory, 'images', image.digest.slice('sha256:'.length));
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'cell-2.113.0.cjs.part'), 'half');
+    expect(await store.find(image.digest)).to.equal(undefined);
+    const pulls = Array.from({ length: 5 }, () => store.pull(image, () => undefined, signal));
+    for (const pulled of await Promise.all(pulls)) expect(pulled).to.deep.equal(image);
+    expect(await store.find(image.digest)).to.equal(join(folder, 'cell-2.113.0.cjs'));
   });
 });

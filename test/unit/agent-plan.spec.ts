@@ -91,6 +91,15 @@ describe('the agent’s plan: starting', () => {
     const backoff = { cause: 'step' as const, failures: 1, leftMs: 900, lastError: 'disk full' };
     expect(lineOf(memberOf(mirrorIntent(), { backoff }))).to.equal('- | wait:step-failed');
   });
+  it('goes on when the step that failed is not needed any more', () => {
+    const backoff = { cause: 'step' as const, failures: 4, leftMs: 9000, failedStep: 'pull' };
+    expect(lineOf(memberOf(mirrorIntent(), { backoff, imagePresent: false }))).to.equal(
+      '- | wait:image-missing | wait:step-failed',
+    );
+    expect(lineOf(memberOf(mirrorIntent(), { backoff }))).to.equal(
+      'create write-marker write-role start',
+    );
+  });
   it('never makes a leader of a storage that mirrors, unless it promoted it in this term', () => {
     const storedRole = { upstreamUrl: UPSTREAM };
     const mirror = memberOf(intentOf(), { permit, storedRole });

@@ -5,14 +5,19 @@ import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { executeSteps, type Hands } from './execute.js';
 import type { Step } from './plan.js';
 
+/** What came of a chain. */
+export interface Ended {
+  readonly error?: string | undefined;
+  readonly failedStep?: string | undefined;
+  /** Kinds of the steps that were done. */
+  readonly done: readonly string[];
+}
+
 export interface ChainsOptions {
   readonly hands: Hands;
   /** The order of a member that holds now. */
   readonly currentIntent: (member: string) => MemberIntent | undefined;
-  readonly onEnd: (
-    intent: MemberIntent,
-    steps: { readonly error?: string | undefined; readonly done: readonly string[] },
-  ) => void;
+  readonly onEnd: (intent: MemberIntent, steps: Ended) => void;
   readonly onActivity: () => void;
 }
 
@@ -68,7 +73,7 @@ export function createChains(options: ChainsOptions): Chains {
     else log.error({ member }, result.sentence);
     links.delete(member);
     const done = link.steps.slice(0, result.done).map((step) => step.kind);
-    options.onEnd(link.intent, { error: result.error, done });
+    options.onEnd(link.intent, { error: result.error, failedStep: result.failedStep, done });
   };
   return {
     begin(intent, steps) {

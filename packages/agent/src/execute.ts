@@ -36,6 +36,7 @@ export interface ChainResult {
   readonly done: number;
   /** Set when a step failed; an abort and an outdated rest are no failures. */
   readonly error?: string | undefined;
+  readonly failedStep?: Step['kind'] | undefined;
   readonly sentence: string;
 }
 
@@ -60,6 +61,7 @@ export async function executeSteps(
       return {
         done,
         error: messageOf(error),
+        failedStep: step.kind,
         sentence: `${step.kind} failed: ${messageOf(error)}`,
       };
     } finally {

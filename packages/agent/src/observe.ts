@@ -5,6 +5,7 @@ import { messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
+import type { Ended } from './chains.js';
 import { engineMember } from './execute.js';
 import type { Engine, StoredRole } from './engines/engine.js';
 import type { JournalState } from './journal.js';
@@ -37,10 +38,7 @@ export interface ObserverOptions {
 export interface Observer {
   observe(waitingSince: Observed['waitingSince'], signal: AbortSignal): Promise<Observed>;
   /** What came of a member's steps. */
-  note(
-    intent: MemberIntent,
-    steps: { readonly error?: string | undefined; readonly done: readonly string[] },
-  ): void;
+  note(intent: MemberIntent, steps: Ended): void;
 }
 
 const LAST_LINES = 5;

@@ -11,6 +11,7 @@ export interface Attempts {
   /** Monotonic milliseconds. */
   readonly notBefore: number;
   readonly lastError?: string | undefined;
+  readonly failedStep?: string | undefined;
   /** It was seen running or was started: an end that is not ours is then a crash. */
   readonly expectsRunning: boolean;
   /** Monotonic milliseconds since when it is expected to run. */
@@ -60,6 +61,7 @@ export function afterSteps(
   attempts: Attempts,
   steps: {
     readonly error?: string | undefined;
+    readonly failedStep?: string | undefined;
     /** Kinds of the steps that were done. */
     readonly done: readonly string[];
     readonly wantsRunning: boolean;
@@ -84,6 +86,7 @@ export function afterSteps(
     failures,
     cause: 'step',
     lastError: steps.error,
+    failedStep: steps.failedStep,
     notBefore: now + delayMs(failures, longest),
   };
 }
@@ -92,8 +95,10 @@ export function backoffOf(attempts: Attempts, now: number): Backoff {
   return {
     cause: attempts.cause,
     failures: attempts.failures,
-    leftMs: Math.max(0, attempts.notBefore - now),
+    // Whole: it becomes a deadline, and deadlines are whole on the wire.
+    leftMs: Math.ceil(Math.max(0, attempts.notBefore - now)),
     lastError: attempts.cause === 'step' ? attempts.lastError : undefined,
+    failedStep: attempts.cause === 'step' ? attempts.failedStep : undefined,
   };
 }
 

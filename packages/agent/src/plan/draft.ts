@@ -67,7 +67,8 @@ export class Draft {
   /** After a failed step the same steps are not tried again at once. */
   finished(): MemberPlan {
     const { backoff } = this.subject;
-    const held = this.#steps.length > 0 && backoff.cause === 'step' && backoff.leftMs > 0;
+    const again = this.#steps.some(({ kind }) => kind === (backoff.failedStep ?? kind));
+    const held = again && backoff.cause === 'step' && backoff.leftMs > 0;
     if (held)
       this.wait({
         code: 'step-failed',

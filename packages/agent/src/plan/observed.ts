@@ -25,6 +25,8 @@ export interface Backoff {
   /** Milliseconds left until the next try; 0: now. */
   readonly leftMs: number;
   readonly lastError?: string | undefined;
+  /** The step that failed: a plan without it need not wait. */
+  readonly failedStep?: string | undefined;
 }
 
 export interface ObservedMember {

@@ -17,6 +17,7 @@ export interface ImageStore {
 
 export function openImageStore(directory: string): ImageStore {
   const folderOf = (digest: string): string => join(directory, hexOf(digest));
+  const turns = new Map<string, Promise<void>>();
   const find = async (digest: string): Promise<string | undefined> => {
     const names = await readdir(folderOf(digest)).catch(() => []);
     const name = names.find((one) => !one.endsWith('.part'));
@@ -25,12 +26,23 @@ export function openImageStore(directory: string): ImageStore {
   return {
     resolve: resolveFile,
     find,
-    async pull(image, onProgress, signal) {
-      const stored = await find(image.digest);
-      if (stored !== undefined) return { ...image, ...(await describe(stored)) };
-      onProgress(`copying ${image.reference}`);
-      await store(image, folderOf(image.digest), signal);
-      return { ...image, ...(await describe(image.reference)) };
+    pull(image, onProgress, signal) {
+      // One after the other: several members of one image want it at the same moment.
+      const earlier = turns.get(image.digest) ?? Promise.resolve();
+      const turn = earlier.then(async (): Promise<Image> => {
+        const stored = await find(image.digest);
+        if (stored !== undefined) return { ...image, ...(await describe(stored)) };
+        onProgress(`copying ${image.reference}`);
+        await store(image, folderOf(image.digest), signal);
+        return { ...image, ...(await describe(image.reference)) };
+      });
+      const done = turn.then(
+        () => undefined,
+        () => undefined,
+      );
+      turns.set(image.digest, done);
+      void done.then(() => turns.get(image.digest) === done && turns.delete(image.digest));
+      return turn;
     },
   };
 }
@@ -78,7 +90,7 @@ async function digestOf(path: string, signal: AbortSignal): Promise<string> {
 /** Copies first and hashes the copy: the original may change at any moment. */
 async function store(image: Image, folder: string, signal: AbortSignal): Promise<void> {
   const target = join(folder, basename(image.reference));
-  const partial = `${target}.${process.pid}.part`;
+  const partial = `${target}.part`; // one that a killed agent left is written over
   await mkdir(folder, { recursive: true, mode: 0o755 });
   try {
     await copyFile(image.reference, partial);
@@ -98,7 +110,8 @@ async function store(image: Image, folder: string, signal: AbortSignal): Promise
     await rm(partial, { force: true });
     signal.throwIfAborted();
     if (error instanceof LeafwardError) throw error;
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw notThere(image.reference, error);
+    const { code: reason, path } = error as NodeJS.ErrnoException;
+    if (reason === 'ENOENT' && path === image.reference) throw notThere(image.reference, error);
     const code = (error as NodeJS.ErrnoException).code === 'ENOSPC' ? 'exhausted' : 'failed';
     throw new LeafwardError(code, `pull ${image.reference} into ${folder}: ${messageOf(error)}`, {
       retry: 'later',

@@ -137,15 +137,26 @@ class ProcessRuntime implements Runtime {
         `start ${member}: what it was made from is not known any more; remove and create it`,
       );
     await this.survey();
+    // The survey may have found it: a start whose record could not be written is a start all the same.
+    const found = (await this.#load(member)).run;
+    if (found !== undefined && this.#lives(found)) return;
     await this.#refuseSharedStorage(kept);
-    const pid = await this.#launch(kept.container, files);
-    const stat = readStat(pid);
-    // Gone already: no process has its start time, which is what a dead one looks like.
-    const startTicks = stat?.startTicks ?? -1;
-    const begun: Run = { pid, startTicks, bootId: this.bootId, startedAt: this.#clock.now() };
-    await files.writeRun(begun);
-    this.#known.set(member, { files, kept, run: begun });
+    await this.#begin(kept.container, kept, files);
   }
+
+  async #begin(container: ContainerSpec, kept: KeptContainer, files: MemberFiles): Promise<void> {
+    const { member } = kept;
+    // Meanwhile a survey may find the new process: it is not to be taken for one that nobody knows.
+    this.#beginning.add(member);
+    try {
+      const begun = await this.#launch(container, files);
+      await files.writeRun(begun);
+      this.#known.set(member, { files, kept, run: begun });
+    } finally {
+      this.#beginning.delete(member);
+    }
+  }
+  readonly #beginning = new Set<string>();
 
   async stop(member: string, graceMs: number, signal: AbortSignal): Promise<void> {
     const { kept, run, files } = await this.#load(member);
@@ -230,7 +241,8 @@ class ProcessRuntime implements Runtime {
       const stat = readStat(pid);
       if (stat === undefined || !isAlive(stat) || stat.session !== pid) continue;
       if (said.stateDirectory !== this.options.stateDirectory) found.push({ pid, ...said });
-      else await this.#adopt({ pid, ...said }, stat.startTicks);
+      else if (!this.#beginning.has(said.member))
+        await this.#adopt({ pid, ...said }, stat.startTicks);
     }
     this.#strangers = found;
     this.#surveyedAt = this.#clock.monotonic();
@@ -251,7 +263,7 @@ class ProcessRuntime implements Runtime {
     this.#known.set(member, { files, kept: adopted, run: begun });
   }
 
-  async #launch(container: ContainerSpec, files: MemberFiles): Promise<number> {
+  async #launch(container: ContainerSpec, files: MemberFiles): Promise<Run> {
     const { spec, member } = container;
     const image = await this.#images.find(spec.image.digest);
     if (image === undefined) throw imageMissing(container);
@@ -259,7 +271,7 @@ class ProcessRuntime implements Runtime {
     const made = await mkdir(spec.storage, { recursive: true });
     if (made !== undefined && user !== undefined) await chown(spec.storage, user.uid, user.gid);
     const command = spec.command.length > 0 ? spec.command : ['{image}'];
-    return launch({
+    const pid = launch({
       stateDirectory: this.options.stateDirectory,
       member,
       storage: spec.storage,
@@ -277,6 +289,9 @@ class ProcessRuntime implements Runtime {
       outputPath: files.outputPath,
       exitPath: files.exitPath,
     });
+    // Gone already: no process has its start time, which is what a dead one looks like.
+    const startTicks = readStat(pid)?.startTicks ?? -1;
+    return { pid, startTicks, bootId: this.bootId, startedAt: this.#clock.now() };
   }
 
   async #refuseSharedStorage(kept: KeptContainer): Promise<void> {
