@@ -72,7 +72,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     onChange,
     signal: parts.signal,
   });
-  const engineOf = createEngines();
+  const { engineOf, forgetAll } = createEngines();
   const catalogue = await openCatalogue({
     directory: join(stateDirectory, 'catalogue'),
     host: parts.host,
@@ -110,6 +110,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     agent,
     async stop() {
       await agent.stop();
+      forgetAll(); // an open link to a member would keep this process alive
       await Promise.all([measures.stop(), catalogueLoop.stop()]);
       hostFacts.stop();
     },
@@ -257,14 +258,28 @@ function storagesOf(parts: AgentParts): readonly string[] {
   return intentsOf(parts).map(({ spec }) => spec.storage);
 }
 
-/** One engine for each kind, made when it is first needed. */
-function createEngines(): (intent: MemberIntent) => Engine {
-  const engines = new Map<string, Engine>();
-  return ({ spec: { kind } }) => {
-    const known = engines.get(kind);
-    if (known !== undefined) return known;
-    const engine = engineFactories[kind]?.() ?? unknownEngine(kind);
-    engines.set(kind, engine);
-    return engine;
+interface Engines {
+  /** One engine for each kind, made when it is first needed. */
+  readonly engineOf: (intent: MemberIntent) => Engine;
+  /** Closes every link that any of them holds. */
+  readonly forgetAll: () => void;
+}
+
+function createEngines(): Engines {
+  const engines = new Map<string, { readonly engine: Engine; readonly members: Set<string> }>();
+  return {
+    engineOf: ({ member, spec: { kind } }) => {
+      const known = engines.get(kind) ?? {
+        engine: engineFactories[kind]?.() ?? unknownEngine(kind),
+        members: new Set<string>(),
+      };
+      engines.set(kind, known);
+      known.members.add(member);
+      return known.engine;
+    },
+    forgetAll: () => {
+      for (const { engine, members } of engines.values())
+        for (const member of members) engine.forget(member);
+    },
   };
 }
