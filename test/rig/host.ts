@@ -50,7 +50,7 @@ export interface Host extends Peer {
   /** Runs a program inside, to its end. @throws Error when it fails */
   exec(argv: readonly string[], options?: RunOptions): Promise<string>;
   tryExec(argv: readonly string[], options?: RunOptions): Promise<Result>;
-  /** Signals the processes of a unit (systemctl kill). */
+  /** Signals the main process of a unit alone: members of the process runtime share the agent's group. */
   killUnit(unit: string, signal: NodeJS.Signals): Promise<void>;
   /** Writes a file into its root, up or down. */
   write(path: string, text: string, mode?: number): Promise<void>;
@@ -111,7 +111,7 @@ export async function makeHost(options: HostOptions): Promise<Host> {
     exec,
     tryExec,
     killUnit: async (unit, signal) => {
-      await exec(['systemctl', 'kill', `--signal=${signal}`, unit]);
+      await exec(['systemctl', 'kill', '--kill-who=main', `--signal=${signal}`, unit]);
     },
     write: async (path, text, mode = 0o644) => {
       await mkdir(dirname(join(root, path)), { recursive: true });
