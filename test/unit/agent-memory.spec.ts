@@ -289,6 +289,9 @@ describe('orders', () => {
     expect(judge(hostIntent(6, { epoch: 2, host: 'bravo' }))).to.equal('refused');
     const older = hostIntent(6, { epoch: 2, members: [intentOf({ term: 2 })] });
     expect(judge(older)).to.equal('refused');
+    const fenced = intentOf({ term: 4, run: 'retired' });
+    const beside = intentOf({ member: '09.cortex', term: 3, role: 'mirror' });
+    expect(judge(hostIntent(6, { epoch: 2, members: [fenced, beside] }))).to.equal('new');
     const spec = { ...intentOf().spec, kind: 'teapot' };
     expect(judge(hostIntent(6, { epoch: 2, members: [intentOf({ spec })] }))).to.equal('refused');
     const escaping = hostIntent(6, { epoch: 2, members: [intentOf({ member: '../x' })] });

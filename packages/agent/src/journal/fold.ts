@@ -55,9 +55,13 @@ function acceptIntent(state: JournalState, intent: HostIntent): JournalState {
     assert(follows, `generation ${intent.generation} does not follow ${known.generation} (I11)`);
   }
   const terms = { ...state.terms };
-  for (const { service, term } of intent.members) {
-    assert(term >= (terms[service] ?? 0), `the term of ${service} fell to ${term} (I11)`);
-    terms[service] = term;
+  for (const { member, service, term, run } of intent.members) {
+    const before = known?.members.find((one) => one.member === member);
+    assert(term >= (before?.term ?? 0), `the term of ${member} fell to ${term} (I11)`);
+    // A fenced leader is one term ahead of the members beside it until the new term begins for them too.
+    if (run === 'retired') continue;
+    assert(term >= (state.terms[service] ?? 0), `the term of ${service} fell to ${term} (I11)`);
+    terms[service] = Math.max(term, terms[service] ?? 0);
   }
   return { ...state, intent, terms };
 }
