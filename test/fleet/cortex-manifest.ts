@@ -6,6 +6,7 @@ export interface CortexMember {
   readonly host: string;
   readonly upstream?: string;
   readonly port: number;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface CortexManifestOptions {
@@ -47,7 +48,7 @@ ${lines(
 ${lines(
   members.map(
     (m) =>
-      `${m.name}: { host: ${m.host}, storage: '${storageOf(dir, m)}', ports: { telepath: ${m.port} }${m.upstream === undefined ? '' : `, upstream: ${m.upstream}`} }`,
+      `${m.name}: { host: ${m.host}, storage: '${storageOf(dir, m)}', ports: { telepath: ${m.port} }${m.upstream === undefined ? '' : `, upstream: ${m.upstream}`}${m.environment === undefined ? '' : `, environment: ${JSON.stringify(m.environment)}`} }`,
   ),
   6,
 )}`;
