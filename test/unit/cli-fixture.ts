@@ -11,6 +11,7 @@ import type {
   Operation,
   OperatorService,
   Plan,
+  SecretView,
   Status,
   Wait,
 } from '@leafward/shared/gen/domain.js';
@@ -83,6 +84,15 @@ const host = (name: string, over: Partial<HostView> = {}): HostView => ({
   criticals: 0,
   problems: [],
   ...over,
+});
+
+const secretView = (name: string): SecretView => ({
+  name,
+  version: 2,
+  madeBy: 'ann',
+  madeAt: NOW - 60_000,
+  usedBy: [{ member: '00.cortex', version: 1 }],
+  readable: true,
 });
 
 export const wait: Wait = {
@@ -346,6 +356,9 @@ export const canned: Handlers = {
       },
     ],
   }),
+  setSecret: async ({ name }) => ({ secret: secretView(name) }),
+  listSecrets: async () => ({ secrets: [secretView('db-password')] }),
+  removeSecret: async () => ({}),
   listAudit: async () => ({
     rows: [{ at: NOW, who: 'ada', what: 'ApplyPlan', subject: 'p-7c21', result: 'op-19' }],
   }),
@@ -439,6 +452,7 @@ export async function runOnce(
       directory: '/home/ada/.config/leafward',
     }),
     readInput: async () => 'fleet: demo\n',
+    readSecret: async () => 'correct horse\n',
     confirm: async () => over.answer ?? false,
     signal: over.signal ?? new AbortController().signal,
     ...over.context,

@@ -268,6 +268,7 @@ const context: CliContext = {
   connect: () => Promise.reject(new LeafwardError('unavailable', 'a document has no controller')),
   enroll: () => Promise.reject(new LeafwardError('unavailable', 'a document has no controller')),
   readInput: () => Promise.resolve(''),
+  readSecret: () => Promise.resolve(''),
   confirm: () => Promise.resolve(false),
   signal: new AbortController().signal,
 };

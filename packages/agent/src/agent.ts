@@ -11,11 +11,13 @@ import type {
   IntentAnswer,
   MemberFact,
   MemberIntent,
+  SecretValue,
   SessionRequest,
   SessionResponse,
 } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop, type Loop } from '@leafward/shared/loop.js';
+import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { createChains, type Chains } from './chains.js';
 import type { Hands } from './execute.js';
@@ -28,6 +30,7 @@ import { planSteps, type MemberPlan, type Observed, type ObservedMember } from '
 import { essenceOf, memberFacts } from './report.js';
 import { createReporter, type Reporter } from './reporter.js';
 import type { Requests } from './requests.js';
+import type { Secrets } from './secrets.js';
 
 export interface AgentOptions {
   readonly host: string;
@@ -40,6 +43,7 @@ export interface AgentOptions {
   readonly permits: Permits;
   readonly observer: Observer;
   readonly hands: Hands;
+  readonly secrets: Secrets;
   /** Opened with `onChange` of this agent's `wake`. */
   readonly requests: Requests;
   readonly backups: () => readonly Backup[];
@@ -183,6 +187,10 @@ class RunningAgent implements Agent {
         return;
       case 'intent':
         this.#lastIntent = this.#lastIntent.then(() => this.#follow(message.intent));
+        return;
+      case 'secret':
+        // Before the order that names it, in the same line.
+        this.#lastIntent = this.#lastIntent.then(() => this.#keep(message));
         return;
       case 'request':
         // After the orders that came before it: a request may belong to the newest one.
@@ -344,7 +352,13 @@ class RunningAgent implements Agent {
       this.options.onNews();
     }
     this.#answer({ generation: intent.generation, accepted: true });
+    await this.options.secrets.retain(secretsOfIntent(intent));
     this.wake();
+  }
+
+  async #keep(secret: SecretValue): Promise<void> {
+    await this.options.secrets.keep(secret);
+    this.wake(); // a member may have waited for it
   }
 
   #answer(answer: IntentAnswer): void {

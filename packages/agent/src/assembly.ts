@@ -6,6 +6,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { HostFact, MemberIntent, SessionRequest } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop, type Loop } from '@leafward/shared/loop.js';
+import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { startAgent, type Agent } from './agent.js';
 import { openCatalogue, type Catalogue } from './backups/catalogue.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
@@ -23,6 +24,7 @@ import { hostMonotonicMs, openPermits } from './permits.js';
 import { createAct } from './requests/acts.js';
 import { openRequests, type Requests } from './requests.js';
 import { openRuntimes, type Runtimes } from './runtimes/registry.js';
+import { openSecrets, type Secrets } from './secrets.js';
 import { VERSION } from './version.js';
 
 export interface AgentParts {
@@ -101,8 +103,12 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     },
     act,
   });
+  const secrets = await openSecrets(join(stateDirectory, 'secrets'), log);
+  const { intent } = journal.state;
+  // A crash may have come between an order and what it forgets.
+  if (intent !== undefined) await secrets.retain(secretsOfIntent(intent));
   const hostFacts = await openHostFacts(parts, measures);
-  const work = { runtimes, engineOf, catalogue, measures, requests, late };
+  const work = { runtimes, engineOf, catalogue, measures, requests, secrets, late };
   const agent = assemble(parts, work, hostFacts.observe);
   late.agent = agent;
   const catalogueLoop = startCatalogueLoop(catalogue, parts, () => agent.tell());
@@ -123,12 +129,13 @@ interface Work {
   readonly catalogue: Catalogue;
   readonly measures: Measures;
   readonly requests: Requests;
+  readonly secrets: Secrets;
   readonly late: Late;
 }
 
 function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFact>): Agent {
   const { journal, clock, log, fleet } = parts;
-  const { requests, engineOf, measures, catalogue } = work;
+  const { requests, engineOf, measures, catalogue, secrets } = work;
   const runtimeOf = (intent: MemberIntent): ReturnType<Runtimes['of']> =>
     work.runtimes.of(intent.spec.runtime);
   const permits = openPermits({
@@ -146,6 +153,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     isPromoting: (member) => requests.isPromoting(member),
     isBusy: (member) => work.late.agent?.isBusy(member) ?? false,
     dataBytes: () => measures.meter.dataBytes(),
+    secrets,
   });
   return startAgent({
     host: parts.host,
@@ -157,7 +165,8 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     journal,
     permits,
     observer,
-    hands: { journal, permits, now: () => clock.now(), log, runtimeOf, engineOf },
+    hands: { journal, permits, secrets, now: () => clock.now(), log, runtimeOf, engineOf },
+    secrets,
     requests,
     backups: () => catalogue.list(),
     findings: () => measures.findings.current(),

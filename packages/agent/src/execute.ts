@@ -10,13 +10,15 @@ import type { Journal } from './journal.js';
 import { readMarker, writeMarker } from './marker.js';
 import type { Permits } from './permits.js';
 import { renderStep, type Step } from './plan/steps.js';
-import type { Runtime } from './runtimes/runtime.js';
+import type { ContainerSpec, Runtime } from './runtimes/runtime.js';
+import type { Secrets } from './secrets.js';
 import { resolveUser } from './runtimes/process/user.js';
 
 /** What a chain of steps works with. */
 export interface Hands {
   readonly journal: Journal;
   readonly permits: Permits;
+  readonly secrets: Pick<Secrets, 'environmentOf' | 'redact'>;
   readonly now: () => number;
   readonly log: Logger;
   readonly runtimeOf: (intent: MemberIntent) => Runtime;
@@ -60,9 +62,9 @@ export async function executeSteps(
         return { done, sentence: `broke off ${renderStep(step)}` };
       return {
         done,
-        error: messageOf(error),
+        error: told(error, hands),
         failedStep: step.kind,
-        sentence: `${step.kind} failed: ${messageOf(error)}`,
+        sentence: `${step.kind} failed: ${told(error, hands)}`,
       };
     } finally {
       chain.onActivity(undefined);
@@ -71,6 +73,15 @@ export async function executeSteps(
   }
   const names = chain.steps.map((step) => step.kind).join(', ');
   return { done, sentence: `${names} of ${chain.intent.member}` };
+}
+
+/** A runtime may repeat what it was given (I14). */
+const told = (error: unknown, { secrets }: Hands): string => secrets.redact(messageOf(error));
+
+/** The one place where values meet a spec; its digest stays that of names and versions. */
+function withSecrets(container: ContainerSpec, { secrets }: Hands): ContainerSpec {
+  const { member, spec } = container;
+  return { ...container, spec: { ...spec, environment: secrets.environmentOf(member, spec) } };
 }
 
 async function journaled(
@@ -85,7 +96,7 @@ async function journaled(
   try {
     await perform(step, intent, hands, signal);
   } catch (failure) {
-    const error = messageOf(failure);
+    const error = told(failure, hands);
     if (written) await hands.journal.append({ kind: 'step-ended', member: step.member, error });
     throw failure;
   }
@@ -132,7 +143,7 @@ async function perform(
     case 'remove':
       return runtime.remove(step.member, signal);
     case 'create':
-      return runtime.create(step.container, signal);
+      return runtime.create(withSecrets(step.container, hands), signal);
     case 'start':
       await assertMayStart(step, intent, hands);
       return runtime.start(step.member, signal);

@@ -20,6 +20,7 @@ import { createStorageReader, type StorageReading } from './observe/storage.js';
 import type { Permits } from './permits.js';
 import type { Observed, ObservedMember } from './plan/observed.js';
 import type { ForeignContainer, Runtime } from './runtimes/runtime.js';
+import type { Secrets } from './secrets.js';
 
 export interface ObserverOptions {
   readonly journal: () => JournalState;
@@ -33,6 +34,7 @@ export interface ObserverOptions {
   readonly isBusy: (member: string) => boolean;
   /** Allocated bytes by storage path, measured in the background. */
   readonly dataBytes: () => ReadonlyMap<string, number>;
+  readonly secrets: Pick<Secrets, 'missing' | 'redact'>;
 }
 
 export interface Observer {
@@ -83,13 +85,16 @@ export function createObserver(options: ObserverOptions): Observer {
       marker: storage.marker,
       engine: await observeEngine(options, intent, container, signal),
       ...(await readStoredRole(options.engineOf(intent), intent, storage)),
+      missingSecrets: options.secrets.missing(intent.spec),
       imagePresent: await hasImage(runtime, intent, container, digest, signal),
       storageUsers: usersOf(storage.path, intent, containers),
       storageUsersError: surroundings.errors.get(runtime),
       containerName: own?.name ?? intent.member,
       permit: options.permits.of(intent.member, intent.term),
       backoff: backoffOf(looked, clock.monotonic()),
-      lastLines: await lastLines(runtime, intent.member, container, signal),
+      lastLines: (await lastLines(runtime, intent.member, container, signal))
+        .map(options.secrets.redact)
+        .map(withoutSecrets),
       promoting: options.isPromoting(intent.member),
     };
   };
@@ -180,14 +185,16 @@ async function observeEngine(
 ): Promise<EngineFact> {
   if (container.state !== 'running') return { answered: false, error: 'it does not run' };
   const engine = options.engineOf(intent);
-  const fact = await engine.observe(engineMember(intent), signal);
+  const { redact } = options.secrets;
+  const seen = await engine.observe(engineMember(intent), signal);
+  const fact = seen.error === undefined ? seen : { ...seen, error: redact(seen.error) };
   if (fact.answered) return fact;
   const migrating = await migrationOf(options.runtimeOf(intent), engine, {
     member: intent.member,
     sinceMs: container.startedAt ?? 0,
     signal,
   });
-  return migrating === undefined ? fact : { ...fact, migrating };
+  return migrating === undefined ? fact : { ...fact, migrating: redact(migrating) };
 }
 
 /** A service that migrates does not answer; its log does. The last word counts. */
@@ -215,8 +222,7 @@ async function lastLines(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (container.state !== 'exited') return [];
-  const lines = await tail(runtime, { member, sinceMs: 0, maxLines: LAST_LINES, signal });
-  return lines.map(withoutSecrets);
+  return tail(runtime, { member, sinceMs: 0, maxLines: LAST_LINES, signal });
 }
 
 /** A service may print its provisioning URL or a password in one (I14). */

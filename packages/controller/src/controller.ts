@@ -22,6 +22,9 @@ import { createPeople } from './operators/people.js';
 import { createPlanDesk } from './operators/plans.js';
 import { createWatchers, type Watchers } from './operators/watch.js';
 import { startEnrollmentListener, startMutualListener, type OperatorCaller } from './servers.js';
+import { secretsFor } from './secrets/deliver.js';
+import { forgetUnused, newestByName } from './secrets/uses.js';
+import { openVault, vaultKeyPath, type Vault } from './secrets/vault.js';
 import { createSessions, type Sessions } from './sessions.js';
 import { openDatabase, type Database } from './store/database.js';
 import { createFleetStore, type FleetStore } from './store/fleet-store.js';
@@ -58,6 +61,7 @@ export interface Foundation {
   readonly identities: IdentityStore;
   readonly enrollment: Enrollment;
   readonly store: FleetStore;
+  readonly vault: Vault;
 }
 
 export const storePath = (stateDir: string): string => join(stateDir, 'store.sqlite');
@@ -68,6 +72,7 @@ export async function openFoundation(
 ): Promise<Foundation> {
   const { config, stateDir, clock } = options;
   const authority = await openAuthority(authorityPath(stateDir), config.fleet);
+  const vault = await openVault(vaultKeyPath(stateDir));
   const database = await openDatabase<Tables>(storePath(stateDir));
   const identities = await openIdentityStore(database.db);
   const [name = 'localhost'] = config.names;
@@ -90,6 +95,7 @@ export async function openFoundation(
     identities,
     enrollment,
     store: createFleetStore(database.db),
+    vault,
   };
 }
 
@@ -145,6 +151,8 @@ async function serve(
     clock,
     log,
     reportEveryMs: config.reportEveryMs,
+    secretsFor: (intent) =>
+      secretsFor({ vault: foundation.vault, secrets: () => fleet.secrets(), log }, intent),
     remember: (host) => void remember(foundation.store, fleet, host, clock, log),
     onReport: (host, report) => metrics.observeReport(host, report),
   });
@@ -210,6 +218,7 @@ function operatorHandlers(parts: OperatorParts) {
   return createOperators({
     fleet,
     store: foundation.store,
+    vault: foundation.vault,
     clock,
     watchers: parts.watchers,
     liveCalls,
@@ -277,6 +286,7 @@ function startHousekeeping(options: Housekeeping): () => void {
   const rememberedAt = new Map<string, number>();
   const timer = setInterval(() => {
     sessions.sweep();
+    forgetSecrets(fleet, log);
     fleet.setIdentities(hostIdentities(foundation.identities));
     metrics.setAgentsConnected(sessions.connected());
     const [oldest] = fleet
@@ -288,6 +298,18 @@ function startHousekeeping(options: Housekeeping): () => void {
     void remember(foundation.store, fleet, oldest.name, clock, log);
   }, HOUSEKEEPING_MS);
   return () => clearInterval(timer);
+}
+
+/** Old versions leave once no order names them any more. */
+function forgetSecrets(fleet: Fleet, log: Logger): void {
+  const isDue = newestByName(fleet.secrets()).size < fleet.secrets().length;
+  if (!isDue) return;
+  fleet
+    .transact((snapshot) => ({
+      changes: forgetUnused(snapshot, fleet.secrets()),
+      value: undefined,
+    }))
+    .catch((error: unknown) => log.warn(`forget old secrets: ${messageOf(error)}`));
 }
 
 async function remember(

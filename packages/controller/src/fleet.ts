@@ -15,6 +15,8 @@ import type { Change } from './changes.js';
 import { unknownHost, type LiveHost } from './live-hosts.js';
 import { createHistory } from './move-history.js';
 import type { Known } from './report-changes.js';
+import type { StoredSecret } from './secrets/seal.js';
+import { versionsOf } from './secrets/uses.js';
 import type { HostState, RequestState, ServiceState, Snapshot } from './snapshot.js';
 import type { FleetStore, StoredFleet } from './store/fleet-store.js';
 
@@ -43,6 +45,8 @@ export interface Fleet {
   liveHosts(): readonly LiveHost[];
   setIdentities(hosts: readonly HostIdentity[]): void;
   identity(name: string): HostIdentity | undefined;
+  /** All versions that are kept, sealed, and what is left of removed ones. */
+  secrets(): readonly StoredSecret[];
   /** Shows a running operation's newest waits; memory only. */
   showOperation(operation: Operation): void;
   /** Called after each commit with what changed. */
@@ -86,6 +90,7 @@ interface FleetImage {
   /** All of them, newest first; made anew only when one host's list changes. */
   backups: readonly Backup[];
   waivers: readonly Waiver[];
+  secrets: readonly StoredSecret[];
   readonly live: Map<string, LiveHost>;
   /** Hosts as the last snapshot showed them, with what they were made of. */
   readonly states: Map<string, { readonly live: LiveHost; readonly state: HostState }>;
@@ -111,6 +116,7 @@ function imageOf(stored: StoredFleet): FleetImage {
     backupsByHost: stored.backups,
     backups: newestFirst(stored.backups),
     waivers: stored.waivers,
+    secrets: stored.secrets,
     live,
     states: new Map(),
     identities: new Map(),
@@ -158,6 +164,7 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
     operations: image.operations,
     waivers: image.waivers.filter((waiver) => waiver.until > clock.now()),
     history: image.history.medians(),
+    secrets: versionsOf(image.secrets),
   });
 
   const commit = async (changes: readonly Change[]): Promise<void> => {
@@ -185,6 +192,7 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
       for (const host of hosts) image.identities.set(host.name, host);
     },
     identity: (name) => image.identities.get(name),
+    secrets: () => image.secrets,
     showOperation: (operation) => {
       image.operations = withOperation(image.operations, operation);
     },
@@ -277,6 +285,12 @@ function applyToImage(image: FleetImage, change: Change): void {
     case 'end-waiver':
       image.waivers = otherWaivers(image, change);
       return;
+    case 'secret':
+      image.secrets = [...otherSecrets(image, change.secret), change.secret];
+      return;
+    case 'forget-secret':
+      image.secrets = otherSecrets(image, change);
+      return;
     case 'duration':
       image.history.add(`${change.service}/${change.move}`, change.ms);
       return;
@@ -309,6 +323,12 @@ function withOperation(operations: readonly Operation[], next: Operation): reado
   if (!isOpen) return others;
   return [...others, next].sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
 }
+
+const otherSecrets = (
+  image: FleetImage,
+  key: { readonly name: string; readonly version: number },
+): readonly StoredSecret[] =>
+  image.secrets.filter(({ name, version }) => name !== key.name || version !== key.version);
 
 function otherWaivers(
   image: FleetImage,

@@ -5,7 +5,9 @@ import type { Clock } from '@leafward/shared/clock.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Hello,
+  HostIntent,
   Report,
+  SecretValue,
   SessionRequest,
   SessionResponse,
 } from '@leafward/shared/gen/domain.js';
@@ -40,6 +42,8 @@ export interface SessionOptions {
   readonly reportEveryMs: number;
   /** Keeps a host's facts for the time after a restart. */
   readonly remember: (host: string) => void;
+  /** The values of the secrets that this order names; they go to its host and nowhere else. */
+  readonly secretsFor?: (intent: HostIntent) => readonly SecretValue[];
   /** Sees every report, for the metrics. */
   readonly onReport?: (host: string, report: Report) => void;
 }
@@ -64,6 +68,8 @@ interface Session {
   heardAt: number;
   intentSentAt: number;
   intentGeneration: number;
+  /** The order whose secrets were sent last, in this session. */
+  secretsGeneration: number;
   readonly requestsSentAt: Map<string, number>;
   /** The interval that the agent was told last. */
   everyMs: number;
@@ -140,6 +146,7 @@ function accept(table: Table, host: string, stream: AgentStream, certificateEnds
     heardAt: table.clock.monotonic(),
     intentSentAt: 0,
     intentGeneration: -1,
+    secretsGeneration: -1,
     requestsSentAt: new Map(),
     everyMs: table.reportEveryMs,
   };
@@ -258,10 +265,12 @@ function close(table: Table, session: Session, why: string): void {
 }
 
 /** Sends what the agent has not got yet: the newest intent, and open requests. */
-function push({ fleet, clock }: Table, session: Session): void {
+function push(table: Table, session: Session): void {
+  const { fleet, clock } = table;
   if (!session.welcomed) return;
   const monotonic = clock.monotonic();
   const intent = fleet.intent(session.host);
+  if (intent !== undefined) sendSecrets(table, session, intent);
   const accepted = fleet.host(session.host).acceptedGeneration ?? -1;
   if (
     intent !== undefined &&
@@ -279,6 +288,14 @@ function push({ fleet, clock }: Table, session: Session): void {
     session.requestsSentAt.set(request.id, monotonic);
     session.stream.write({ kind: 'request', request: { ...request, epoch: fleet.epoch } });
   }
+}
+
+/** Before the order that names them; and once in every session, since an agent may have lost what it had. */
+function sendSecrets(table: Table, session: Session, intent: HostIntent): void {
+  if (session.secretsGeneration >= intent.generation) return;
+  session.secretsGeneration = intent.generation;
+  for (const secret of table.secretsFor?.(intent) ?? [])
+    session.stream.write({ kind: 'secret', ...secret });
 }
 
 /** Agents that an operation begins to touch are asked to look and tell at once, not at their next turn. */

@@ -71,4 +71,6 @@ export interface Snapshot {
   readonly waivers: readonly Waiver[];
   /** Median duration of past moves by `${service}/${moveKind}`, for the expected times in plans. */
   readonly history: Readonly<Record<string, number>>;
+  /** The newest version of each secret that can be given out, by name. Undefined: there are none. */
+  readonly secrets?: Readonly<Record<string, number>> | undefined;
 }

@@ -4,7 +4,15 @@ import { pino, type Logger } from 'pino';
 export type { Logger } from 'pino';
 
 /** Keys whose values never reach a log, at any depth up to two (I14). */
-const SECRET_KEYS = ['token', 'url', 'password', 'privateKey', 'keyPem', 'environment'];
+const SECRET_KEYS = [
+  'token',
+  'url',
+  'password',
+  'privateKey',
+  'keyPem',
+  'environment',
+  'plaintext',
+];
 
 /** A logger that writes JSON lines to stderr. `level` is one of pino's. */
 export function createLogger(name: string, level = 'info'): Logger {

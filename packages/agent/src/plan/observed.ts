@@ -4,6 +4,7 @@ import type {
   ContainerFact,
   EngineFact,
   MemberIntent,
+  SecretReference,
   StorageFact,
 } from '@leafward/shared/gen/domain.js';
 import type { StoredRole } from '../engines/engine.js';
@@ -43,6 +44,8 @@ export interface ObservedMember {
   readonly storedRole?: StoredRole | undefined;
   readonly storedRoleError?: string | undefined;
   readonly imagePresent: boolean;
+  /** Secrets that its spec names and that are not on this host; undefined: none. */
+  readonly missingSecrets?: readonly SecretReference[] | undefined;
   /** Others only, not this member's own container. */
   readonly storageUsers: readonly StorageUser[];
   /** Set when the runtime did not say who else there is: then nothing may be started (I9). */

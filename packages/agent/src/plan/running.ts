@@ -10,6 +10,7 @@ import {
   sameUpstream,
   waitsForImage,
   waitsForPermit,
+  waitsForSecrets,
   waitsForStoredRole,
 } from './start.js';
 import { planRestartPolicy, planStop, waitsForRuntime } from './stopped.js';
@@ -69,7 +70,7 @@ function differs(subject: ObservedMember): boolean {
  */
 function planCreation(draft: Draft, cause: string): void {
   const { subject } = draft;
-  if (waitsForImage(draft) || forbidsStart(draft)) return;
+  if (waitsForImage(draft) || waitsForSecrets(draft) || forbidsStart(draft)) return;
   planStop(draft, cause);
   if (subject.container.state !== 'absent') draft.step({ kind: 'remove', cause });
   draft.step({

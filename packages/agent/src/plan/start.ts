@@ -42,6 +42,19 @@ export function waitsForImage(draft: Draft): boolean {
   return true;
 }
 
+/** Nothing is made with an empty value: the old one runs on until all of them are here. */
+export function waitsForSecrets(draft: Draft): boolean {
+  const { missingSecrets = [] } = draft.subject;
+  if (missingSecrets.length === 0) return false;
+  const names = missingSecrets.map(({ name, version }) => `${name} (version ${version})`);
+  draft.wait({
+    code: 'secret-missing',
+    message: `its environment needs secrets that are not on this host: ${names.join(', ')}`,
+    unblock: 'connect this host to its controller; if it is, set the secret anew and deploy',
+  });
+  return true;
+}
+
 /** A leader of a mirrored service starts only with the controller's word for its term (I1). */
 export function waitsForPermit(draft: Draft): boolean {
   const { intent, permit } = draft.subject;

@@ -7,6 +7,7 @@ import { systemClock } from '@leafward/shared/clock.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { connectOperator, enroll } from './connection.js';
 import type { CliContext, Terminal } from './context.js';
+import { readSecret } from './hidden-input.js';
 import { runLeafward } from './main.js';
 
 /** What may linger after the last line (a half-open connection) is cut off after this. */
@@ -39,6 +40,7 @@ const context: CliContext = {
     connectOperator({ environment: env, warn: (line) => terminal.writeError(`${line}\n`) }, signal),
   enroll: (url, signal) => enroll(url, env, signal),
   readInput,
+  readSecret,
   confirm,
   signal: interrupted.signal,
 };

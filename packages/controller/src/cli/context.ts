@@ -36,6 +36,8 @@ export interface CliContext {
   readonly enroll: (url: string, signal: AbortSignal) => Promise<Enrolled>;
   /** The whole of a file, or of stdin for '-'. @throws LeafwardError `invalid` */
   readonly readInput: (path: string, signal: AbortSignal) => Promise<string>;
+  /** What stdin holds; asked for without an echo when somebody types there. @throws LeafwardError `invalid` */
+  readonly readSecret: (question: string, signal: AbortSignal) => Promise<string>;
   /** True for yes. Only called when the terminal is interactive. */
   readonly confirm: (question: string, signal: AbortSignal) => Promise<boolean>;
   /** Fires on Ctrl-C and on SIGTERM. */

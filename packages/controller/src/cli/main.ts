@@ -8,6 +8,7 @@ import { addAudit, addWhy } from './commands/explain.js';
 import { addHost } from './commands/host.js';
 import { addOperation } from './commands/operation.js';
 import { addPlan } from './commands/plan.js';
+import { addSecret } from './commands/secret.js';
 import { addStatus } from './commands/status.js';
 import { addUser } from './commands/user.js';
 import type { Tree } from './command.js';
@@ -50,6 +51,7 @@ export function buildProgram(tree: Tree): Command {
   addStatus(program, tree);
   addHost(program, tree);
   addUser(program, tree);
+  addSecret(program, tree);
   addPlan(program, tree);
   addApply(program, tree);
   addOperation(program, tree);

@@ -31,6 +31,9 @@ export const leastRole: Readonly<Record<keyof OperatorService, UserRole>> = {
   inviteUser: 'admin',
   revokeUser: 'admin',
   listAudit: 'admin',
+  setSecret: 'admin',
+  listSecrets: 'operator',
+  removeSecret: 'admin',
 };
 
 export interface Operator {

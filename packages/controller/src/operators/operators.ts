@@ -5,6 +5,7 @@ import type { Explanation, OperatorService, Plan } from '@leafward/shared/gen/do
 import type { HandlerCall, ServiceHandlers } from '@leafward/shared/rpc/service.js';
 import type { Fleet } from '../fleet.js';
 import { buildStatus, explain } from '../planning/index.js';
+import type { Vault } from '../secrets/vault.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
@@ -12,6 +13,7 @@ import { showOperation, showPlan } from './hide.js';
 import type { LiveCalls } from './live-calls.js';
 import type { People } from './people.js';
 import type { PlanDesk } from './plans.js';
+import { secretCalls } from './secrets.js';
 import type { Watchers } from './watch.js';
 
 export interface OperatorsOptions {
@@ -20,6 +22,7 @@ export interface OperatorsOptions {
   readonly clock: Clock;
   readonly plans: PlanDesk;
   readonly people: People;
+  readonly vault: Vault;
   readonly watchers: Watchers;
   readonly liveCalls: LiveCalls;
   readonly audit: (row: { who: string; what: string; subject: string; result: string }) => void;
@@ -33,7 +36,12 @@ const AUDIT_LIMIT = 1000;
 export function createOperators(
   options: OperatorsOptions,
 ): ServiceHandlers<OperatorService, Operator> {
-  const handlers = { ...reads(options), ...orders(options), ...peopleCalls(options) };
+  const handlers = {
+    ...reads(options),
+    ...orders(options),
+    ...peopleCalls(options),
+    ...secretCalls(options),
+  };
   const guarded = Object.entries(handlers).map(([name, handler]) => {
     const method = name as keyof OperatorService;
     const call = handler as unknown as (request: unknown, call: HandlerCall<Operator>) => unknown;

@@ -1,7 +1,8 @@
 // What differs between two specs, as an operator would say it. Pure. Must never show an environment variable's
-// value (I14): names only.
-import type { FieldChange, MemberSpec } from '@leafward/shared/gen/domain.js';
+// value (I14): names only, of secrets with their versions.
+import type { FieldChange, MemberSpec, SecretReference } from '@leafward/shared/gen/domain.js';
 import type { ServiceDeclaration } from '@leafward/shared/manifest/types.js';
+import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { shortDigest } from './words.js';
 
 /** Empty when the same container would be made: of the image only the digest counts. */
@@ -10,14 +11,18 @@ export function changesBetween(before: MemberSpec, after: MemberSpec): readonly 
     before.image.digest === after.image.digest
       ? []
       : [{ path: 'image', before: shown(before), after: shown(after) }];
-  return [...image, ...fieldChanges(flatOf(before), flatOf(after))];
+  const fields = [
+    ...fieldChanges(flatOf(before), flatOf(after)),
+    ...environmentChanges(before, after),
+  ];
+  return [...image, ...fields.sort((a, b) => (a.path < b.path ? -1 : 1))];
 }
 
 const shown = ({ image }: MemberSpec): string =>
   `${image.reference} (${shortDigest(image.digest)})`;
 
 function flatOf(spec: MemberSpec): ReadonlyMap<string, string> {
-  const { image: _, ...rest } = spec;
+  const { image: _, environment: __, secretEnvironment: ___, ...rest } = spec;
   return flatten(rest);
 }
 
@@ -43,15 +48,43 @@ function fieldChanges(
   const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
   return paths
     .filter((path) => before.get(path) !== after.get(path))
-    .map((path) =>
-      path.startsWith('environment.')
-        ? {
-            path,
-            before: before.has(path) ? 'set' : 'not set',
-            after: after.has(path) ? (before.has(path) ? 'set anew' : 'set') : 'not set',
-          }
-        : { path, before: before.get(path) ?? '', after: after.get(path) ?? '' },
-    );
+    .map((path) => ({ path, before: before.get(path) ?? '', after: after.get(path) ?? '' }));
+}
+
+function environmentChanges(before: MemberSpec, after: MemberSpec): readonly FieldChange[] {
+  const names = new Set([before, after].flatMap(variablesOf));
+  return [...names].flatMap((name) => {
+    const [old, next] = [valueAt(before, name), valueAt(after, name)];
+    if (canonicalJson(old) === canonicalJson(next)) return [];
+    return [{ path: `environment.${name}`, before: said(old), after: said(next, old) }];
+  });
+}
+
+const variablesOf = ({ environment, secretEnvironment }: MemberSpec): readonly string[] => [
+  ...Object.keys(environment),
+  ...Object.keys(secretEnvironment?.variables ?? {}),
+];
+
+/** Null: not set. */
+function valueAt(
+  { environment, secretEnvironment }: MemberSpec,
+  name: string,
+): string | SecretReference | null {
+  const secrets = secretEnvironment?.variables ?? {};
+  if (Object.hasOwn(secrets, name)) return secrets[name] ?? null;
+  return Object.hasOwn(environment, name) ? (environment[name] ?? null) : null;
+}
+
+function said(
+  value: string | SecretReference | null,
+  old: string | SecretReference | null = null,
+): string {
+  if (value === null) return 'not set';
+  if (typeof value === 'string') return old === null ? 'set' : 'set anew';
+  const isSameSecret = old !== null && typeof old !== 'string' && old.name === value.name;
+  return isSameSecret
+    ? `version ${value.version}`
+    : `secret ${value.name} version ${value.version}`;
 }
 
 function flatten(value: unknown, path = ''): ReadonlyMap<string, string> {

@@ -13,6 +13,7 @@ import { wantedReference } from './images-needed.js';
 import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
 import { inUpdateOrder, placeInTree, pullMove, retiredOnes } from './plan-update.js';
+import { secretsGate, secretVariables } from './secrets.js';
 import { gatesBeforeStops } from './update-gates.js';
 import { isOlder } from './versions.js';
 import { imageName, type Objection } from './words.js';
@@ -69,6 +70,7 @@ export function planService(
           ),
           imageGate(service.name, wanted.reference, image),
         ]),
+    ...(all.length === 0 ? [] : secretsGate(snapshot, declaration)),
     ...(all.length === 0 ? [] : stops.length > 0 ? gates.checks : gates.checks.slice(0, 1)),
   ]);
   return {
@@ -171,7 +173,8 @@ function changedMembers(input: ChangeInput): Changed {
     if (isRetired(service.topology, member.name)) continue;
     objections.push(...objectToMovedMember(member, intent, declared, declaration));
     const image = imageFor(input, intent);
-    const spec = specOf(declaration, declared, image);
+    const secrets = secretVariables(input.snapshot, declared);
+    const spec = specOf(declaration, declared, image, secrets);
     const changes = changesBetween(intent.spec, spec);
     const intentMove = intentChange(input, member, intent);
     if (intentMove !== undefined) intentMoves.push(intentMove);

@@ -16,6 +16,7 @@ import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
 import { pullMove } from './plan-update.js';
 import { objectToOthers } from './safety.js';
+import { secretsGate, secretVariables } from './secrets.js';
 import { evidence, type Objection } from './words.js';
 
 export function planNewService(
@@ -38,6 +39,7 @@ export function planNewService(
       members.map((member) => member.host),
     ),
     imageGate(name, declaration.image, image),
+    ...secretsGate(snapshot, declaration),
   ]);
   if (image === undefined) return { ...emptyDraft, services: [name], ...draft };
   return {
@@ -85,13 +87,14 @@ export function placeMove(
 ): DraftMove {
   const { declaration, topology, member, image } = input;
   const upstream = topology.upstreams[member.name];
+  const spec = specOf(declaration, member, image, secretVariables(snapshot, member));
   return {
     kind: 'place',
     service: declaration.name,
     cause: upstream === undefined ? `new, leads ${declaration.name}` : `new, mirrors ${upstream}`,
     expectedMs: expectedMs(snapshot, declaration.name, 'place'),
     host: member.host,
-    intent: intentOf(declaration, topology, member.name, specOf(declaration, member, image)),
+    intent: intentOf(declaration, topology, member.name, spec),
   };
 }
 

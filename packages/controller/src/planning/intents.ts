@@ -1,6 +1,11 @@
 // Makes members' specs and intents from declarations, and groups intents into effects by host. Pure.
 import { assert } from '@leafward/shared/assert.js';
-import type { Image, MemberIntent, MemberSpec } from '@leafward/shared/gen/domain.js';
+import type {
+  Image,
+  MemberIntent,
+  MemberSpec,
+  SecretVariables,
+} from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Topology } from '@leafward/shared/topology.js';
 import type { Effect } from './effects.js';
@@ -10,6 +15,7 @@ export function specOf(
   service: ServiceDeclaration,
   member: MemberDeclaration,
   image: Image,
+  secretEnvironment: SecretVariables | undefined,
 ): MemberSpec {
   return {
     kind: service.kind,
@@ -27,6 +33,7 @@ export function specOf(
     stopGraceMs: service.stopGraceMs,
     backupDirectory: member.backupDirectory,
     engineOptions: member.engineOptions,
+    secretEnvironment,
   };
 }
 

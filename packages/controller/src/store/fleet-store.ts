@@ -13,7 +13,9 @@ import type {
   Waiver,
 } from '@leafward/shared/gen/domain.js';
 import type { Change, Images } from '../changes.js';
+import type { StoredSecret } from '../secrets/seal.js';
 import type { RequestState, ServiceState } from '../snapshot.js';
+import { loadSecrets } from './secret-rows.js';
 import { writeChange } from './write-change.js';
 import type { FleetTables } from './tables.js';
 
@@ -30,6 +32,8 @@ export interface StoredFleet {
   readonly hostFacts: Readonly<
     Record<string, { readonly receivedAt: number; readonly body: unknown }>
   >;
+  /** All versions, removed ones included. */
+  readonly secrets: readonly StoredSecret[];
   readonly durations: readonly { readonly key: string; readonly ms: number }[];
 }
 
@@ -163,6 +167,7 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
     .execute();
   const backups = await db.selectFrom('backups').selectAll().execute();
   const waivers = await db.selectFrom('waivers').select('body').execute();
+  const secrets = await loadSecrets(db);
   const facts = await db.selectFrom('host_facts').selectAll().execute();
   const durations = await db
     .selectFrom('durations')
@@ -202,6 +207,7 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
         { receivedAt: row.received_at, body: parse<unknown>(row.body) },
       ]),
     ),
+    secrets,
     durations: durations
       .reverse()
       .map((row) => ({ key: `${row.service}/${row.move}`, ms: row.ms })),

@@ -2,8 +2,10 @@
 import type { Kysely } from 'kysely';
 import * as fleet from './migrations/001-fleet.js';
 import * as identities from './migrations/002-identities.js';
+import * as secrets from './migrations/003-secrets.js';
 
 export const migrations: Readonly<Record<string, { up(db: Kysely<unknown>): Promise<void> }>> = {
   '001-fleet': fleet,
   '002-identities': identities,
+  '003-secrets': secrets,
 };

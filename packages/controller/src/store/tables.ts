@@ -29,5 +29,14 @@ export interface FleetTables {
     body: string;
   };
   waivers: { host: string; check: string; body: string };
+  secrets: {
+    name: string;
+    version: number;
+    /** Null: removed. */
+    sealed: string | null;
+    key_id: string;
+    made_at: number;
+    made_by: string;
+  };
   durations: { id: Generated<number>; service: string; move: string; ms: number; at: number };
 }

@@ -1,6 +1,7 @@
 // One change of a commit as rows. Called only inside the transaction of FleetStore.commit.
 import type { Transaction } from 'kysely';
 import type { Change } from '../changes.js';
+import { writeSecret, type SecretChange } from './secret-rows.js';
 import type { FleetTables } from './tables.js';
 
 export async function writeChange(trx: Transaction<FleetTables>, change: Change): Promise<void> {
@@ -61,6 +62,9 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
         .where('id', '=', change.outcome.requestId)
         .execute();
       return;
+    case 'secret':
+    case 'forget-secret':
+      return writeSecret(trx, change);
     default:
       await writeRecord(trx, change);
   }
@@ -68,7 +72,7 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
 
 type RecordChange = Exclude<
   Change,
-  { readonly kind: 'manifest' | 'service' | 'intent' | 'request' | 'outcome' }
+  SecretChange | { readonly kind: 'manifest' | 'service' | 'intent' | 'request' | 'outcome' }
 >;
 
 async function writeRecord(trx: Transaction<FleetTables>, change: RecordChange): Promise<void> {

@@ -87,13 +87,20 @@ export interface Pace {
   readonly reportEveryMs: number;
 }
 
+export interface SecretValue {
+  readonly name: string;
+  readonly version: number;
+  readonly plaintext: string;
+}
+
 export type SessionResponse =
   | ({ readonly kind: 'welcome' } & Welcome)
   | ({ readonly kind: 'intent' } & IntentOrder)
   | ({ readonly kind: 'request' } & RequestOrder)
   | ({ readonly kind: 'report-answer' } & ReportAnswer)
   | ({ readonly kind: 'reconnect' } & Reconnect)
-  | ({ readonly kind: 'pace' } & Pace);
+  | ({ readonly kind: 'pace' } & Pace)
+  | ({ readonly kind: 'secret' } & SecretValue);
 
 export interface AgentService {
   readonly session: {
@@ -187,6 +194,15 @@ export interface Limits {
   readonly openFiles?: number | undefined;
 }
 
+export interface SecretReference {
+  readonly name: string;
+  readonly version: number;
+}
+
+export interface SecretVariables {
+  readonly variables: Readonly<Record<string, SecretReference>>;
+}
+
 export interface MemberSpec {
   readonly kind: string;
   readonly runtime: Runtime;
@@ -203,6 +219,7 @@ export interface MemberSpec {
   readonly stopGraceMs: number;
   readonly backupDirectory?: string | undefined;
   readonly engineOptions: Readonly<Record<string, string>>;
+  readonly secretEnvironment?: SecretVariables | undefined;
 }
 
 export interface Upstream {
@@ -926,6 +943,41 @@ export interface ListAuditResponse {
   readonly rows: readonly AuditRow[];
 }
 
+export interface SecretUse {
+  readonly member: string;
+  readonly version: number;
+}
+
+export interface SecretView {
+  readonly name: string;
+  readonly version: number;
+  readonly madeBy: string;
+  readonly madeAt: number;
+  readonly usedBy: readonly SecretUse[];
+  readonly readable: boolean;
+}
+
+export interface SetSecretRequest {
+  readonly name: string;
+  readonly plaintext: string;
+}
+
+export interface SetSecretResponse {
+  readonly secret: SecretView;
+}
+
+export interface ListSecretsRequest {}
+
+export interface ListSecretsResponse {
+  readonly secrets: readonly SecretView[];
+}
+
+export interface RemoveSecretRequest {
+  readonly name: string;
+}
+
+export interface RemoveSecretResponse {}
+
 export interface OperatorService {
   readonly getStatus: {
     readonly kind: 'unary';
@@ -1051,5 +1103,20 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: ListAuditRequest;
     readonly response: ListAuditResponse;
+  };
+  readonly setSecret: {
+    readonly kind: 'unary';
+    readonly request: SetSecretRequest;
+    readonly response: SetSecretResponse;
+  };
+  readonly listSecrets: {
+    readonly kind: 'unary';
+    readonly request: ListSecretsRequest;
+    readonly response: ListSecretsResponse;
+  };
+  readonly removeSecret: {
+    readonly kind: 'unary';
+    readonly request: RemoveSecretRequest;
+    readonly response: RemoveSecretResponse;
   };
 }

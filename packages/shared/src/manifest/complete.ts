@@ -107,7 +107,7 @@ function completeMember(input: MemberInput): MemberDeclaration {
     values: { ...values, storage: isProcess ? storage : target },
     kept: isProcess ? ['image', 'storage'] : [],
   };
-  const environment = { ...text.environment, ...own.environment };
+  const { plain, secret } = splitEnvironment({ ...text.environment, ...own.environment });
   const backupDirectory = own.backupDirectory ?? text.backup?.directory;
   const backupPath = own.backupDirectory === undefined ? ['services', service, 'backup'] : at;
   return {
@@ -116,11 +116,12 @@ function completeMember(input: MemberInput): MemberDeclaration {
     upstream: own.upstream,
     storage,
     environment: Object.fromEntries(
-      Object.entries(environment).map(([key, value]) => [
+      plain.map(([key, value]) => [
         key,
-        fill([...from('environment'), key], String(value), { values: inside.values }),
+        fill([...from('environment'), key], value, { values: inside.values }),
       ]),
     ),
+    secretEnvironment: secret.length === 0 ? undefined : Object.fromEntries(secret),
     mounts: (own.mounts ?? text.mounts ?? []).map((mount, index) => ({
       source: fill([...from('mounts'), index, 'source'], mount.source, onHost),
       target: mount.target,
@@ -144,6 +145,16 @@ function completeMember(input: MemberInput): MemberDeclaration {
         ? undefined
         : fill([...backupPath, 'directory'], backupDirectory, onHost),
   };
+}
+
+/** Values as text, and the names of secrets: what a secret says is never looked into for templates. */
+function splitEnvironment(environment: NonNullable<ServiceText['environment']>) {
+  const plain: (readonly [string, string])[] = [];
+  const secret: (readonly [string, string])[] = [];
+  for (const [key, value] of Object.entries(environment))
+    if (typeof value === 'object') secret.push([key, value.secret]);
+    else plain.push([key, String(value)]);
+  return { plain, secret };
 }
 
 const withoutTail = (path: string): string => path.replace(/(?<=.)\/+$/, '');

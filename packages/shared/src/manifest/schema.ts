@@ -37,9 +37,21 @@ const words = z.array(z.string().max(4096)).max(256);
 const environment = z
   .record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of an environment variable'),
-    z.union([z.string().max(65_536), z.number(), z.boolean()]),
+    z.union(
+      [
+        z.string().max(65_536),
+        z.number(),
+        z.boolean(),
+        z.strictObject({
+          secret: name('a secret’s name').describe('Name of a secret: leafward secret set NAME.'),
+        }),
+      ],
+      { error: 'a value is text, a number, true, false, or { secret: NAME }' },
+    ),
   )
-  .describe('Environment variables. Templates are filled in. A member’s win over its service’s.');
+  .describe(
+    'Environment variables. Templates are filled in; { secret: NAME } stands for a secret of the controller. A member’s win over its service’s.',
+  );
 const mounts = z
   .array(
     z.strictObject({

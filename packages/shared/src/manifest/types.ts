@@ -33,6 +33,8 @@ export interface MemberDeclaration {
   readonly upstream?: string | undefined;
   readonly storage: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Names of secrets by variable; a variable is here or in `environment`. Undefined when there are none. */
+  readonly secretEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly mounts: readonly Mount[];
   readonly ports: Readonly<Record<string, number>>;
   readonly command: readonly string[];
