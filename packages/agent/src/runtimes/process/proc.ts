@@ -62,8 +62,13 @@ export function livingInSession(session: number, startTicks: number): readonly P
   return living;
 }
 
+/**
+ * Names one life of this system. The kernel's boot id alone would not do: a system in a container (LXC, nspawn)
+ * reboots without its kernel, and a permit of the life before must start no leader. So the start of PID 1 is in it.
+ */
 export async function readBootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
+  const kernel = (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
+  return `${kernel}.${readStat(1)?.startTicks ?? 0}`;
 }
 
 /** When a process began, milliseconds since 1970: exact to a clock tick (10 ms). */
