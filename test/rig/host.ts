@@ -56,6 +56,8 @@ export interface Host extends Peer {
   write(path: string, text: string, mode?: number): Promise<void>;
   /** Copies a file or tree of this machine into its root, up or down. */
   install(source: string, target: string): Promise<void>;
+  /** Where this machine has a path of the host that lies below one of `onDisk`, up or down. */
+  onMachine(path: string): string;
   /** Its Engine's socket, as reachable from this machine while the host is up. */
   engineSocketPath(): string;
 }
@@ -120,6 +122,11 @@ export async function makeHost(options: HostOptions): Promise<Host> {
     install: async (source, target) => {
       await mkdir(dirname(join(root, target)), { recursive: true });
       await cp(source, join(root, target), { recursive: true, force: true });
+    },
+    onMachine: (path) => {
+      const bind = diskBinds(options).find(([, target]) => path.startsWith(`${target}/`));
+      if (bind === undefined) throw new Error(`${path} of host ${peer.name} is not on the disk`);
+      return join(bind[0], path.slice(bind[1].length));
     },
     engineSocketPath: () => `/proc/${up().leader}/root/run/docker.sock`,
   };

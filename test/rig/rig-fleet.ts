@@ -1,6 +1,6 @@
 // Leafward on a rig: the controller as a process in the controller's network, the bundled agent as a real unit
 // on each host, the operator's CLI beside the controller.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostView, Operation, Plan, Status } from '@leafward/shared/gen/domain.js';
 import { eventually } from './conditions.js';
@@ -32,6 +32,11 @@ export interface RigFleet {
   plan(args: readonly string[]): Promise<Plan>;
   /** Applies and waits for the end. @throws Error with the reason when it pauses */
   apply(plan: Plan, timeoutMs?: number): Promise<Operation>;
+  /** Applies and returns at once. */
+  begin(plan: Plan): Promise<Operation>;
+  operation(id: string): Promise<Operation>;
+  /** @throws Error with the reason when it pauses or is aborted */
+  untilDone(id: string, timeoutMs?: number): Promise<Operation>;
   /** Waits until the controller sees the host's agent, or no longer does. */
   untilConnected(host: string, connected?: boolean): Promise<HostView>;
 }
@@ -66,6 +71,10 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
     });
   };
   const status = (): Promise<Status> => cliJson<Status>(['status']);
+  const begin = (plan: Plan): Promise<Operation> =>
+    cliJson<Operation>(['apply', plan.id, '--no-watch', '--yes']);
+  const operation = async (id: string): Promise<Operation> =>
+    (await cliJson<{ readonly operation: Operation }>(['operation', 'show', id])).operation;
 
   const initialized = await rig.controller.run([
     node,
@@ -97,7 +106,10 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
     cliJson,
     status,
     plan: (args) => cliJson<Plan>(['plan', ...args]),
-    apply: (plan, timeoutMs) => applyPlan(cliJson, plan, timeoutMs),
+    begin,
+    operation,
+    untilDone: (id, timeoutMs) => untilDone(operation, id, timeoutMs),
+    apply: async (plan, timeoutMs) => untilDone(operation, (await begin(plan)).id, timeoutMs),
     untilConnected: (host, connected = true) =>
       eventually(`${host} is ${connected ? '' : 'not '}connected`, async () => {
         const found = (await status()).hosts.find((one) => one.host === host);
@@ -106,44 +118,56 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
   };
 }
 
-async function applyPlan(
-  cliJson: RigFleet['cliJson'],
-  plan: Plan,
+async function untilDone(
+  operation: RigFleet['operation'],
+  id: string,
   timeoutMs = 120_000,
 ): Promise<Operation> {
-  const begun = await cliJson<Operation>(['apply', plan.id, '--no-watch', '--yes']);
-  const what = `operation ${begun.id} (${plan.goal.kind}) ends`;
   const ended = await eventually(
-    what,
+    `operation ${id} ends`,
     async () => {
-      const shown = await cliJson<{ readonly operation: Operation }>([
-        'operation',
-        'show',
-        begun.id,
-      ]);
-      return shown.operation.state === 'running' ? undefined : shown.operation;
+      const now = await operation(id);
+      return now.state === 'running' ? undefined : now;
     },
     { timeoutMs, everyMs: 200 },
   );
   if (ended.state === 'done') return ended;
-  throw new Error(`operation ${ended.id} is ${ended.state}: ${ended.reason ?? 'no reason given'}`);
+  throw new Error(`operation ${id} is ${ended.state}: ${ended.reason ?? 'no reason given'}`);
 }
 
+const bundle = join(root, 'dist-bundle');
+const bundler = join(root, 'scripts/bundle.mjs');
 let bundled: Promise<string> | undefined;
 
-/** Bundles the agent once a run; returns the directory of the bundle. */
+/** Returns the directory of the bundle, made anew when anything that goes into it is newer. */
 export function agentBundle(): Promise<string> {
-  bundled ??= run([process.execPath, join(root, 'scripts/bundle.mjs')], { cwd: root }).then(() =>
-    join(root, 'dist-bundle'),
-  );
+  bundled ??= (async () => {
+    if (await isStale()) await run([process.execPath, bundler], { cwd: root });
+    return bundle;
+  })();
   return bundled;
+}
+
+async function isStale(): Promise<boolean> {
+  const made = await Promise.all(
+    ['leafward-agent', 'leafward-agent.cjs'].map((name) =>
+      stat(join(bundle, name)).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  const compiled = ['packages/agent/dist', 'packages/shared/dist'].map((path) => join(root, path));
+  const found = await run(['find', ...compiled, bundler, '-type', 'f', '-printf', '%T@\n']);
+  const newest = Math.max(...found.split('\n').map((seconds) => Number(seconds) * 1000));
+  return newest >= Math.min(...made);
 }
 
 /** As deploy/systemd/README.md says; enables and starts nothing. The host must be up. */
 export async function installAgent(host: Host): Promise<void> {
-  const bundle = await agentBundle();
-  await host.install(join(bundle, 'leafward-agent.cjs'), '/usr/lib/leafward/leafward-agent.cjs');
-  await host.install(join(bundle, 'leafward-agent'), '/usr/bin/leafward-agent');
+  const from = await agentBundle();
+  await host.install(join(from, 'leafward-agent.cjs'), '/usr/lib/leafward/leafward-agent.cjs');
+  await host.install(join(from, 'leafward-agent'), '/usr/bin/leafward-agent');
   const unit = 'leafward-agent.service';
   await host.install(join(root, 'deploy/systemd', unit), `/etc/systemd/system/${unit}`);
   // This machine's Node may lie where no unit would look for it.
