@@ -82,6 +82,75 @@ describe('plans as text', () => {
     );
   });
 
+  it('a secret that is set anew restarts its members leafs first, by name and version', () => {
+    const extra = '    environment: { PASSWORD: { secret: db-password }, LEVEL: INFO }';
+    const members = [
+      ['00.cortex', 'alpha'],
+      ['01.cortex', 'bravo', '00.cortex'],
+    ] as const;
+    const manifest = manifestOf({ members, extra });
+    const world = deployed({ members });
+    world.secrets = { 'db-password': 1 };
+    world.apply(deploy(manifest));
+    for (let count = 0; count < 5; count += 1) world.round();
+    expect(world.plan(deploy(manifest)).moves).to.deep.equal([]);
+    world.secrets = { 'db-password': 2 };
+    expect(shown(world, deploy(manifest))).to.equal(
+      golden(`
+      plan ID deploy the manifest
+
+      moves
+        m1  recreate 01.cortex on bravo  (depth 1, a leaf: environment.PASSWORD)
+              environment.PASSWORD: secret db-password version 1 → version 2
+        m2  recreate 00.cortex on alpha  (the leader, last: environment.PASSWORD)
+              environment.PASSWORD: secret db-password version 1 → version 2
+    `),
+    );
+  });
+
+  it('a text that becomes a secret, and one that becomes a text, show no value', () => {
+    const environment = (values: string): string =>
+      manifestOf({ members: [['00.cortex', 'alpha']], extra: `    environment: { ${values} }` });
+    const world = deployed({ members: [['00.cortex', 'alpha']] });
+    world.secrets = { old: 4, new: 7 };
+    world.apply(deploy(environment('A: hunter2, B: { secret: old }, C: { secret: old }')));
+    for (let count = 0; count < 5; count += 1) world.round();
+    const plan = world.plan(
+      deploy(environment('A: { secret: new }, B: hunter3, C: { secret: new }, D: { secret: old }')),
+    );
+    expect(plan.moves.flatMap((m) => (m.kind === 'recreate' ? m.changes : []))).to.deep.equal([
+      { path: 'environment.A', before: 'set', after: 'secret new version 7' },
+      { path: 'environment.B', before: 'secret old version 4', after: 'set anew' },
+      { path: 'environment.C', before: 'secret old version 4', after: 'secret new version 7' },
+      { path: 'environment.D', before: 'not set', after: 'secret old version 4' },
+    ]);
+  });
+
+  it('a secret that nobody has set refuses the deploy', () => {
+    const world = new World(HOSTS);
+    world.round();
+    const manifest = manifestOf({
+      members: [['00.cortex', 'alpha']],
+      extra: '    environment: { PASSWORD: { secret: db-password } }',
+    });
+    expect(shown(world, deploy(manifest))).to.equal(
+      golden(`
+      plan ID deploy the manifest
+
+      moves
+        m1  pull cortex:2.113.0 on alpha  (before anything is stopped)
+        m2  place 00.cortex on alpha  (new, leads cortex)
+
+      gates
+        FAIL secrets: there is no secret db-password, which PASSWORD of 00.cortex would get
+
+      refused
+        secret-unknown: there is no secret db-password, which PASSWORD of 00.cortex would get
+          → set it: leafward secret set db-password --from-file FILE
+    `),
+    );
+  });
+
   it('a deploy that would move a member or drop the leader is refused', () => {
     const members = [
       ['01.cortex', 'delta'],

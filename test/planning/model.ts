@@ -67,6 +67,7 @@ export class World {
   requests: Record<string, RequestState> = {};
   operations: Operation[] = [];
   backups: Backup[] = [];
+  secrets: Readonly<Record<string, number>> = {};
   readonly machines = new Map<string, Machine>();
   readonly facts: Record<string, Record<string, { value: MemberFact; receivedAt: number }>> = {};
   readonly seen: Record<string, { at: number; accepted: number }> = {};
@@ -115,6 +116,7 @@ export class World {
       operations: this.operations,
       waivers: [],
       history: {},
+      secrets: this.secrets,
     };
   }
 

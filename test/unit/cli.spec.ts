@@ -6,6 +6,7 @@ import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Operation, Status } from '@leafward/shared/gen/domain.js';
 import {
   backup,
+  canned,
   doneOperation,
   failedOperation,
   NOW,
@@ -55,6 +56,10 @@ const READS: readonly string[] = [
   'backup list',
   'why cortex',
   'audit',
+  'secret list',
+  'secret set db-password',
+  'secret set db-password --from-file value',
+  'secret remove db-password --yes',
   'version',
   'enroll leafward://x',
 ];
@@ -349,6 +354,25 @@ describe('leafward', () => {
     expect(calls).to.equal(3);
     expect(result.stderr).to.equal('the controller is away (shutting down); trying again\n');
     expect(result.stdout.match(/^\S+ {2}op-19: update cortex/gm)).to.have.length(1);
+  });
+
+  it('reads a secret’s value from stdin or a file, without its last newline, and prints it nowhere', async () => {
+    const given: string[] = [];
+    const setSecret: Handlers['setSecret'] = async ({ name, plaintext }) => {
+      given.push(plaintext);
+      if (name === 'no') throw new LeafwardError('refused', 'no');
+      return canned.setSecret({ name, plaintext }, undefined as never);
+    };
+    const { run } = await start({ setSecret });
+    const results = [
+      await run(['secret', 'set', 'db-password']),
+      await run(['secret', 'set', 'db-password', '--from-file', 'x', '-o', 'json']),
+      await run(['secret', 'set', 'no']),
+    ];
+    expect(given).to.deep.equal(['correct horse', 'fleet: demo', 'correct horse']);
+    expect(results.map(({ code }) => code)).to.deep.equal([0, 0, 3]);
+    expect(JSON.stringify(results)).not.to.include('correct horse').and.not.include('fleet: demo');
+    expect(results[0]?.stdout).to.include('hand it to 00.cortex');
   });
 
   it('completes commands and options in bash', async () => {

@@ -67,6 +67,30 @@ describe('manifest', () => {
     });
   });
 
+  it('keeps names of secrets apart from values; a member’s own win over its service’s', () => {
+    const text = GOOD.replace(
+      "{ WORKERS: 4, DIR: '{storage}' }",
+      '{ A: { secret: one }, B: { secret: two }, C: text }',
+    ).replace(
+      '01.cortex: { host: bravo,',
+      '01.cortex: { host: bravo, environment: { A: own, C: { secret: three } },',
+    );
+    const cortex = parsed(text).services[1];
+    expect(cortex?.members.map((m) => [m.environment, m.secretEnvironment])).to.deep.equal([
+      [{ C: 'text' }, { A: 'one', B: 'two' }],
+      [{ A: 'own' }, { B: 'two', C: 'three' }],
+    ]);
+  });
+
+  it('refuses what is neither a value nor the name of a secret', () => {
+    const path = 'services.cortex.environment';
+    for (const value of ['{ secret: Bad Name }', '{ secrets: a }', '[a]', '{}', 'null'])
+      expect(problems(GOOD.replace('WORKERS: 4', `WORKERS: ${value}`)).join(), value).to.include(
+        path,
+      );
+    expect(problems(GOOD.replace('WORKERS: 4', 'WORKERS: [a]'))[0]).to.include('{ secret: NAME }');
+  });
+
   it('leaves to the agent what only the agent knows', () => {
     const text = readFileSync(new URL('examples/process.yaml', deploy), 'utf8');
     const [cell] = parsed(text).services;
