@@ -1,9 +1,9 @@
-// What a real-host test needs of the machine, and how a suite says that it is not there.
+// What a test needs of the machine besides Node, and how a suite says that it is not there.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { plainEnvironment } from './processes.js';
 
-type Need = 'engine' | 'hosts';
+type Need = 'engine' | 'hosts' | 'prometheus';
 
 const programs: Readonly<Record<Need, Readonly<Record<string, string>>>> = {
   engine: {
@@ -15,13 +15,20 @@ const programs: Readonly<Record<Need, Readonly<Record<string, string>>>> = {
     nsenter: 'util-linux',
   },
   hosts: { 'systemd-nspawn': 'systemd-container', iptables: 'iptables' },
+  prometheus: { prometheus: 'prometheus', promtool: 'prometheus' },
+};
+/** What else a need needs. */
+const besides: Readonly<Record<Need, readonly Need[]>> = {
+  engine: [],
+  hosts: ['engine'],
+  prometheus: [],
 };
 
 /** Why it cannot run here, in one line; undefined when it can. */
 export function missingFor(need: Need): string | undefined {
-  if (process.getuid?.() !== 0) return 'it needs root';
-  const wanted = { ...programs.engine, ...(need === 'hosts' ? programs.hosts : {}) };
-  const missing = Object.entries(wanted).filter(([program]) => !isInstalled(program));
+  if (need !== 'prometheus' && process.getuid?.() !== 0) return 'it needs root';
+  const wanted = [need, ...besides[need]].flatMap((one) => Object.entries(programs[one]));
+  const missing = wanted.filter(([program]) => !isInstalled(program));
   if (missing.length === 0) return undefined;
   const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
   return `${missing.map(([program]) => program).join(', ')} missing (apt-get install ${packages})`;
