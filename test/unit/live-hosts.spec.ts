@@ -11,7 +11,14 @@ const report = (position: number): Report => {
     sequence: position,
     sentAt: 1000,
     generation: 1,
-    members: [{ ...fact, engine: { ...fact.engine, position }, container: { ...fact.container } }],
+    members: [
+      {
+        ...fact,
+        seenAt: 1000,
+        engine: { ...fact.engine, position },
+        container: { ...fact.container },
+      },
+    ],
     outcomes: [],
     refusedOrders: 0,
   };
@@ -26,6 +33,14 @@ describe('a live host', () => {
     expect(after?.receivedAt).to.equal(3000);
     expect(after?.value.container).to.equal(before?.value.container);
     expect(before?.value.engine.position).to.equal(1);
+  });
+
+  it('counts a fact from when it was seen, not from when it was told', () => {
+    const told = report(1);
+    const members = told.members.map((fact) => ({ ...fact, seenAt: told.sentAt - 400 }));
+    const host = afterReport(unknownHost('alpha'), { ...told, members }, 5000);
+    expect(host.members['00.cortex']?.receivedAt).to.equal(4600);
+    expect(host.lastSeenAt).to.equal(5000);
   });
 
   it('forgets a member that is reported no more', () => {

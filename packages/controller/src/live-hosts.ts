@@ -30,11 +30,14 @@ export const unknownHost = (name: string): LiveHost => ({
  */
 export function afterReport(host: LiveHost, report: Report, receivedAt: number): LiveHost {
   const members: Record<string, Received<MemberFact>> = {};
-  for (const fact of report.members)
+  for (const fact of report.members) {
+    // Both times are of the agent's clock, so their difference is the age that the fact had when it was sent.
+    const ageMs = Math.max(0, report.sentAt - fact.seenAt);
     members[fact.member] = {
       value: withEqualParts(host.members[fact.member]?.value, fact),
-      receivedAt,
+      receivedAt: receivedAt - ageMs,
     };
+  }
   const { findings } = report.findings ?? host;
   return {
     ...host,
