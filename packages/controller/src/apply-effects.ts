@@ -46,10 +46,11 @@ export function changesOf(snapshot: Snapshot, effects: readonly Effect[]): reado
 }
 
 function nextIntent(snapshot: Snapshot, host: string): HostIntent {
-  const old = snapshot.hosts[host]?.intent;
+  const { intent: old, acceptedGeneration = 0 } = snapshot.hosts[host] ?? {};
   return {
     host,
-    generation: (old?.generation ?? 0) + 1,
+    // Above what its agent holds too: a store that was put back has forgotten orders that the agent has not.
+    generation: Math.max(old?.generation ?? 0, acceptedGeneration) + 1,
     epoch: snapshot.epoch,
     members: old?.members ?? [],
   };

@@ -246,6 +246,7 @@ function hostStateOf(image: FleetImage, name: string): HostState {
     certificateExpiresAt: identity?.certificateExpiresAt,
     intent,
     acceptedGeneration: live.acceptedGeneration,
+    refusedIntent: live.refusedIntent,
     fact: live.fact,
     members: live.members,
     findings: live.findings,

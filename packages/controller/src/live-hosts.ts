@@ -5,11 +5,13 @@ import type { Received } from './snapshot.js';
 
 export interface LiveHost {
   readonly name: string;
-  /** Undefined: no stream is open. */
+  /** Undefined: no stream is open, or nothing was reported on it yet. */
   readonly session?: number | undefined;
   readonly lastSeenAt?: number | undefined;
   readonly clockOffsetMs?: number | undefined;
   readonly acceptedGeneration?: number | undefined;
+  /** Why its agent refused the newest order; undefined: it did not. */
+  readonly refusedIntent?: string | undefined;
   readonly fact?: HostFact | undefined;
   readonly members: Readonly<Record<string, Received<MemberFact>>>;
   readonly findings: readonly Finding[];

@@ -6,6 +6,7 @@ import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Hello,
   HostIntent,
+  IntentAnswer,
   Report,
   SecretValue,
   SessionRequest,
@@ -105,7 +106,7 @@ export function createSessions(options: SessionOptions): Sessions {
       for (const session of [...open.values()]) {
         if (session.certificateEndsAt <= clock.now())
           cut(table, session, new LeafwardError('unauthenticated', 'the certificate has expired'));
-        if (clock.monotonic() - session.heardAt > limitMs)
+        else if (clock.monotonic() - session.heardAt > limitMs)
           cut(
             table,
             session,
@@ -171,6 +172,8 @@ function accept(table: Table, host: string, stream: AgentStream, certificateEnds
 }
 
 async function onMessage(table: Table, session: Session, message: SessionRequest): Promise<void> {
+  // A stream that was ended or replaced has no say any more, whatever of it still stood in line.
+  if (table.open.get(session.host) !== session) return;
   switch (message.kind) {
     case 'hello':
       welcome(table, session, message);
@@ -179,12 +182,19 @@ async function onMessage(table: Table, session: Session, message: SessionRequest
       if (session.welcomed) await onReport(table, session, message);
       return;
     case 'intent-answer':
-      if (!message.accepted)
-        table.log.warn(
-          { host: session.host, generation: message.generation },
-          `agent of ${session.host} refused intent ${message.generation}: ${message.reason ?? 'no reason given'}`,
-        );
+      onIntentAnswer(table, session, message);
   }
+}
+
+/** A refusal is kept until the order is taken, so that whoever waits for it can be told why. */
+function onIntentAnswer(
+  { fleet, log }: Table,
+  { host }: Session,
+  { generation, accepted, reason = 'no reason given' }: IntentAnswer,
+): void {
+  fleet.setHost({ ...fleet.host(host), refusedIntent: accepted ? undefined : reason });
+  if (!accepted)
+    log.warn({ host, generation }, `agent of ${host} refused intent ${generation}: ${reason}`);
 }
 
 function welcome(table: Table, session: Session, hello: Hello): void {
@@ -195,9 +205,9 @@ function welcome(table: Table, session: Session, hello: Hello): void {
     return;
   }
   session.welcomed = true;
+  // It counts as connected from its first report on: what was remembered from before says nothing about now.
   fleet.setHost({
     ...fleet.host(host),
-    session: session.id,
     lastSeenAt: clock.now(),
     acceptedGeneration: hello.generation,
     clockOffsetMs: hello.clockMs - clock.now(),
@@ -217,7 +227,10 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   const { host } = session;
   table.reports += 1;
   table.onReport?.(host, report);
-  fleet.setHost(afterReport(fleet.host(host), report, clock.now()));
+  fleet.setHost({
+    ...afterReport(fleet.host(host), report, clock.now()),
+    session: session.id,
+  });
   const settled = report.outcomes
     .filter((outcome) => outcome.state !== 'running')
     .map((outcome) => outcome.requestId);
@@ -274,7 +287,7 @@ function push(table: Table, session: Session): void {
   const accepted = fleet.host(session.host).acceptedGeneration ?? -1;
   if (
     intent !== undefined &&
-    accepted < intent.generation &&
+    accepted !== intent.generation &&
     (session.intentGeneration < intent.generation || monotonic - session.intentSentAt > RESEND_MS)
   ) {
     session.intentGeneration = intent.generation;

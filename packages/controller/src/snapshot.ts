@@ -33,6 +33,8 @@ export interface HostState {
   readonly intent?: HostIntent | undefined;
   /** The generation that the agent says it has on its disk. */
   readonly acceptedGeneration?: number | undefined;
+  /** Why the agent refused the newest order, in its own words; undefined: it did not. */
+  readonly refusedIntent?: string | undefined;
   readonly fact?: HostFact | undefined;
   /** By member name. */
   readonly members: Readonly<Record<string, Received<MemberFact>>>;

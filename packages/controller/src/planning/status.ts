@@ -161,6 +161,8 @@ export function hostProblems(snapshot: Snapshot, host: HostState): readonly stri
         ? 'its agent was never seen'
         : `its agent is not connected, last seen ${renderDuration(Math.max(0, now - host.lastSeenAt))} ago`,
     );
+  if (host.refusedIntent !== undefined)
+    problems.push(`its agent refuses its newest order: ${host.refusedIntent}`);
   if (host.clockOffsetMs !== undefined && Math.abs(host.clockOffsetMs) > CLOCK_LIMIT_MS)
     problems.push(
       `its clock is ${renderDuration(Math.abs(host.clockOffsetMs))} ${host.clockOffsetMs > 0 ? 'ahead' : 'behind'}`,

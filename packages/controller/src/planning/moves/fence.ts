@@ -8,6 +8,7 @@ import {
   generationEvidence,
   hasTakenIntent,
   isSeenAfter,
+  refusalText,
   serviceAt,
   wait,
   type MoveContext,
@@ -52,7 +53,7 @@ export const fence: MoveRow<MoveOf<'fence'>> = {
       code: 'fence-unproven',
       subject: move.member,
       message: isConnected
-        ? `the agent of ${move.host} has not proven yet that ${move.member} is stopped`
+        ? `the agent of ${move.host} has not proven yet that ${move.member} is stopped${refusalText(member)}`
         : `host ${move.host} is silent: ${move.member} may still lead behind a broken line`,
       timeoutMs: Math.max(BEGIN_PATIENCE_MS, 2 * service.declaration.stopGraceMs),
       unblock: isConnected

@@ -141,7 +141,8 @@ export function hasTakenIntent(member: MemberAt): boolean {
   const state = member.hostState;
   const wanted = state?.intent?.generation;
   const taken = state?.acceptedGeneration;
-  return wanted === undefined || (taken !== undefined && taken >= wanted);
+  // One that is newer than wanted is another controller's, or of a store that was put back: not this order.
+  return wanted === undefined || taken === wanted;
 }
 
 export const isSeenAfter = (member: MemberAt, moment: number | undefined): boolean =>
@@ -149,6 +150,12 @@ export const isSeenAfter = (member: MemberAt, moment: number | undefined): boole
 
 export const generationEvidence = (member: MemberAt): Evidence =>
   evidence('generation at the host', member.hostState?.acceptedGeneration, {
-    wanted: `≥ ${member.hostState?.intent?.generation ?? 0}`,
+    wanted: String(member.hostState?.intent?.generation ?? 0),
     seenAt: member.hostState?.lastSeenAt,
   });
+
+/** What is to be said where an order is waited for that the agent has refused; empty while it has not. */
+export const refusalText = (member: MemberAt): string =>
+  member.hostState?.refusedIntent === undefined
+    ? ''
+    : `; its agent refuses it: ${member.hostState.refusedIntent}`;

@@ -11,6 +11,7 @@ import {
   generationEvidence,
   hasTakenIntent,
   isSeenAfter,
+  refusalText,
   wait,
   waitForHost,
   type MoveContext,
@@ -47,7 +48,7 @@ function settleIntent(context: MoveContext, member: MemberAt): Step | undefined 
     return wait(context, {
       code: 'intent-not-taken',
       subject: member.host,
-      message: `host ${member.host} has not told yet that it took the newest intent`,
+      message: `host ${member.host} has not told yet that it took the newest intent${refusalText(member)}`,
       timeoutMs: ACCEPT_MS,
       unblock: `look at its agent: leafward why ${member.host}`,
       evidence: [generationEvidence(member)],

@@ -1,0 +1,215 @@
+// The agents' streams: whose word counts, from when on, and what is sent again. A stream is a pair of emitters here;
+// the fleet and its store are the real ones.
+import { expect } from 'chai';
+import { EventEmitter } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { openFleet, type Fleet } from '@leafward/controller/fleet.js';
+import { createSessions, type AgentStream, type Sessions } from '@leafward/controller/sessions.js';
+import { openDatabase, type Database } from '@leafward/controller/store/database.js';
+import { createFleetStore } from '@leafward/controller/store/fleet-store.js';
+import type { FleetTables } from '@leafward/controller/store/tables.js';
+import type {
+  HostIntent,
+  Hello,
+  Report,
+  Request,
+  SessionResponse,
+} from '@leafward/shared/gen/domain.js';
+import type { Clock } from '@leafward/shared/clock.js';
+import { memberFact } from './metrics-fixture.js';
+
+class Stream extends EventEmitter {
+  readonly sent: SessionResponse[] = [];
+  isEnded = false;
+  write(message: SessionResponse): boolean {
+    this.sent.push(message);
+    return true;
+  }
+  end(): void {
+    this.isEnded = true;
+  }
+  kinds(): readonly string[] {
+    return this.sent.map((message) => message.kind);
+  }
+}
+
+const NEVER = Number.MAX_SAFE_INTEGER;
+const hello = (generation: number): { kind: 'hello' } & Hello => ({
+  kind: 'hello',
+  host: 'alpha',
+  agentVersion: '1',
+  bootId: 'b',
+  generation,
+  epoch: 1,
+  clockMs: 1000,
+});
+const report = (generation: number, more: Partial<Report> = {}): { kind: 'report' } & Report => ({
+  kind: 'report',
+  sequence: 1,
+  sentAt: 1000,
+  generation,
+  members: [{ ...memberFact('cortex', '00.cortex'), seenAt: 1000 }],
+  outcomes: [],
+  refusedOrders: 0,
+  ...more,
+});
+const intent = (generation: number): HostIntent => ({
+  host: 'alpha',
+  generation,
+  epoch: 1,
+  members: [],
+});
+
+describe('a session', () => {
+  let dir: string;
+  let database: Database<FleetTables>;
+  let fleet: Fleet;
+  let sessions: Sessions;
+  const clock = { at: 1000 };
+  const manual: Clock = {
+    now: () => clock.at,
+    monotonic: () => clock.at,
+    sleep: () => Promise.resolve(),
+  };
+  const open = (): Stream => {
+    const stream = new Stream();
+    sessions.accept('alpha', stream as unknown as AgentStream, NEVER);
+    return stream;
+  };
+  /** Decisions run one at a time: what was said before this has been taken when it returns. */
+  const taken = async (): Promise<void> => {
+    for (let turn = 0; turn < 5; turn += 1)
+      await fleet.transact(() => ({ changes: [], value: undefined }));
+  };
+  const order = (generation: number): Promise<void> =>
+    fleet.transact(() => ({
+      changes: [{ kind: 'intent', intent: intent(generation) }],
+      value: undefined,
+    }));
+  const alpha = () => fleet.snapshot().hosts['alpha'];
+
+  beforeEach(async () => {
+    clock.at = 1000;
+    dir = await mkdtemp(join(tmpdir(), 'leafward-sessions-'));
+    database = await openDatabase<FleetTables>(join(dir, 'store.sqlite'));
+    fleet = await openFleet({ name: 'test', store: createFleetStore(database.db), clock: manual });
+    fleet.setIdentities([{ name: 'alpha', revoked: false }]);
+    sessions = createSessions({
+      fleet,
+      clock: manual,
+      log: pino({ level: 'silent' }),
+      reportEveryMs: 5000,
+      remember: () => undefined,
+    });
+  });
+  afterEach(async () => {
+    await database.close();
+    await rm(dir, { recursive: true });
+  });
+
+  it('counts as connected from its first report on, not from its hello', async () => {
+    const before = open();
+    before.emit('data', hello(0));
+    before.emit('data', report(0));
+    await taken();
+    expect(alpha()?.connected).to.equal(true);
+    const after = open();
+    after.emit('data', hello(0));
+    await taken();
+    expect(alpha()?.connected, 'the facts are of the stream before').to.equal(false);
+    after.emit('data', report(0));
+    await taken();
+    expect(alpha()?.connected).to.equal(true);
+  });
+
+  it('takes nothing from a stream that a newer one has replaced', async () => {
+    const old = open();
+    old.emit('data', hello(3));
+    const late = memberFact('cortex', '00.cortex');
+    const held = fleet.transact(() => ({ changes: [], value: undefined }));
+    old.emit('data', report(3, { members: [{ ...late, seenAt: 1000, starts: 77 }] }));
+    const fresh = open();
+    fresh.emit('data', hello(5));
+    fresh.emit('data', report(5, { members: [{ ...late, seenAt: 1000, starts: 78 }] }));
+    await held;
+    await taken();
+    old.emit('data', report(3, { members: [{ ...late, seenAt: 1000, starts: 77 }] }));
+    await taken();
+    expect(alpha()?.acceptedGeneration).to.equal(5);
+    expect(alpha()?.members['00.cortex']?.value.starts).to.equal(78);
+    expect(old.isEnded).to.equal(true);
+  });
+
+  it('takes nothing more from a host that was cut off', async () => {
+    const stream = open();
+    stream.on('error', () => undefined);
+    stream.emit('data', hello(0));
+    await taken();
+    sessions.end('alpha', 'its certificate was revoked');
+    stream.emit('data', report(9));
+    await taken();
+    expect(alpha()?.acceptedGeneration).to.equal(0);
+    expect(stream.kinds()).not.to.include('report-answer');
+  });
+
+  it('keeps why an order was refused until it is taken', async () => {
+    const stream = open();
+    await order(4);
+    stream.emit('data', hello(0));
+    stream.emit('data', report(0));
+    await taken();
+    expect(stream.kinds()).to.include('intent');
+    const answer = { kind: 'intent-answer', generation: 4 } as const;
+    stream.emit('data', { ...answer, accepted: false, reason: 'it names 00.cortex twice' });
+    await taken();
+    expect(alpha()?.refusedIntent).to.equal('it names 00.cortex twice');
+    stream.emit('data', { ...answer, accepted: true });
+    await taken();
+    expect(alpha()?.refusedIntent).to.equal(undefined);
+  });
+
+  it('sends an order again until the agent shows it, and none that it has', async () => {
+    const stream = open();
+    await order(4);
+    stream.emit('data', hello(0));
+    await taken();
+    const sent = () => stream.kinds().filter((kind) => kind === 'intent').length;
+    expect(sent()).to.equal(1);
+    stream.emit('data', report(0));
+    await taken();
+    expect(sent()).to.equal(1);
+    clock.at += 6000;
+    stream.emit('data', report(0));
+    await taken();
+    expect(sent()).to.equal(2);
+    clock.at += 6000;
+    stream.emit('data', report(4));
+    await taken();
+    expect(sent()).to.equal(2);
+  });
+
+  it('asks for no outcome twice and takes none from another host', async () => {
+    const request: Request = {
+      kind: 'check-host',
+      id: 'r1',
+      epoch: 1,
+      expiresAt: 1,
+      member: '',
+      term: 0,
+    };
+    await fleet.transact(() => ({
+      changes: [{ kind: 'request', state: { request, host: 'bravo', createdAt: 1 } }],
+      value: undefined,
+    }));
+    const stream = open();
+    stream.emit('data', hello(0));
+    const outcome = { requestId: 'r1', state: 'succeeded', startedAt: 1, changes: [] } as const;
+    stream.emit('data', report(0, { outcomes: [outcome] }));
+    await taken();
+    expect(fleet.outcome('r1')).to.equal(undefined);
+    expect(stream.kinds()).not.to.include('request');
+  });
+});
