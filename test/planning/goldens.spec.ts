@@ -287,10 +287,10 @@ describe('plans as text', () => {
         m4  re-point 01.cortex, 02.cortex, 03.cortex  (the other mirrors follow the new leader)
 
       gates
-        FAIL proof: host alpha has been silent for 30s: 00.cortex may still lead behind a broken line (I1)
+        FAIL proof: host alpha has been silent for 30 s: 00.cortex may still lead behind a broken line (I1)
 
       refused
-        leader-unproven: host alpha has been silent for 30s: 00.cortex may still lead behind a broken line (I1)
+        leader-unproven: host alpha has been silent for 30 s: 00.cortex may still lead behind a broken line (I1)
           → make sure that it is off, then say so: leafward plan failover cortex --leader-is-off "reason"
 
       warnings

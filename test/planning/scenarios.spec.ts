@@ -43,7 +43,7 @@ describe('operations', () => {
     for (let round = 0; round < 40; round += 1) world.round(60_000);
     expect(world.operation(id)?.state).to.equal('paused');
     expect(world.operation(id)?.reason).to.match(
-      /m1 failed: charlie must pull cortex:2.150.0 and is not connected, for 1\dm.* now/,
+      /m1 failed: charlie must pull cortex:2.150.0 and is not connected, for 1\d min.* now/,
     );
     world.machine('charlie').off = false;
     world.backups = world.backups.map((backup) => ({ ...backup, finishedAt: world.now }));

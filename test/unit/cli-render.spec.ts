@@ -3,6 +3,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { MemberView, Move, Operation, Plan, Status } from '@leafward/shared/gen/domain.js';
 import { renderFindings, renderTuning } from '@leafward/controller/cli/render/findings.js';
+import { renderExplanations, renderPlans } from '@leafward/controller/cli/render/lists.js';
+import { renderEvidence } from '@leafward/controller/cli/render/outlook.js';
 import { describeMove } from '@leafward/controller/cli/render/move.js';
 import { operationChanges, renderOperation } from '@leafward/controller/cli/render/operation.js';
 import { renderPlan } from '@leafward/controller/cli/render/plan.js';
@@ -56,6 +58,23 @@ operations
       lag: 12 (wanted 0), seen 2 s ago
 `),
     );
+  });
+
+  it('says a problem once, beside its member, and the fleet’s own at the top', () => {
+    const beside = ['03.cortex: 03.cortex is 12 behind 01.cortex', 'delta: it is silent'];
+    const text = renderStatus({ ...status, problems: ['two clocks differ', ...beside] }, wide);
+    expect(text.split('\n')[0]).to.include('4 problems');
+    expect(text.split('\n')[1]).to.equal('  ✗ two clocks differ');
+    expect(text.match(/is 12 behind 01\.cortex \(/g)).to.have.length(1);
+  });
+
+  it('marks a lag that is the most it can be', () => {
+    const seenAt = (name: string): number => NOW - (name === '00.cortex' ? 0 : 2_000);
+    const services = status.services.map((service) => ({
+      ...service,
+      members: service.members.map((each) => ({ ...each, seenAt: seenAt(each.member) })),
+    }));
+    expect(renderStatus({ ...status, services }, wide)).to.include('  ≤ 12  ');
   });
 
   it('keeps member, state and lag on a narrow terminal, and no line of a table is wider', () => {
@@ -135,6 +154,7 @@ gates
 moves
   1  pull registry:5000/cortex:v2.150.0 on alpha, bravo, charlie, about 20 s
        because every host needs the image before anything stops
+       digest aaaaaaaaaaaa
   2  back up 01.cortex on bravo as 20261121T100000Z-01.cortex, about 3 s
        because asked for
 
@@ -194,7 +214,7 @@ next: leafward why cortex
     } as unknown as Move;
     const text = renderPlan({ ...plan, moves: [move] }, wide);
     expect(text).to.include('recreate 03.cortex on bravo: 2.113.0 → 2.150.0');
-    expect(text).to.include('image: v2.113.0 → v2.150.0');
+    expect(text, 'the versions say it').to.not.include('image: v2.113.0');
     expect(text).to.include('environment.PASSWORD: another value').and.not.include('hunter');
   });
 });
@@ -282,20 +302,24 @@ describe('findings', () => {
       { host: 'alpha', finding: { ...finding, severity: 'ok' as const, seen: '10' } },
       { host: 'charlie', finding },
     ];
-    expect(renderFindings({ findings: views, silent: ['delta: silent for 4 min'] }, wide)).to.equal(
+    const data = { findings: views, silent: ['delta: silent for 4 min'] };
+    const table = (rows: string): string =>
+      `SEVERITY  HOST     CHECK              SUBJECT  SEEN  WANTED  AGE\n${rows}`;
+    const bad = 'critical  charlie  sysctl-swappiness  charlie  60    10      5 s\n';
+    const good = 'ok        alpha    sysctl-swappiness  charlie  10    10      5 s\n';
+    expect(renderFindings(data, { all: true }, wide)).to.include(table(bad + good));
+    expect(renderFindings(data, { all: false }, wide)).to.equal(
       golden(`
-SEVERITY  HOST     CHECK              SUBJECT  SEEN  WANTED  AGE
-critical  charlie  sysctl-swappiness  charlie  60    10      5 s
-ok        alpha    sysctl-swappiness  charlie  10    10      5 s
-
-critical charlie sysctl-swappiness
+${table(bad)}
+critical sysctl-swappiness on charlie
   why: pages of the memory map are swapped out and reads stall (the guide's section on performance)
   fix: set vm.swappiness to 10
-  run: leafward host check charlie --fix --only sysctl-swappiness
 
 not asked: delta: silent for 4 min
 
-2 checks: 1 ok, 1 critical, 0 warnings
+next: leafward host check charlie --fix (1 finding; add --dry-run to see before)
+
+2 checks: 1 ok, 1 critical, 0 warnings (--all shows what is ok)
 `),
     );
   });
@@ -327,7 +351,73 @@ alpha: 1 value changed
   });
 });
 
+describe('evidence', () => {
+  const seen = (name: string, value: string, ageMs: number, wanted?: string) => ({
+    name,
+    value,
+    seenAt: NOW - ageMs,
+    wanted,
+  });
+
+  it('is one line for what was seen together, a new one for the next member', () => {
+    const lines = renderEvidence(
+      [
+        seen('member', '00.cortex', 1_000),
+        seen('agent', 'connected', 3_000, 'connected'),
+        seen('lag', '5', 3_000, '0'),
+        seen('member', '01.cortex', 3_000),
+        seen('position', '7', 60_000),
+      ],
+      '  ',
+      wide,
+    );
+    expect(lines).to.deep.equal([
+      '  member: 00.cortex · agent: connected · lag: 5 (wanted 0), seen 3 s ago',
+      '  member: 01.cortex, seen 3 s ago',
+      '  position: 7, seen 1 min ago',
+    ]);
+  });
+});
+
+describe('an explanation', () => {
+  const good = { ...finding, severity: 'ok' as const };
+  const explanation = {
+    subject: '00.cortex',
+    summary: 'it leads',
+    facts: [],
+    waits: [],
+    refusals: [],
+    findings: [good, finding],
+  };
+
+  it('counts the checks that found nothing wrong, and shows them when asked', () => {
+    const text = renderExplanations([explanation], false, wide);
+    expect(text).to.include('critical sysctl-swappiness').and.not.include('ok sysctl');
+    expect(text).to.match(/\n1 check found nothing wrong \(--all shows them\)$/);
+    expect(renderExplanations([explanation], true, wide)).to.include('ok sysctl-swappiness');
+  });
+});
+
+describe('plans in a list', () => {
+  it('say what became of them', () => {
+    const text = renderPlans([plan, refusedPlan, { ...plan, id: 'p-0', moves: [] }], [], wide);
+    expect(text).to.include('can be applied').and.include('refused').and.include('nothing to do');
+    const later = renderPlans([plan], [doneOperation], wide);
+    expect(later).to.include(`applied as ${doneOperation.id}`);
+  });
+});
+
 describe('text on a terminal', () => {
+  it('keeps to the width also where the first line begins later than the others', () => {
+    const text = wrap('one two three four five six seven eight nine', {
+      columns: 40,
+      first: '    a long beginning: ',
+      rest: '  ',
+    });
+    for (const line of text.split('\n')) expect(widthOf(line)).to.be.at.most(46);
+    for (const line of text.split('\n').slice(1)) expect(widthOf(line)).to.be.at.most(40);
+  });
+
   const someText = fc.string({ unit: 'grapheme', maxLength: 60 }).map(cleanText);
 
   it('is never wider than what it is cut to, with or without colours', () => {

@@ -282,7 +282,7 @@ describe('leafward', () => {
       expect(result.stderr).to.match(
         /leafward status: \[unavailable] GetStatus at 127\.0\.0\.1:1: /,
       );
-      expect(result.stderr).to.include('next: is the controller running');
+      expect(result.stderr).to.include('next: see that leafward-controller runs');
     });
   });
 

@@ -59,7 +59,20 @@ export function startDataMeter(options: DataMeterOptions): DataMeter {
       return undefined;
     },
   });
-  return { dataBytes: () => new Map(sizes), stop: () => loop.stop() };
+  const asked = new Set<string>();
+  return {
+    dataBytes() {
+      // A member that was placed just now is measured now, not at the next round.
+      const isNew = options.paths().some((path) => !asked.has(path));
+      if (isNew) {
+        asked.clear();
+        for (const path of options.paths()) asked.add(path);
+        loop.wake();
+      }
+      return new Map(sizes);
+    },
+    stop: () => loop.stop(),
+  };
 }
 
 /**

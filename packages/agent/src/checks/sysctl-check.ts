@@ -64,7 +64,7 @@ function runRule(
 }
 
 function fixOf(wanted: Setting): string {
-  return `leafward host check --fix (sysctl -w ${wanted.key}=${wanted.value}, durably in /etc/${OWN_SYSCTL_FILE})`;
+  return `sysctl -w ${wanted.key}=${wanted.value}, kept in /etc/${OWN_SYSCTL_FILE}`;
 }
 
 function describe({ key, value }: Setting, rule: SysctlRule, ramBytes: number): string {

@@ -85,4 +85,7 @@ export function momentOption(flags: string, text: string, now: () => number): Op
   });
 }
 
-export const required = (option: Option): Option => option.makeOptionMandatory();
+export function required(option: Option): Option {
+  option.description += ' (required)';
+  return option.makeOptionMandatory();
+}

@@ -6,7 +6,9 @@ import { cleanText, wrap } from './render/text.js';
 
 const NEXT: Partial<Readonly<Record<ErrorCode, string>>> = {
   unavailable:
-    'is the controller running, and can this machine reach it? Its listener /healthz and its log say more; then try again',
+    'see that leafward-controller runs (its log says why not) and that this machine reaches it, then try again; services run on meanwhile',
+  'not-found':
+    'names and ids are in: leafward status, leafward plan list, leafward operation list --all',
   timeout: 'the controller or an agent is slow to answer: look at leafward status, then try again',
   unauthenticated:
     'ask an admin for `leafward user invite NAME` and run `leafward enroll URL` here',
@@ -34,7 +36,8 @@ export function renderError(command: string, error: unknown, style: Style): stri
       wrap(cleanText(line), { columns: style.columns, first: '  - ', rest: '    ' }),
     ),
   ];
-  const next = NEXT[error.code];
+  const isListed = error.text.includes('there are') || error.detail.length > 0;
+  const next = error.code === 'not-found' && isListed ? undefined : NEXT[error.code];
   if (next !== undefined)
     lines.push(wrap(next, { columns: style.columns, first: 'next: ', rest: '      ' }));
   return lines.join('\n');

@@ -1,6 +1,6 @@
 // From facts to words: in which state a member is and what is wrong with it. Pure. Everything that is decided on
 // health is decided on these words, so that status, plans and waits never disagree.
-import type { Evidence } from '@leafward/shared/gen/domain.js';
+import type { Evidence, MemberFact } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { livingOf, type MemberAt, type ServiceAt } from './gather.js';
 import { LAG_OFFSETS, LAG_OFFSETS_PER_MS } from './thresholds.js';
@@ -159,6 +159,18 @@ const agoOf = (member: MemberAt, now: number): string => {
   return seenAt === undefined ? 'yet' : `for ${renderDuration(Math.max(0, now - seenAt))}`;
 };
 
+/** The same for several members, each with its name before its facts. */
+export function evidenceOfAll(
+  service: ServiceAt,
+  members: readonly MemberAt[],
+  now: number,
+): readonly Evidence[] {
+  return members.flatMap((member) => [
+    evidence('member', member.name, { seenAt: member.hostState?.lastSeenAt }),
+    ...evidenceOf(service, member, now),
+  ]);
+}
+
 /** The facts that a diagnosis rests on, with their thresholds. */
 export function evidenceOf(service: ServiceAt, member: MemberAt, now: number): readonly Evidence[] {
   const { fact, receivedAt: seenAt } = member;
@@ -174,20 +186,19 @@ export function evidenceOf(service: ServiceAt, member: MemberAt, now: number): r
   return [
     host,
     evidence('container', container.state, { wanted: wantsRunning ? 'running' : 'exited', seenAt }),
-    evidence(
-      'engine',
-      engine.answered ? 'answers' : `silent: ${engine.error ?? 'no reason given'}`,
-      {
-        wanted: wantsRunning ? 'answers' : undefined,
-        seenAt,
-      },
-    ),
+    evidence('engine', engineWord(fact), { wanted: wantsRunning ? 'answers' : undefined, seenAt }),
     ...(engine.version === undefined ? [] : [evidence('version', engine.version, { seenAt })]),
     ...(engine.position === undefined ? [] : [evidence('position', engine.position, { seenAt })]),
     ...(lag === undefined || member.isLeader
       ? []
       : [evidence('lag', lag, { wanted: `≤ ${allowedLag(service, member)}`, seenAt })]),
   ];
+}
+
+function engineWord({ container, engine }: MemberFact): string {
+  if (engine.answered) return 'answers';
+  if (container.state !== 'running') return 'not asked, it does not run';
+  return `does not answer: ${engine.error ?? 'no reason given'}`;
 }
 
 /** Member names by whether they are healthy; retired ones are in neither. */

@@ -106,15 +106,16 @@ function explainMembers(snapshot: Snapshot, name: string): readonly Explanation[
 function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt): Explanation {
   const { state, problems } = diagnose(service, member, snapshot.now);
   const { fact, intent } = member;
-  const role = member.isRetired
-    ? 'retired'
-    : member.isLeader
-      ? `leader of ${service.name}`
-      : `mirror of ${member.upstream ?? 'nobody'}`;
+  const role = member.isLeader
+    ? `leader of ${service.name}`
+    : `mirror of ${member.upstream ?? 'nobody'}`;
+  const retirement = service.topology.retired.find((each) => each.member === member.name);
+  const wanted = `${role}, wanted ${intent?.run ?? 'nowhere'} on ${member.host}, is ${state}`;
+  const told = problems.length === 0 ? '' : `: ${problems.join('; ')}`;
   const storage = fact?.storage;
   return {
     subject: member.name,
-    summary: `${role}, wanted ${intent?.run ?? 'nowhere'} on ${member.host}, is ${state}${problems.length === 0 ? '' : `: ${problems.join('; ')}`}`,
+    summary: `${retirement === undefined ? wanted : retiredText(member, retirement)}${told}`,
     facts: [
       ...evidenceOf(service, member, snapshot.now),
       ...(fact?.activity === undefined ? [] : [evidence('agent is at', fact.activity)]),
@@ -123,6 +124,7 @@ function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt)
         : [
             evidence('permit left', renderDuration(Math.max(0, fact.permitLeftMs)), {
               wanted: '> 0',
+              seenAt: member.receivedAt,
             }),
           ]),
       ...(storage?.freeBytes === undefined
@@ -130,10 +132,21 @@ function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt)
         : [evidence('free', renderSize(storage.freeBytes), { seenAt: member.receivedAt })]),
       ...(storage?.retiredAtTerm === undefined
         ? []
-        : [evidence('storage says retired at term', storage.retiredAtTerm)]),
-      ...(fact === undefined ? [] : [evidence('starts', fact.starts)]),
+        : [
+            evidence('storage says retired at term', storage.retiredAtTerm, {
+              seenAt: member.receivedAt,
+            }),
+          ]),
+      ...(fact === undefined
+        ? []
+        : [evidence('starts', fact.starts, { seenAt: member.receivedAt })]),
       ...(member.isRetired || intent?.run === 'retired'
-        ? [evidence('starts since it was retired', fact?.startsSinceRetired, { wanted: '0' })]
+        ? [
+            evidence('starts since it was retired', fact?.startsSinceRetired, {
+              wanted: '0',
+              seenAt: member.receivedAt,
+            }),
+          ]
         : []),
     ],
     waits: fact?.waits ?? [],
@@ -146,6 +159,12 @@ function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt)
     ),
   };
 }
+
+const retiredText = (
+  member: MemberAt,
+  { term, reason }: { readonly term: number; readonly reason: string },
+): string =>
+  `retired at term ${term} (${reason}); it stays down on ${member.host} and nothing starts from its storage (I2)`;
 
 function explainHost(snapshot: Snapshot, host: HostState): Explanation {
   const problems = hostProblems(snapshot, host);

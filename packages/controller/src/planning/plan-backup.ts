@@ -1,7 +1,7 @@
 // One live backup: of which member, and whether it fits (I7). Pure.
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
-import { diagnose, evidenceOf, lagOf } from './diagnose.js';
+import { diagnose, evidenceOf, evidenceOfAll, lagOf } from './diagnose.js';
 import { expectedMs, judge, type Draft } from './draft.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToBackupSpace, objectToOthers, silent } from './safety.js';
@@ -149,6 +149,6 @@ function noMember(snapshot: Snapshot, service: ServiceAt, wanted: string | undef
         : `members are ${livingOf(service)
             .map((member) => member.name)
             .join(', ')}`,
-    evidence: livingOf(service).flatMap((member) => evidenceOf(service, member, snapshot.now)),
+    evidence: evidenceOfAll(service, livingOf(service), snapshot.now),
   };
 }

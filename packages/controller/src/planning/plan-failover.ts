@@ -3,7 +3,7 @@
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { candidatesOf, ranked } from './candidates.js';
-import { diagnose, evidenceOf, lagOf } from './diagnose.js';
+import { diagnose, evidenceOf, evidenceOfAll, lagOf } from './diagnose.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToOthers, silent } from './safety.js';
@@ -38,7 +38,7 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, goal: Failo
       name: 'candidates',
       passed: `${listed(candidates.map((member) => member.name))} could take over`,
       objections: objectToCandidates(service, candidates, goal),
-      evidence: candidates.flatMap((member) => evidenceOf(service, member, snapshot.now)),
+      evidence: evidenceOfAll(service, candidates, snapshot.now),
     },
   ]);
   // Also with one that is named all histories are compared: those that differ must not follow it.

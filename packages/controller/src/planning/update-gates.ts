@@ -68,7 +68,9 @@ export function gatesBeforeStops(
         passed: `${listed(livingOf(service).map((member) => member.name))} are up and near their leader`,
         objections: ill.objections,
         evidence: livingOf(service).flatMap((member) =>
-          evidenceOf(service, member, snapshot.now).filter((fact) => fact.name === 'lag'),
+          evidenceOf(service, member, snapshot.now)
+            .filter((fact) => fact.name === 'lag')
+            .map((fact) => ({ ...fact, name: `lag of ${member.name}` })),
         ),
       },
       {

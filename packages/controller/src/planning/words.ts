@@ -1,8 +1,17 @@
 // Small pieces of text and data that plans, waits and explanations share. Pure.
-import { renderDuration, renderSize } from '@leafward/shared/manifest/units.js';
+import * as units from '@leafward/shared/manifest/units.js';
 import type { Evidence, Refusal } from '@leafward/shared/gen/domain.js';
 
-export { renderDuration, renderSize };
+/** 90000 → "1 min 30 s": as sentences say it; manifests write 1m30s. */
+export const renderDuration = (ms: number): string =>
+  units
+    .renderDuration(ms)
+    .replaceAll(/(\d+)([a-z]+)/g, (_, count, unit) => `${count} ${unit === 'm' ? 'min' : unit} `)
+    .trimEnd();
+
+/** 1.5 GiB */
+export const renderSize = (sizeBytes: number): string =>
+  units.renderSize(sizeBytes).replace(/[A-Z]/, (unit) => ` ${unit}`);
 
 /** Why something must not be done (now): shown as a gate and refusal of a plan, or as a wait of an operation. */
 export type Objection = Refusal;

@@ -55,10 +55,18 @@ export function errorFromStatus(error: ServiceError | undefined, what: string): 
   }
   const code = codeOf.get(error.code) ?? 'failed';
   const retry: Retry = code === 'unavailable' || code === 'timeout' ? 'later' : 'never';
-  return new LeafwardError(code, `${what}: ${error.details || messageOf(error)}`, {
+  return new LeafwardError(code, `${what}: ${plainText(error.details || messageOf(error))}`, {
     retry,
     cause: error,
   });
+}
+
+/** What grpc-js puts around the one thing that matters: "connect ECONNREFUSED 127.0.0.1:7443". */
+function plainText(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: (?:Error: )?/, '')
+    .replace(/ ?Resolution note: *$/, '')
+    .replace(/\.$/, '');
 }
 
 function parseBody(

@@ -30,7 +30,7 @@ export function addApply(program: Command, tree: Tree): void {
       const asks = run.context.terminal.interactive && run.format === 'table';
       if (asks && options.yes !== true) {
         const { plan } = await (await run.client()).getPlan({ id }, run.call);
-        run.show(plan, renderPlan);
+        run.show(plan, (data, style) => renderPlan(data, style, { asksNow: true }));
         if (isRefused(plan)) return EXIT.refused;
         if (!(await run.confirm('Carry it out?', false))) return EXIT.refused;
       }

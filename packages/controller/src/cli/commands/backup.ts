@@ -26,7 +26,11 @@ export function addBackup(program: Command, tree: Tree): void {
     usage: 'list [service]',
     summary: 'complete backups, newest first',
     async act(run, _, service) {
-      const { backups } = await (await run.client()).listBackups({ service }, run.call);
+      const client = await run.client();
+      const { backups } = await client.listBackups({ service }, run.call);
+      // A name that nobody knows must not look like a service without backups.
+      if (service !== undefined && backups.length === 0)
+        await client.getStatus({ service }, run.call);
       run.show(
         [...backups].sort((a, b) => b.finishedAt - a.finishedAt),
         renderBackups,
@@ -38,7 +42,7 @@ export function addBackup(program: Command, tree: Tree): void {
 async function runBackup(run: Run, service: string, options: BackupOptions): Promise<ExitCode> {
   const plan = await makePlan(run, { kind: 'backup', service, member: options.member, name: '' });
   if (isRefused(plan)) {
-    run.show(plan, renderPlan);
+    run.show(plan, (data, style) => renderPlan(data, style));
     return EXIT.refused;
   }
   const { operation, code } = await applyPlan(run, plan, options);

@@ -6,16 +6,18 @@ import { renderAudit, renderExplanations } from '../render/lists.js';
 const DEFAULT_ROWS = 50; // two screens
 
 export function addWhy(program: Command, tree: Tree): void {
-  addCommand(program, tree, {
+  addCommand<{ all?: boolean }>(program, tree, {
     usage: 'why <subject>',
     summary:
       'the facts behind each wait, refusal and finding of a member, service, host, plan or operation',
-    async act(run, _, subject = '') {
+    options: [new Option('-a, --all', 'checks that found nothing wrong too')],
+    more: 'Names, ids: leafward status, leafward plan list, leafward operation list --all.',
+    async act(run, { all }, subject = '') {
       const { explanations } = await (await run.client()).explain({ subject }, run.call);
       run.show(explanations, (data, style) =>
         data.length === 0
           ? `${subject}: nothing waits, nothing is refused and no check complains`
-          : renderExplanations(data, style),
+          : renderExplanations(data, all === true, style),
       );
     },
   });

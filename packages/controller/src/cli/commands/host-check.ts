@@ -14,6 +14,7 @@ interface CheckOptions {
   readonly refresh?: boolean;
   readonly only?: readonly string[];
   readonly strict?: boolean;
+  readonly all?: boolean;
 }
 
 /** Waits for agents: longer than a plain call. */
@@ -24,12 +25,13 @@ export function addHostCheck(host: Command, tree: Tree): void {
     usage: 'check [host]',
     summary: 'what the checks found, why it matters and how to fix it',
     options: [
+      new Option('-a, --all', 'what is as wanted, too'),
       new Option('--fix', 'apply what can be applied, now and for the next boots').conflicts(
         'undo',
       ),
       new Option('--undo', 'put back what --fix changed'),
       new Option('--dry-run', 'with --fix or --undo: only show what would change'),
-      new Option('--only <check...>', 'with --fix or --undo: these checks only'),
+      new Option('--only <check...>', 'these checks only'),
       new Option('--refresh', 'have the agents check now, and wait for it'),
       new Option('--strict', 'end with 1 when something critical is found and not waived'),
     ],
@@ -48,7 +50,8 @@ export function addHostCheck(host: Command, tree: Tree): void {
           ({ finding }) => only.length === 0 || only.includes(finding.check),
         ),
       };
-      run.show(shown, renderFindings);
+      const all = options.all === true;
+      run.show(shown, (data, style) => renderFindings(data, { all }, style));
       const critical = shown.findings.some(
         (view) => isOpen(view) && view.finding.severity === 'critical',
       );

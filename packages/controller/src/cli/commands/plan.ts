@@ -18,7 +18,7 @@ export async function makePlan(run: Run, goal: Goal): Promise<Plan> {
 
 async function planAndShow(run: Run, goal: Goal): Promise<ExitCode> {
   const plan = await makePlan(run, goal);
-  run.show(plan, renderPlan);
+  run.show(plan, (data, style) => renderPlan(data, style));
   return isRefused(plan) ? EXIT.refused : EXIT.done;
 }
 
@@ -82,18 +82,23 @@ function addReads(plan: Command, tree: Tree): void {
     usage: 'show <id>',
     summary: 'a plan that was made before',
     async act(run, _, id = '') {
-      const { plan: found } = await (await run.client()).getPlan({ id }, run.call);
-      run.show(found, renderPlan);
+      const client = await run.client();
+      const { plan: found } = await client.getPlan({ id }, run.call);
+      const { operations } = await client.listOperations({ all: true }, run.call);
+      const appliedAs = operations.find(({ planId }) => planId === id)?.id;
+      run.show(found, (data, style) => renderPlan(data, style, { appliedAs }));
     },
   });
   addCommand(plan, tree, {
     usage: 'list',
     summary: 'plans that were made, newest first',
     async act(run) {
-      const { plans } = await (await run.client()).listPlans({}, run.call);
+      const client = await run.client();
+      const { plans } = await client.listPlans({}, run.call);
+      const { operations } = await client.listOperations({ all: true }, run.call);
       run.show(
         [...plans].sort((a, b) => b.madeAt - a.madeAt),
-        renderPlans,
+        (data, style) => renderPlans(data, operations, style),
       );
     },
   });

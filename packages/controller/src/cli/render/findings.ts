@@ -1,5 +1,11 @@
 // Findings of host checks: a table, then why and how to fix below; and what a fix changed. Pure.
-import type { FindingView, Outcome, Severity, TuneChange } from '@leafward/shared/gen/domain.js';
+import type {
+  Finding,
+  FindingView,
+  Outcome,
+  Severity,
+  TuneChange,
+} from '@leafward/shared/gen/domain.js';
 import type { Colour, Style } from './style.js';
 import { renderTable, type Cell } from './table.js';
 import { plural, wrap } from './text.js';
@@ -20,6 +26,11 @@ export interface Findings {
   readonly silent: readonly string[];
 }
 
+export interface FindingsView {
+  /** Rows for what is as wanted, too. */
+  readonly all: boolean;
+}
+
 /** A finding that stands against its host today. */
 export function isOpen(view: FindingView): boolean {
   return (
@@ -27,7 +38,7 @@ export function isOpen(view: FindingView): boolean {
   );
 }
 
-export function renderFindings(data: Findings, style: Style): string {
+export function renderFindings(data: Findings, { all }: FindingsView, style: Style): string {
   const sorted = [...data.findings].sort(
     (a, b) =>
       Number(a.waiver !== undefined) - Number(b.waiver !== undefined) ||
@@ -37,17 +48,22 @@ export function renderFindings(data: Findings, style: Style): string {
       a.finding.subject.localeCompare(b.finding.subject),
   );
   const blocks: string[] = [];
-  if (sorted.length > 0) blocks.push(renderFindingTable(sorted, style));
+  const rows = sorted.filter(({ finding }) => all || finding.severity !== 'ok');
+  if (rows.length > 0) blocks.push(renderFindingTable(rows, style));
   const explained = sorted.filter(
     ({ finding }) => finding.severity !== 'ok' && finding.severity !== 'info',
   );
-  blocks.push(...explained.map((view) => renderReason(view, style)));
+  blocks.push(...alike(explained).map((views) => renderReason(views, style)));
   blocks.push(
     ...data.silent.map((text) =>
       wrap(`${style.paint('red', 'not asked')}: ${text}`, { columns: style.columns, first: '' }),
     ),
   );
-  blocks.push(summary(sorted, style));
+  const fixes = nextFixes(sorted);
+  if (fixes.length > 0) blocks.push(fixes.join('\n'));
+  const hidden = sorted.length - rows.length;
+  const hint = hidden === 0 ? '' : style.paint('dim', ' (--all shows what is ok)');
+  blocks.push(`${summary(sorted, style)}${hint}`);
   return blocks.join('\n\n');
 }
 
@@ -80,18 +96,44 @@ function renderFindingTable(views: readonly FindingView[], style: Style): string
   );
 }
 
-function renderReason({ host, finding, waiver }: FindingView, style: Style): string {
-  const subject = finding.subject === '' || finding.subject === host ? '' : ` (${finding.subject})`;
-  const line = (first: string, text: string): string =>
-    wrap(text, { columns: style.columns, first: `  ${first} ` });
-  const source = finding.source === '' ? '' : ` (${finding.source})`;
+/** One command a host; --dry-run comes first, for whoever wants to see. */
+function nextFixes(views: readonly FindingView[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const view of views)
+    if (view.finding.fixable && isOpen(view))
+      counts.set(view.host, (counts.get(view.host) ?? 0) + 1);
+  return [...counts].map(
+    ([host, count]) =>
+      `next: leafward host check ${host} --fix (${plural(count, 'finding')}; add --dry-run to see before)`,
+  );
+}
+
+/** The same complaint about several hosts or subjects is explained once. */
+function alike(views: readonly FindingView[]): readonly (readonly FindingView[])[] {
+  const groups = new Map<string, FindingView[]>();
+  for (const view of views) {
+    const { severity, check, why, fix } = view.finding;
+    const key = JSON.stringify([severity, check, why, fix, view.waiver]);
+    groups.set(key, [...(groups.get(key) ?? []), view]);
+  }
+  return [...groups.values()];
+}
+
+function renderReason(views: readonly FindingView[], style: Style): string {
+  const [first] = views;
+  if (first === undefined) return '';
+  const { finding, waiver } = first;
+  const line = (title: string, text: string): string =>
+    wrap(text, { columns: style.columns, first: `  ${title} ` });
+  const hosts = [...new Set(views.map(({ host }) => host))];
+  const subjects = new Set(views.map((view) => view.finding.subject));
+  for (const dull of ['', finding.check, ...hosts]) subjects.delete(dull);
+  const subject = subjects.size === 0 ? '' : ` (${[...subjects].join(', ')})`;
   const lines = [
-    `${style.paint(COLOURS[finding.severity], finding.severity)} ${host} ${finding.check}${subject}`,
-    line('why:', `${finding.why}${source}`),
+    `${style.paint(COLOURS[finding.severity], finding.severity)} ${finding.check} on ${hosts.join(', ')}${subject}`,
+    line('why:', `${finding.why}${sourceOf(finding)}`),
   ];
   if (finding.fix !== '') lines.push(line('fix:', finding.fix));
-  if (finding.fixable && waiver === undefined)
-    lines.push(`  run: leafward host check ${host} --fix --only ${finding.check}`);
   if (waiver !== undefined)
     lines.push(
       line(
@@ -100,6 +142,13 @@ function renderReason({ host, finding, waiver }: FindingView, style: Style): str
       ),
     );
   return lines.join('\n');
+}
+
+/** What of the source the reason does not say itself. */
+function sourceOf({ source, why }: Finding): string {
+  const plain = (text: string): string => text.replaceAll(/[“”"]/g, '').toLowerCase();
+  const parts = source.split('; ').filter((part) => !plain(why).includes(plain(part)));
+  return parts.length === 0 || source === '' ? '' : ` (${parts.join('; ')})`;
 }
 
 function summary(views: readonly FindingView[], style: Style): string {
@@ -146,6 +195,10 @@ export function renderTuning({ host, outcome, dryRun, undo }: TuneResult, style:
           first: '  ! ',
         }).replace('!', style.paint('yellow', '!')),
       );
+  if (outcome.state === 'succeeded' && dryRun && outcome.changes.length > 0)
+    lines.push(
+      `Nothing was changed. To do it: leafward host check ${host} ${undo ? '--undo' : '--fix'}`,
+    );
   if (outcome.state !== 'succeeded')
     lines.push(
       wrap(

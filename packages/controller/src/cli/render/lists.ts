@@ -12,7 +12,7 @@ import { renderEvidence, renderRefusal, renderWait } from './outlook.js';
 import { isRefused } from './plan.js';
 import type { Colour, Style } from './style.js';
 import { renderTable, type Cell } from './table.js';
-import { wrap } from './text.js';
+import { plural, wrap } from './text.js';
 import {
   formatAge,
   formatBytes,
@@ -22,13 +22,18 @@ import {
   NOTHING,
 } from './units.js';
 
-export function renderPlans(plans: readonly Plan[], style: Style): string {
+/** `operations`: all, ended ones too, so that a plan that was carried out does not look as if it waited. */
+export function renderPlans(
+  plans: readonly Plan[],
+  operations: readonly Operation[],
+  style: Style,
+): string {
   if (plans.length === 0) return 'no plan was made yet; see: leafward plan --help';
   const rows = plans.map((plan): readonly Cell[] => [
     plan.id,
     describeGoal(plan.goal),
     String(plan.moves.length),
-    isRefused(plan) ? { text: 'refused', colour: 'red' } : 'can be applied',
+    verdictOfPlan(plan, operations),
     formatAge(plan.madeAt, style.now),
   ]);
   return renderTable(
@@ -44,6 +49,13 @@ export function renderPlans(plans: readonly Plan[], style: Style): string {
     },
     style,
   );
+}
+
+function verdictOfPlan(plan: Plan, operations: readonly Operation[]): Cell {
+  const applied = operations.find((operation) => operation.planId === plan.id);
+  if (applied !== undefined) return { text: `applied as ${applied.id}`, colour: 'dim' };
+  if (isRefused(plan)) return { text: 'refused', colour: 'red' };
+  return plan.moves.length === 0 ? { text: 'nothing to do', colour: 'dim' } : 'can be applied';
 }
 
 const STATES: Readonly<Record<Operation['state'], Colour>> = {
@@ -83,7 +95,7 @@ export function renderOperations(operations: readonly Operation[], style: Style)
         { title: 'TOOK', right: true, sacrifice: 1 },
         { title: 'AGE', right: true },
         { title: 'BY', sacrifice: 2 },
-        { title: 'WAITS FOR', elastic: true, sacrifice: 3 },
+        { title: 'WAITS FOR', elastic: true, sacrifice: 3, optional: true },
       ],
       rows,
     },
@@ -142,8 +154,25 @@ export function renderAudit(rows: readonly AuditRow[], style: Style): string {
   );
 }
 
-export function renderExplanations(explanations: readonly Explanation[], style: Style): string {
-  return explanations.map((each) => renderExplanation(each, style)).join('\n\n');
+/** Findings that are ok are counted only, unless `all`. */
+export function renderExplanations(
+  explanations: readonly Explanation[],
+  all: boolean,
+  style: Style,
+): string {
+  const shown = explanations.map((each) => ({
+    ...each,
+    findings: each.findings.filter(({ severity }) => all || severity !== 'ok'),
+  }));
+  const total = (list: readonly Explanation[]): number =>
+    list.reduce((sum, { findings }) => sum + findings.length, 0);
+  const hidden = total(explanations) - total(shown);
+  const blocks = shown.map((each) => renderExplanation(each, style));
+  if (hidden > 0)
+    blocks.push(
+      style.paint('dim', `${plural(hidden, 'check')} found nothing wrong (--all shows them)`),
+    );
+  return blocks.join('\n\n');
 }
 
 function renderExplanation(explanation: Explanation, style: Style): string {
@@ -167,8 +196,9 @@ function renderExplanation(explanation: Explanation, style: Style): string {
         rest: '    ',
       }),
     );
-    if (finding.fix !== '')
-      lines.push(wrap(finding.fix, { columns: style.columns, first: '    fix: ' }));
+    const run = finding.fixable ? '; leafward host check HOST --fix does it' : '';
+    if (finding.fix !== '' && finding.severity !== 'ok')
+      lines.push(wrap(`${finding.fix}${run}`, { columns: style.columns, first: '    fix: ' }));
   }
   return lines.join('\n');
 }

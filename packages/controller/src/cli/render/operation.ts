@@ -1,5 +1,5 @@
 // An operation: where each move is, what it waits for, how it ended and what to do next. Pure.
-import type { Operation, OperationEvent } from '@leafward/shared/gen/domain.js';
+import type { Move, Operation, OperationEvent } from '@leafward/shared/gen/domain.js';
 import { describeGoal, describeMove } from './move.js';
 import { renderWait } from './outlook.js';
 import type { Colour, Style } from './style.js';
@@ -32,7 +32,10 @@ const STATE_COLOURS: Readonly<Record<Operation['state'], Colour>> = {
 export function renderOperationLines(operation: Operation, style: Style): readonly string[] {
   const state = style.paint(STATE_COLOURS[operation.state], operation.state);
   const lines = [
-    `  ${operation.id}  ${describeGoal(operation.goal)} · ${state} for ${formatDuration(style.now - operation.createdAt)} · by ${operation.createdBy}`,
+    wrap(
+      `${describeGoal(operation.goal)} · ${state} for ${formatDuration(style.now - operation.createdAt)} · by ${operation.createdBy}`,
+      { columns: style.columns, first: `  ${operation.id}  `, rest: '    ' },
+    ),
   ];
   const at = currentMove(operation);
   const move = at === undefined ? undefined : operation.moves[at];
@@ -47,8 +50,8 @@ export function renderOperationLines(operation: Operation, style: Style): readon
   return lines;
 }
 
-/** The whole operation, move by move. */
-export function renderOperation(operation: Operation, style: Style): string {
+/** The whole operation, move by move. `isWatched`: it is redrawn until it ends. */
+export function renderOperation(operation: Operation, style: Style, isWatched = false): string {
   const state = style.paint(STATE_COLOURS[operation.state], operation.state);
   const took = formatDuration((operation.endedAt ?? style.now) - operation.createdAt);
   const lines = [
@@ -69,7 +72,7 @@ export function renderOperation(operation: Operation, style: Style): string {
         rest: '  ',
       }),
     );
-  lines.push('', ...endLines(operation, style));
+  lines.push('', ...endLines(operation, style, isWatched));
   return lines.join('\n');
 }
 
@@ -84,7 +87,7 @@ function moveLines(operation: Operation, i: number, style: Style): readonly stri
   const colour = ({ pending: 'dim', begun: 'cyan', done: 'green', failed: 'red' } as const)[state];
   const number = padStart(String(i + 1), String(operation.moves.length).length);
   const first = `  ${mark} ${number}  `;
-  const line = wrap(`${describeMove(move)}${timing(operation, i, style)}`, {
+  const line = wrap(`${describeMove(asChosen(move, operation))}${timing(operation, i, style)}`, {
     columns: style.columns,
     first,
   });
@@ -101,6 +104,12 @@ function moveLines(operation: Operation, i: number, style: Style): readonly stri
   return lines;
 }
 
+/** The one that was chosen leads now: the others are re-pointed. */
+function asChosen(move: Move, { chosen }: Operation): Move {
+  if (move.kind !== 'repoint' || chosen === undefined) return move;
+  return { ...move, members: move.members.filter((member) => member !== chosen) };
+}
+
 function timing(operation: Operation, i: number, style: Style): string {
   const progress = operation.progress[i];
   const expected = operation.moves[i]?.expectedMs;
@@ -113,7 +122,7 @@ function timing(operation: Operation, i: number, style: Style): string {
   return end === undefined ? ` (${took}${usual}${attempt})` : ` (${took}${attempt})`;
 }
 
-function endLines(operation: Operation, style: Style): readonly string[] {
+function endLines(operation: Operation, style: Style, isWatched: boolean): readonly string[] {
   const reason = operation.reason === undefined ? '' : `: ${operation.reason}`;
   const said = (text: string): string =>
     wrap(text, { columns: style.columns, first: '', rest: '  ' });
@@ -136,7 +145,9 @@ function endLines(operation: Operation, style: Style): readonly string[] {
         `next: leafward operation resume ${operation.id}`,
       ];
     default:
-      return [`follow it with: leafward operation watch ${operation.id}`];
+      return isWatched
+        ? [style.paint('dim', 'Ctrl-C ends the watching; the operation runs on')]
+        : [`follow it with: leafward operation watch ${operation.id}`];
   }
 }
 

@@ -4,28 +4,52 @@ import type { Style } from './style.js';
 import { wrap } from './text.js';
 import { formatAge, formatUntil } from './units.js';
 
-/** lag 12 (wanted 0), seen 3 s ago */
-export function describeEvidence(evidence: Evidence, now: number): string {
-  const wanted = evidence.wanted === undefined ? '' : ` (wanted ${evidence.wanted})`;
-  const seen = evidence.seenAt === undefined ? '' : `, seen ${formatAge(evidence.seenAt, now)} ago`;
-  return `${evidence.name}: ${evidence.value}${wanted}${seen}`;
+/** lag: 12 (wanted 0); what is as wanted is said once. */
+export function describeEvidence({ name, value, wanted }: Evidence): string {
+  return `${name}: ${value}${wanted === undefined || wanted === value ? '' : ` (wanted ${wanted})`}`;
 }
 
+/** One line for facts that were seen together: container: running · position: 12, seen 3 s ago */
 export function renderEvidence(
   evidence: readonly Evidence[],
   indent: string,
   style: Style,
 ): readonly string[] {
-  return evidence.map((each) =>
-    style.paint(
-      'dim',
-      wrap(describeEvidence(each, style.now), {
-        columns: style.columns,
-        first: indent,
-        rest: `${indent}  `,
-      }),
-    ),
-  );
+  return seenTogether(evidence).map(({ facts, seenAt }) => {
+    const seen = seenAt === undefined ? '' : `, seen ${formatAge(seenAt, style.now)} ago`;
+    const text = wrap(`${facts.map(describeEvidence).join(' · ')}${seen}`, {
+      columns: style.columns,
+      first: indent,
+      rest: `${indent}  `,
+    });
+    return style.paint('dim', text);
+  });
+}
+
+interface Together {
+  readonly facts: Evidence[];
+  /** Of the oldest one. */
+  seenAt: number | undefined;
+}
+
+const TOGETHER_MS = 5_000; // what one report says, and the contact that brought it
+
+/** A name that comes again begins the facts of the next subject. */
+function seenTogether(evidence: readonly Evidence[]): readonly Together[] {
+  const groups: Together[] = [];
+  for (const each of evidence) {
+    const { seenAt } = each;
+    const last = groups.at(-1);
+    const isNear =
+      last !== undefined &&
+      (last.seenAt === undefined) === (seenAt === undefined) &&
+      Math.abs((last.seenAt ?? 0) - (seenAt ?? 0)) <= TOGETHER_MS;
+    if (isNear && last.facts.every(({ name }) => name !== each.name)) {
+      last.facts.push(each);
+      if (seenAt !== undefined) last.seenAt = Math.min(last.seenAt ?? seenAt, seenAt);
+    } else groups.push({ facts: [each], seenAt });
+  }
+  return groups;
 }
 
 export function renderWait(wait: Wait, indent: string, style: Style): readonly string[] {

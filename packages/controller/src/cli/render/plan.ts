@@ -11,7 +11,14 @@ export function isRefused(plan: Plan): boolean {
   return plan.refusals.length > 0 || plan.gates.some((gate) => !gate.passed);
 }
 
-export function renderPlan(plan: Plan, style: Style): string {
+export interface PlanContext {
+  /** Operation that carries it out, or did. */
+  readonly appliedAs?: string | undefined;
+  /** True when the question whether to apply it follows at once. */
+  readonly asksNow?: boolean | undefined;
+}
+
+export function renderPlan(plan: Plan, style: Style, context: PlanContext = {}): string {
   const made = formatAge(plan.madeAt, style.now);
   const blocks: string[][] = [
     [
@@ -22,8 +29,11 @@ export function renderPlan(plan: Plan, style: Style): string {
     ],
   ];
   if (plan.gates.length > 0)
-    blocks.push([style.paint('bold', 'gates'), ...plan.gates.flatMap((g) => gateLines(g, style))]);
-  if (plan.moves.length > 0) blocks.push(moveBlock(plan.moves, style));
+    blocks.push([
+      style.paint('bold', 'gates'),
+      ...plan.gates.flatMap((gate) => gateLines(gate, plan, style)),
+    ]);
+  if (plan.moves.length > 0 && !isRefused(plan)) blocks.push(moveBlock(plan.moves, style));
   if (plan.unchanged.length > 0)
     blocks.push([
       style.paint('bold', 'left alone'),
@@ -41,21 +51,27 @@ export function renderPlan(plan: Plan, style: Style): string {
         hung(text, '  ! ', style).replace('!', style.paint('yellow', '!')),
       ),
     ]);
-  blocks.push(endLines(plan, style));
+  blocks.push(endLines(plan, style, context));
   return blocks.map((lines) => lines.join('\n')).join('\n\n');
 }
 
 const hung = (text: string, first: string, style: Style): string =>
   wrap(text, { columns: style.columns, first });
 
-function gateLines(gate: Gate, style: Style): readonly string[] {
+function gateLines(gate: Gate, plan: Plan, style: Style): readonly string[] {
   const mark = gate.passed ? '✓' : '✗';
-  const line = hung(`${gate.name}: ${gate.message}`, `  ${mark} `, style);
+  const isSaidBelow = isSaidByRefusal(gate, plan);
+  const message = isSaidBelow ? 'refused, see below' : gate.message;
+  const line = hung(`${gate.name}: ${message}`, `  ${mark} `, style);
   return [
     line.replace(mark, style.paint(gate.passed ? 'green' : 'red', mark)),
-    ...renderEvidence(gate.evidence, '      ', style),
+    ...(isSaidBelow ? [] : renderEvidence(gate.evidence, '      ', style)),
   ];
 }
+
+/** A gate that closes is mostly a refusal too: said once. */
+const isSaidByRefusal = (gate: Gate, plan: Plan): boolean =>
+  !gate.passed && plan.refusals.some(({ message }) => message === gate.message);
 
 function moveBlock(moves: readonly Move[], style: Style): string[] {
   const digits = String(moves.length).length;
@@ -78,9 +94,20 @@ function moveBlock(moves: readonly Move[], style: Style): string[] {
 }
 
 function changeLines(move: Move, indent: string, style: Style): readonly string[] {
+  if (move.kind === 'pull')
+    return [hung(`digest ${shortDigest(move.image.digest)}`, indent, style)];
   if (move.kind !== 'recreate') return [];
-  return move.changes.map((change) => hung(describeChange(change), indent, style));
+  // Both versions are in the move's own line, the new image's digest is with its pull.
+  const isVersionSaid = move.fromVersion !== undefined && move.spec.image.version !== undefined;
+  return move.changes
+    .filter(
+      ({ path }) =>
+        path !== 'image' || !isVersionSaid || move.fromVersion === move.spec.image.version,
+    )
+    .map((change) => hung(describeChange(change), indent, style));
 }
+
+const shortDigest = (digest: string): string => digest.replace(/^sha256:/, '').slice(0, 12);
 
 /** A value of the environment may be a secret: never shown (I14). */
 function describeChange({ path, before, after }: FieldChange): string {
@@ -92,11 +119,14 @@ function describeChange({ path, before, after }: FieldChange): string {
 const changeOf = (before: string, after: string): string =>
   before === '' ? 'new' : after === '' ? 'no more' : 'another value';
 
-function endLines(plan: Plan, style: Style): string[] {
+function endLines(plan: Plan, style: Style, { appliedAs, asksNow }: PlanContext): string[] {
   if (isRefused(plan)) {
-    const reasons = plan.refusals.length + plan.gates.filter((gate) => !gate.passed).length;
+    const closed = plan.gates.filter((gate) => !gate.passed && !isSaidByRefusal(gate, plan));
+    const reasons = plural(plan.refusals.length + closed.length, 'reason');
+    const moves =
+      plan.moves.length === 0 ? '' : ` Its ${plural(plan.moves.length, 'move')}: -o json.`;
     return [
-      `${style.paint('red', 'This plan cannot be applied')}: ${plural(reasons, 'reason')} above. Nothing was changed.`,
+      `${style.paint('red', 'This plan cannot be applied')}: ${reasons} above. Nothing was changed.${moves}`,
       ...(plan.services[0] === undefined ? [] : [`next: leafward why ${plan.services[0]}`]),
     ];
   }
@@ -112,6 +142,12 @@ function endLines(plan: Plan, style: Style): string[] {
         : formatDuration(plan.expectedDowntimeMs);
   return [
     `${plural(plan.moves.length, 'move')}${expected}; expected downtime: ${downtime}`,
-    `next: ${style.paint('cyan', `leafward apply ${plan.id}`)}`,
+    ...nextLines(plan, style, { appliedAs, asksNow }),
   ];
+}
+
+function nextLines(plan: Plan, style: Style, { appliedAs, asksNow }: PlanContext): string[] {
+  if (appliedAs !== undefined)
+    return [`applied as ${appliedAs}; see: leafward operation show ${appliedAs}`];
+  return asksNow === true ? [] : [`next: ${style.paint('cyan', `leafward apply ${plan.id}`)}`];
 }

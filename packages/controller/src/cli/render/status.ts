@@ -41,7 +41,9 @@ export function renderStatus(status: Status, style: Style): string {
 function renderHeadline(status: Status, style: Style): string {
   const members = status.services.reduce((sum, { members }) => sum + members.length, 0);
   const connected = status.hosts.filter((host) => host.connected).length;
-  const wrong = problemCount(status);
+  const below = problemsBelow(status);
+  const own = status.problems.filter((problem) => !below.includes(problem));
+  const wrong = own.length + below.length;
   const facts = [
     plural(status.services.length, 'service'),
     plural(members, 'member'),
@@ -50,20 +52,25 @@ function renderHeadline(status: Status, style: Style): string {
       ? style.paint('green', 'nothing is wrong')
       : style.paint('red', plural(wrong, 'problem')),
   ];
-  const headline = `${style.paint('bold', status.fleet)}  ${facts.join(' · ')} · ${formatMoment(status.now)}`;
-  return [headline, ...problemLines(status.problems, undefined, style)].join('\n');
+  const headline = wrap(`${facts.join(' · ')} · ${formatMoment(status.now)}`, {
+    columns: style.columns,
+    first: `${style.paint('bold', status.fleet)}  `,
+    rest: '  ',
+  });
+  return [headline, ...problemLines(own, undefined, style)].join('\n');
 }
 
-function problemCount(status: Status): number {
-  const lists = [
-    status.problems,
-    ...status.hosts.map((host) => host.problems),
+/** What is said beside its service, member or host, as the whole fleet's list says it too. */
+function problemsBelow(status: Status): readonly string[] {
+  const named = (name: string, problems: readonly string[]): readonly string[] =>
+    problems.map((problem) => `${name}: ${problem}`);
+  return [
+    ...status.hosts.flatMap((host) => named(host.host, host.problems)),
     ...status.services.flatMap((service) => [
-      service.problems,
-      ...service.members.map((member) => member.problems),
+      ...named(service.service, service.problems),
+      ...service.members.flatMap((member) => named(member.member, member.problems)),
     ]),
   ];
-  return lists.reduce((sum, list) => sum + list.length, 0);
 }
 
 const COLUMNS: readonly Column[] = [
@@ -82,8 +89,9 @@ const COLUMNS: readonly Column[] = [
 ];
 
 function renderService(service: ServiceView, style: Style): string {
+  const leaderSeenAt = service.members.find(isLeading)?.seenAt;
   const rows = inTreeOrder(service.members).map(({ member, prefix }) =>
-    memberRow(member, prefix, service.term, style),
+    memberRow(member, prefix, { term: service.term, leaderSeenAt }, style),
   );
   const lines = [
     [
@@ -140,23 +148,26 @@ export function inTreeOrder(
 const GOOD = new Set(['leading', 'mirroring']);
 const MOVING = new Set(['behind', 'starting', 'migrating', 'stopped']);
 
+const isLeading = (member: MemberView): boolean =>
+  member.role === 'leader' && member.run !== 'retired';
+
 function memberRow(
   member: MemberView,
   prefix: string,
-  term: number,
+  service: { readonly term: number; readonly leaderSeenAt: number | undefined },
   style: Style,
 ): readonly Cell[] {
   const retired = member.run === 'retired';
-  const leads = member.role === 'leader' && !retired;
+  const leads = isLeading(member);
   return [
     leads ? { text: prefix + member.member, colour: 'bold' } : prefix + member.member,
     member.host,
     retired ? { text: 'retired', colour: 'dim' } : member.role,
     { text: member.state, colour: stateColour(member.state) },
-    retired ? NOTHING : String(term),
+    retired ? NOTHING : String(service.term),
     member.version ?? NOTHING,
     formatCount(member.position),
-    leads || member.lag === undefined ? NOTHING : lagCell(member.lag),
+    leads ? NOTHING : lagCell(member, service.leaderSeenAt),
     readyCell(member.ready),
     formatBytes(member.dataBytes),
     freeCell(member),
@@ -170,8 +181,12 @@ function stateColour(state: string): Colour {
   return state === 'retired' ? 'dim' : 'red';
 }
 
-function lagCell(lag: number): Cell {
-  return lag === 0 ? '0' : { text: formatCount(lag), colour: 'yellow' };
+/** The leader was seen later than the mirror and wrote meanwhile: then the figure is the most it can be. */
+function lagCell({ lag, state, seenAt }: MemberView, leaderSeenAt: number | undefined): Cell {
+  if (lag === undefined) return NOTHING;
+  const isMost = lag > 0 && seenAt !== undefined && (leaderSeenAt ?? 0) > seenAt;
+  const text = `${isMost ? '≤ ' : ''}${formatCount(lag)}`;
+  return state === 'behind' ? { text, colour: 'yellow' } : text;
 }
 
 function readyCell(ready: boolean | undefined): Cell {

@@ -9,6 +9,8 @@ export interface Column {
   readonly elastic?: boolean;
   /** Columns leave from the highest number on; 0 (the default) stays. */
   readonly sacrifice?: number;
+  /** Not drawn when no row has anything in it. */
+  readonly optional?: boolean;
 }
 
 export type Cell = string | { readonly text: string; readonly colour: Colour };
@@ -28,7 +30,7 @@ export function renderTable(table: Table, style: Style): string {
   const widths = table.columns.map((column, i) =>
     Math.max(widthOf(column.title), ...table.rows.map((row) => widthOf(textOf(row[i])))),
   );
-  const shown = fitting(table.columns, widths, room);
+  const shown = fitting(table, widths, room);
   const final = shrink(table.columns, widths, shown, room);
   const line = (cells: readonly Cell[]): string =>
     (
@@ -67,11 +69,13 @@ const total = (widths: readonly number[], shown: readonly number[]): number =>
 
 /** Indexes of the columns that stay. */
 function fitting(
-  columns: readonly Column[],
+  { columns, rows }: Table,
   widths: readonly number[],
   room: number,
 ): readonly number[] {
-  let shown = columns.map((_, i) => i);
+  let shown = columns
+    .map((_, i) => i)
+    .filter((i) => columns[i]?.optional !== true || rows.some((row) => textOf(row[i]) !== ''));
   const least = columns.map((column, i) =>
     column.elastic === true ? Math.min(NARROWEST_ELASTIC, widths[i] ?? 0) : (widths[i] ?? 0),
   );

@@ -58,19 +58,19 @@ const NARROWEST_COLUMNS = 24; // below this a wrapped text is a column of single
 /** The text broken between words; a word longer than a line stays whole. */
 export function wrap(text: string, options: WrapOptions): string {
   const rest = options.rest ?? ' '.repeat(widthOf(options.first));
-  const room = (options.columns ?? Infinity) - widthOf(rest);
-  if (room === Infinity) return options.first + text;
-  const columns = Math.max(NARROWEST_COLUMNS, room);
+  const { columns = Infinity, first } = options;
+  if (columns === Infinity) return first + text;
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && widthOf(line) + 1 + widthOf(word) > columns) {
+    const room = Math.max(NARROWEST_COLUMNS, columns - widthOf(lines.length === 0 ? first : rest));
+    if (line !== '' && widthOf(line) + 1 + widthOf(word) > room) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;
   }
   lines.push(line);
-  return lines.map((each, i) => (i === 0 ? options.first : rest) + each).join('\n');
+  return lines.map((each, i) => (i === 0 ? first : rest) + each).join('\n');
 }
 
 /** Control characters and text direction overrides become blanks: nobody else drives this terminal. */

@@ -77,7 +77,8 @@ function openView(run: Run, documents: boolean): View {
     return startRedraw<WatchOperationResponse>(
       run.context.terminal,
       run.context.clock,
-      ({ operation, now }, ageMs) => renderOperation(cleanData(operation), run.style(now + ageMs)),
+      ({ operation, now }, ageMs) =>
+        renderOperation(cleanData(operation), run.style(now + ageMs), true),
     );
   return lineView(run, trouble);
 }
