@@ -27,21 +27,23 @@ export function createWatchers(clock: Clock): Watchers {
     },
     async *watch({ read, isLast, everyMs, atLeastMs, signal }) {
       while (!signal.aborted) {
-        const changed = new Promise<void>((resolve) => {
-          const wake = (): void => {
-            waiting.delete(wake);
-            resolve();
-          };
-          waiting.add(wake);
-          signal.addEventListener('abort', wake, { once: true });
-        });
-        const value = await read();
-        yield value;
-        if (isLast?.(value) === true) return;
-        await pause(clock, everyMs, signal);
-        const timer = new AbortController();
-        await Promise.race([changed, pause(clock, atLeastMs, timer.signal)]);
-        timer.abort();
+        let wake: () => void = () => undefined;
+        const changed = new Promise<void>((resolve) => (wake = resolve));
+        waiting.add(wake);
+        signal.addEventListener('abort', wake, { once: true });
+        try {
+          const value = await read();
+          yield value;
+          if (isLast?.(value) === true) return;
+          await pause(clock, everyMs, signal);
+          const timer = new AbortController();
+          await Promise.race([changed, pause(clock, atLeastMs, timer.signal)]);
+          timer.abort();
+        } finally {
+          // A stream may be open for weeks: a round leaves nothing behind.
+          waiting.delete(wake);
+          signal.removeEventListener('abort', wake);
+        }
       }
     },
   };

@@ -208,12 +208,25 @@ export function implementService<S extends ServiceShape<S>, Caller>(
   return implementation;
 }
 
+/** A slow reader is waited for as long as it is there; nothing of the wait stays with a call that lives long. */
+function untilDrained(call: AnyCall): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      call.off('drain', go);
+      call.off('cancelled', go);
+      resolve();
+    };
+    call.on('drain', go);
+    call.on('cancelled', go);
+  });
+}
+
 type AnyCall = IncomingCall & {
   readonly request: unknown;
   readonly cancelled: boolean;
   on(event: string, listener: () => void): unknown;
   write(data: unknown): boolean;
-  once(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
   end(): void;
   destroy(error: Error): void;
   emit(event: string, error: unknown): boolean;
@@ -263,11 +276,7 @@ function serveStream<Caller>(
         }
         for await (const item of handler(call.request, context) as AsyncIterable<unknown>) {
           if (call.cancelled) return;
-          if (!call.write(item))
-            await new Promise<void>((resolve) => {
-              call.once('drain', resolve);
-              call.once('cancelled', resolve);
-            });
+          if (!call.write(item)) await untilDrained(call);
         }
         call.end();
       } catch (error) {
