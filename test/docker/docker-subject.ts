@@ -1,4 +1,5 @@
 // A Docker runtime over a real Engine, with the conformance suite's program as an image by digest.
+import { mkdirSync } from 'node:fs';
 import { readFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Image, MemberSpec } from '@leafward/shared/gen/domain.js';
@@ -94,17 +95,19 @@ function specOf(member: string, behaviour: Behaviour, image: Image, storages: st
 }
 
 /** For the conformance suite, which makes no storage itself. */
-export async function dockerSubject(members: readonly string[]): Promise<RuntimeSubject> {
+export async function dockerSubject(): Promise<RuntimeSubject> {
   const under = await startEngineUnderTest();
-  for (const member of members) await under.storageOf(member);
   return {
     runtime: under.runtime,
-    container: (member, behaviour, value = member) =>
-      under.container(member, behaviour, {
+    container: (member, behaviour, value = member) => {
+      const made = under.container(member, behaviour, {
         environment: { BEHAVIOUR: behaviour, VALUE: value, STORAGE: '/data' },
         // One stream: an Engine reads stdout and stderr apart and keeps no order between them.
         command: ['sh', '-c', 'exec /member 2>&1'],
-      }),
+      });
+      mkdirSync(made.spec.storage, { recursive: true });
+      return made;
+    },
     runs: under.runs,
     reference: under.image.reference,
     unknownReference: `${under.registry.address}/test/nobody:1.0.0`,
