@@ -2,7 +2,15 @@
 // Does nothing that is already done. Network access is npm's registry alone.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const [major] = process.versions.node.split('.').map(Number);
@@ -46,3 +54,19 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== `${lock} ${process.ver
   writeFileSync(stamp, `${lock} ${process.version}`);
 }
 run('compile', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
+linkPrograms();
+
+/** npm links the programs of a workspace only when they are compiled already, which they never are in a clone. */
+function linkPrograms() {
+  mkdirSync('node_modules/.bin', { recursive: true });
+  for (const folder of ['packages/agent', 'packages/controller']) {
+    const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    for (const [name, file] of Object.entries(bin)) {
+      const link = join('node_modules/.bin', name);
+      chmodSync(join(folder, file), 0o755);
+      if (existsSync(link)) continue;
+      rmSync(link, { force: true });
+      symlinkSync(join('../..', folder, file), link);
+    }
+  }
+}

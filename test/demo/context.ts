@@ -3,6 +3,8 @@ import type { Steps } from './report.js';
 
 export interface DemoContext {
   readonly dir: string;
+  /** Everything is left running at the end. */
+  readonly isKept: boolean;
   readonly ports: readonly number[];
   readonly say: (line: string) => void;
   readonly step: Steps['step'];

@@ -6,7 +6,7 @@ import { eventually } from '../fleet/programs.js';
 import { killProcessesOn, processesOn } from '../fleet/processes.js';
 import { missingFrom } from '../fleet/writer.js';
 import type { DemoContext } from './context.js';
-import { indent, type DemoFleet } from './main-story.js';
+import { shown, type DemoFleet } from './main-story.js';
 import type { DemoReport } from './report.js';
 
 type Writable = { -readonly [K in keyof DemoReport]: DemoReport[K] };
@@ -58,15 +58,14 @@ export async function showFailover(
     report.retiredStarts = await watchReturn(fleet, oldStorage, note);
     if (report.retiredStarts > 0) throw new Error(`${OLD_LEADER} was started again`);
   });
-  say(indent((await local.cli(['status'])).stdout));
-  say(indent((await local.cli(['why', OLD_LEADER])).stdout));
+  say(await shown(local, ['status']));
+  say(await shown(local, ['why', OLD_LEADER]));
   await step('look at the metrics as Prometheus would', async (note) => {
     const text = await (await fetch(`http://127.0.0.1:${local.metricsPort}/metrics`)).text();
     const families = text.split('\n').filter((line) => line.startsWith('# TYPE leafward_')).length;
     if (families < 20) throw new Error(`only ${families} leafward_ metrics`);
     note(`${families} metrics at http://127.0.0.1:${local.metricsPort}/metrics`);
   });
-  sayGoodbye(context, fleet);
 }
 
 async function pullThePlug(
@@ -157,13 +156,4 @@ async function watchReturn(
   );
   note(`starts since it was retired, by its agent's own count: ${view.startsSinceRetired}`);
   return pids.size + view.startsSinceRetired;
-}
-
-function sayGoodbye({ say, dir }: DemoContext, { local }: DemoFleet): void {
-  say('');
-  say('All of it was so. To go on by hand (npm run demo -- --keep leaves everything running):');
-  say(`    export LEAFWARD_HOME=${dir}/operator`);
-  say('    node packages/controller/dist/cli/bin.js status --watch');
-  say('    node packages/controller/dist/cli/bin.js operation list --all');
-  say(`    curl http://127.0.0.1:${local.metricsPort}/metrics`);
 }

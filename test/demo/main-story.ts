@@ -1,7 +1,7 @@
 // The demo's first half: enrol, check, deploy, write, back up, update leafs first, promote.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Backup, FindingView } from '@leafward/shared/gen/domain.js';
+import type { Backup, FindingView, Operation } from '@leafward/shared/gen/domain.js';
 import { cortexManifest, storageOf, type CortexMember } from '../fleet/cortex-manifest.js';
 import { startLocalFleet, type LocalFleet } from '../fleet/local-fleet.js';
 import { watchVersions } from '../fleet/watch-versions.js';
@@ -19,15 +19,18 @@ export interface DemoFleet {
 
 const OLD = '2.170.0';
 const NEW = '2.180.0';
+/** For whoever goes on by hand. */
+export const NEWEST = '2.190.0';
 
 export async function showMainJob(
   context: DemoContext,
   report: { updateOrder: readonly string[] },
 ): Promise<DemoFleet> {
   const { dir, step, say } = context;
-  const images = await step('build the images of two versions of a stand-in Cortex', async () => ({
+  const images = await step('build the images of a stand-in Cortex', async () => ({
     old: await buildCellImage({ version: OLD, outDir: join(dir, 'images') }),
     new: await buildCellImage({ version: NEW, outDir: join(dir, 'images') }),
+    newest: await buildCellImage({ version: NEWEST, outDir: join(dir, 'images') }),
   }));
   const local = await step(
     'start a controller, enrol an operator and three hosts with one-time URLs',
@@ -39,22 +42,22 @@ export async function showMainJob(
   await step('deploy the tree', async (note) => {
     const path = join(dir, 'fleet.yaml');
     await writeFile(path, cortexManifest({ dir, image: images.old, members }));
-    context.cleanups.push(() => endMembers(local, path));
     await local.carryOut(['deploy', path]);
     const again = await local.plan(['deploy', path]);
     if (again.moves.length > 0)
       throw new Error('a second deploy of the same manifest is not empty');
     note('a second plan of the same manifest has nothing to do');
   });
-  say(indent((await local.cli(['status'])).stdout));
+  say(await shown(local, ['status']));
   const writer = startWriter({ members: storages, everyMs: 5 });
   context.cleanups.push(() => writer.stop());
   await writer.untilNextWrite(10_000);
   const fleet = { local, members, storages, writer };
   await step('take a live backup of a caught-up mirror', (note) => backUp(fleet, note));
-  await step(`update ${OLD} → ${NEW}, leafs first, through a migration`, (note) =>
+  const operation = await step(`update ${OLD} → ${NEW}, leafs first, through a migration`, (note) =>
     update(fleet, images.new, report, note),
   );
+  say(await shown(local, ['operation', 'show', operation.id]));
   await step('promote 01.cortex gracefully', (note) => promote(fleet, note));
   return fleet;
 }
@@ -76,16 +79,6 @@ async function enrol(context: DemoContext, note: (text: string) => void): Promis
   return local;
 }
 
-/** Members outlive their agents on purpose, so the demo ends them itself. */
-async function endMembers(local: LocalFleet, manifestPath: string): Promise<void> {
-  const { killProcessesOn } = await import('../fleet/processes.js');
-  const { readFile } = await import('node:fs/promises');
-  const text = await readFile(manifestPath, 'utf8').catch(() => '');
-  await local.stop();
-  for (const [, storage] of text.matchAll(/storage: '([^']+)'/g))
-    if (storage !== undefined) await killProcessesOn(storage);
-}
-
 async function check(local: LocalFleet, note: (text: string) => void): Promise<void> {
   const { findings } = await local.cliJson<{ readonly findings: readonly FindingView[] }>([
     'host',
@@ -98,9 +91,9 @@ async function check(local: LocalFleet, note: (text: string) => void): Promise<v
     bySeverity.set(finding.severity, (bySeverity.get(finding.severity) ?? 0) + 1);
   if (findings.length === 0) throw new Error('no check answered');
   note([...bySeverity].map(([severity, count]) => `${count} ${severity}`).join(', '));
-  const swappiness = findings.find(({ finding }) => finding.check === 'vm-swappiness')?.finding;
-  if (swappiness !== undefined)
-    note(`vm.swappiness: seen ${swappiness.seen}, wanted ${swappiness.wanted}`);
+  for (const { finding } of findings)
+    if (finding.severity !== 'ok')
+      note(`${finding.severity} ${finding.check}: ${finding.seen}, wanted ${finding.wanted}`);
 }
 
 async function backUp({ local }: DemoFleet, note: (text: string) => void): Promise<void> {
@@ -118,10 +111,11 @@ async function update(
   image: string,
   report: { updateOrder: readonly string[] },
   note: (text: string) => void,
-): Promise<void> {
+): Promise<Operation> {
   const versions = watchVersions(fleet.storages);
+  let operation: Operation;
   try {
-    await fleet.local.carryOut(['update', 'cortex', '--image', image]);
+    operation = await fleet.local.carryOut(['update', 'cortex', '--image', image]);
   } finally {
     await versions.stop();
   }
@@ -137,6 +131,7 @@ async function update(
   const isLeafsFirst =
     depths.length === 4 && depths.every((d, i) => i === 0 || d <= (depths[i - 1] ?? d));
   if (!isLeafsFirst) throw new Error(`not leafs first: ${report.updateOrder.join(', ')}`);
+  return operation;
 }
 
 async function promote(fleet: DemoFleet, note: (text: string) => void): Promise<void> {
@@ -152,11 +147,11 @@ async function promote(fleet: DemoFleet, note: (text: string) => void): Promise<
   note(`all ${acknowledged.length} acknowledged writes are there`);
 }
 
-export const indent = (text: string): string =>
-  text
-    .trimEnd()
-    .split('\n')
-    .map((line) => `    ${line}`)
-    .join('\n');
+/** A command as an operator types it, and what it prints. */
+export async function shown(local: LocalFleet, args: readonly string[]): Promise<string> {
+  const { stdout } = await local.cli(args);
+  const lines = [`$ leafward ${args.join(' ')}`, ...stdout.trimEnd().split('\n')];
+  return lines.map((line) => (line === '' ? '' : `    ${line}`)).join('\n') + '\n';
+}
 
 export type { DemoReport };

@@ -34,10 +34,13 @@ export function createSteps(say: (line: string) => void): Steps {
     results,
     async step(name, act) {
       const started = Date.now();
+      const pending = `· ${name} …`;
+      if (process.stdout.isTTY) process.stdout.write(pending);
       const details: string[] = [];
       const finish = (ok: boolean): void => {
         const seconds = Math.round((Date.now() - started) / 10) / 100;
         results.push({ name, ok, seconds, detail: details.join('; ') });
+        if (process.stdout.isTTY) process.stdout.write(`\r${' '.repeat(pending.length)}\r`);
         say(`${ok ? '✓' : '✗'} ${name}  ${seconds.toFixed(1)} s`);
         for (const detail of details) say(`    ${detail}`);
       };

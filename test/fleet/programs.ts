@@ -33,6 +33,24 @@ export interface StartOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+const living = new Set<ChildProcess>();
+
+/** Ends what startProgram and runProgram began and what still runs, wherever its owner is just now. */
+export async function endPrograms(): Promise<void> {
+  await Promise.all(
+    [...living].map(async (child) => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await ended;
+    }),
+  );
+}
+
+function keepTrack(child: ChildProcess): void {
+  living.add(child);
+  for (const event of ['exit', 'error'] as const) child.once(event, () => living.delete(child));
+}
+
 export function startProgram(options: StartOptions): Program {
   mkdirSync(dirname(options.logPath), { recursive: true });
   const log = openSync(options.logPath, 'a');
@@ -41,6 +59,7 @@ export function startProgram(options: StartOptions): Program {
     env: { ...process.env, ...options.environment },
   });
   closeSync(log);
+  keepTrack(child);
   return programOf(child, options);
 }
 
@@ -85,6 +104,7 @@ export function runProgram(
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', ...environment },
     });
+    keepTrack(child);
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
