@@ -230,6 +230,15 @@ describe('data meter', () => {
     expect(bytes).to.be.below(2 ** 20);
   });
 
+  it('measures a storage that was made just now between two walks', async () => {
+    const late = host.path('late');
+    const meter = startDataMeter({ ...quick, log, paths: () => [late], everyMs: 3_600_000 });
+    await eventually(() => !meter.dataBytes().has(late));
+    mkdirSync(late);
+    await eventually(() => meter.dataBytes().has(late));
+    await meter.stop();
+  });
+
   it('follows the paths and stops in the middle of a walk', async () => {
     const [one, two] = [host.path('proc'), host.path('etc')];
     let paths: readonly string[] = [one, host.path('absent')];

@@ -33,11 +33,14 @@ const MAX_STORAGES = 64;
  * unknown.
  */
 const MAX_ENTRIES = 1_000_000;
+/** A storage that was made just now is looked at between the walks; one that is not there costs one lstat. */
+const NEW_EVERY_MS = 2_000;
 const WALK_DEADLINE_MS = 30 * 60_000;
 
 export function startDataMeter(options: DataMeterOptions): DataMeter {
   const { clock, log } = options;
   const sizes = new Map<string, number>();
+  let allDueAt = -Infinity;
   const loop = startLoop({
     name: 'data-meter',
     clock,
@@ -47,7 +50,10 @@ export function startDataMeter(options: DataMeterOptions): DataMeter {
     pass: async (signal) => {
       const paths = [...new Set(options.paths())].slice(0, MAX_STORAGES);
       for (const path of sizes.keys()) if (!paths.includes(path)) sizes.delete(path);
+      const isDue = clock.monotonic() >= allDueAt;
+      if (isDue) allDueAt = clock.monotonic() + options.everyMs;
       for (const path of paths) {
+        if (!isDue && sizes.has(path)) continue;
         try {
           sizes.set(path, await measureData(path, options, signal));
         } catch (error) {
@@ -59,14 +65,12 @@ export function startDataMeter(options: DataMeterOptions): DataMeter {
       return undefined;
     },
   });
-  const asked = new Set<string>();
+  let askedAt = -Infinity;
   return {
     dataBytes() {
-      // A member that was placed just now is measured now, not at the next round.
-      const isNew = options.paths().some((path) => !asked.has(path));
-      if (isNew) {
-        asked.clear();
-        for (const path of options.paths()) asked.add(path);
+      const isMissing = options.paths().some((path) => !sizes.has(path));
+      if (isMissing && clock.monotonic() - askedAt >= NEW_EVERY_MS) {
+        askedAt = clock.monotonic();
         loop.wake();
       }
       return new Map(sizes);

@@ -28,15 +28,16 @@ function addReads(operation: Command, tree: Tree): void {
       run.show(operations, renderOperations);
     },
   });
-  addCommand(operation, tree, {
+  addCommand<{ events?: boolean }>(operation, tree, {
     usage: 'show <id>',
-    summary: 'one operation with its moves and events',
-    async act(run, _, id = '') {
+    summary: 'one operation, move by move',
+    options: [new Option('-e, --events', 'all that happened, with its time')],
+    async act(run, options, id = '') {
       const found = await (await run.client()).getOperation({ id }, run.call);
       run.show(found, ({ operation: each, events }, style) =>
         [
           renderOperation(each, style),
-          ...(events.length === 0
+          ...(events.length === 0 || options.events !== true
             ? []
             : ['', style.paint('bold', 'events (UTC)'), renderEvents(events, style)]),
         ].join('\n'),
