@@ -102,13 +102,14 @@ export function waitsForStoredRole(draft: Draft): boolean {
   }
   const promotedAt = draft.observed.journal.promotions[intent.member] ?? -1;
   const stored = storedRole.upstreamUrl;
-  if (intent.role === 'leader' && typeof stored === 'string' && promotedAt !== intent.term) {
+  if (startsAsMirror(draft)) {
+    // No reason against a start: it leads nobody, and only a running member can be promoted.
     draft.wait({
       code: 'stored-role-differs',
-      message: `it shall lead in term ${intent.term}, but its storage says that it mirrors`,
+      message: `it shall lead in term ${intent.term}, but its storage says that it mirrors, and so it runs`,
       unblock: 'it leads once the promotion of this term has been carried out',
     });
-    return true;
+    return false;
   }
   if (intent.role === 'mirror' && typeof stored !== 'string' && promotedAt > intent.term) {
     draft.wait({
@@ -121,11 +122,22 @@ export function waitsForStoredRole(draft: Draft): boolean {
   return false;
 }
 
+/** It shall lead, mirrors by its storage, and was not promoted here in this term. */
+function startsAsMirror({ subject, observed }: Draft): boolean {
+  const { intent, storedRole } = subject;
+  const promotedAt = observed.journal.promotions[intent.member] ?? -1;
+  return (
+    intent.role === 'leader' &&
+    typeof storedRole?.upstreamUrl === 'string' &&
+    promotedAt !== intent.term
+  );
+}
+
 /** The marker, the role where it differs, and the start. Everything that could forbid it was asked before. */
 export function planStart(draft: Draft, cause: string): void {
   const { subject } = draft;
   planMarkerTerm(draft);
-  const wanted = roleToWrite(subject);
+  const wanted = startsAsMirror(draft) ? undefined : roleToWrite(subject);
   if (wanted !== undefined)
     draft.step({ kind: 'write-role', wanted, cause: `it shall be a ${wanted.role}` });
   draft.step({
