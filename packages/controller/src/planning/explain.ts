@@ -27,6 +27,7 @@ export function explainOperation(operation: Operation): Explanation {
   const index = operation.progress.findIndex((progress) => progress.state !== 'done');
   const current = operation.progress[index];
   const move = operation.moves[index];
+  const isPausedByOperator = operation.state === 'paused' && current?.state !== 'failed';
   const where = move === undefined ? '' : `, at ${move.id} (${move.kind}: ${move.cause})`;
   return {
     subject: operation.id,
@@ -39,7 +40,8 @@ export function explainOperation(operation: Operation): Explanation {
         ? []
         : [evidence('chosen', `${operation.chosen}: ${operation.chosenBecause ?? ''}`)]),
     ],
-    waits: current?.wait === undefined ? [] : [current.wait],
+    // What it waited for when an operator paused it may be over long ago.
+    waits: isPausedByOperator || current?.wait === undefined ? [] : [current.wait],
     refusals:
       current?.state === 'failed'
         ? [

@@ -43,9 +43,9 @@ export function renderOperationLines(operation: Operation, style: Style): readon
     const where = `move ${at + 1} of ${operation.moves.length}: ${describeMove(move)}`;
     lines.push(wrap(where, { columns: style.columns, first: '    ' }));
     const wait = operation.progress[at]?.wait;
-    if (wait !== undefined) lines.push(...renderWait(wait, '    ', style));
+    if (wait !== undefined && isWaiting(operation)) lines.push(...renderWait(wait, '    ', style));
   }
-  if (operation.reason !== undefined)
+  if (operation.reason !== undefined && operation.state === 'paused')
     lines.push(wrap(operation.reason, { columns: style.columns, first: '    ' }));
   return lines;
 }
@@ -99,9 +99,15 @@ function moveLines(operation: Operation, i: number, style: Style): readonly stri
   ];
   if (progress?.note !== undefined && state !== 'pending')
     lines.push(wrap(progress.note, { columns: style.columns, first: below }));
-  if (progress?.wait !== undefined && operation.endedAt === undefined)
+  if (progress?.wait !== undefined && isWaiting(operation))
     lines.push(...renderWait(progress.wait, below, style));
   return lines;
+}
+
+/** What an operation waited for when an operator paused it may be over long ago. */
+function isWaiting(operation: Operation): boolean {
+  const verdict = verdictOf(operation);
+  return verdict === 'running' || verdict === 'paused-by-failure';
 }
 
 /** The one that was chosen leads now: the others are re-pointed. */
@@ -123,7 +129,9 @@ function timing(operation: Operation, i: number, style: Style): string {
 }
 
 function endLines(operation: Operation, style: Style, isWatched: boolean): readonly string[] {
-  const reason = operation.reason === undefined ? '' : `: ${operation.reason}`;
+  // "pause by ada: lunch" after the word that says it
+  const told = operation.reason?.replace(/^(pause|abort) by /, 'by ');
+  const reason = told === undefined ? '' : `${told === operation.reason ? ':' : ''} ${told}`;
   const said = (text: string): string =>
     wrap(text, { columns: style.columns, first: '', rest: '  ' });
   switch (verdictOf(operation)) {
@@ -186,7 +194,7 @@ export function operationChanges(
     lines.push('abort asked for: it ends at the next safe point');
   if (before !== undefined && after.state !== before.state)
     lines.push(
-      `${after.id} is ${after.state}${after.reason === undefined ? '' : `: ${after.reason}`}`,
+      `${after.id} is ${after.state}${after.reason === undefined || after.state === 'done' ? '' : `: ${after.reason}`}`,
     );
   return lines;
 }

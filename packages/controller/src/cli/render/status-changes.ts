@@ -2,13 +2,14 @@
 import type { HostView, MemberView, Status } from '@leafward/shared/gen/domain.js';
 import { describeGoal } from './move.js';
 import { operationChanges } from './operation.js';
+import { plural } from './text.js';
 
 export function statusChanges(before: Status | undefined, after: Status): readonly string[] {
   const lines: string[] = [];
   if (before === undefined) {
     const connected = after.hosts.filter((host) => host.connected).length;
     lines.push(
-      `${after.fleet}: ${after.services.length} services, ${connected} of ${after.hosts.length} hosts connected`,
+      `${after.fleet}: ${plural(after.services.length, 'service')}, ${connected} of ${plural(after.hosts.length, 'host')} connected`,
     );
   }
   lines.push(...newOnes('', before?.problems, after.problems));
