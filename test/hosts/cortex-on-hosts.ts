@@ -59,8 +59,8 @@ export interface CortexOnHosts {
   hostOf(member: string): Host;
   /** The image of a version by its digest; pushed when it is first asked for. */
   image(version: string): Promise<string>;
-  /** Writes the manifest and returns its path. */
-  manifest(image: string): Promise<string>;
+  /** Writes the manifest and returns its path. `failover`: the service's policy, as YAML. */
+  manifest(image: string, failover?: string): Promise<string>;
   container(member: string): Promise<SeenContainer>;
   containers(): Promise<Readonly<Record<string, SeenContainer>>>;
 }
@@ -89,9 +89,9 @@ export async function bootCortexHosts(): Promise<CortexOnHosts> {
     ),
     hostOf,
     image: imagesOf(rig, registry),
-    manifest: async (image) => {
+    manifest: async (image, failover = '{ onIsolation: keep }') => {
       const path = join(rig.directory, 'fleet.yaml');
-      await writeFile(path, manifestOf(rig, image));
+      await writeFile(path, manifestOf(rig, image, failover));
       return path;
     },
     container,
@@ -182,7 +182,7 @@ function seen(view: EngineView | undefined): SeenContainer {
   };
 }
 
-function manifestOf(rig: Rig, image: string): string {
+function manifestOf(rig: Rig, image: string, failover: string): string {
   const hosts = rig.hosts.map((host) => `  ${host.name}: { address: ${host.address} }\n`);
   const placed = Object.entries(members).map(([name, { host, port, upstream }]) => {
     const above = upstream === undefined ? '' : `, upstream: ${upstream}`;
@@ -202,6 +202,8 @@ ${hosts.join('')}services:
       SYN_CELL_ADVERTISE: tcp://{address}:{port.telepath}
       SYN_CELL_START_MS: '100'
       SYN_CELL_MIGRATE_MS: '700'
+    stopGrace: 30s
+    failover: ${failover}
     members:
 ${placed.join('')}`;
 }

@@ -109,4 +109,43 @@ describe('faults in the middle of an update', function () {
       await bravo.heal();
     });
   });
+
+  it('the leader’s host is cut off: its agent stops it, and nobody takes over unasked', async () => {
+    const { fleet, rig, storages } = cortex;
+    const alpha = rig.host('alpha');
+    const before = await cortex.containers();
+    const [service] = (await fleet.status()).services;
+    const path = await cortex.manifest(
+      before['00.cortex']?.image ?? '',
+      '{ onIsolation: stop, lease: 5s }',
+    );
+    await fleet.apply(await fleet.plan(['deploy', path]));
+    expect(await cortex.containers(), 'a policy changes no container').to.deep.equal(before);
+    const watch = watchInvariants(storages);
+    await alpha.partition();
+    await eventually('the leader is stopped', async () => {
+      return !(await cortex.container('00.cortex')).running;
+    });
+    await fleet.untilConnected('alpha', false);
+    const asked = await fleet.tryCli(['plan', 'failover', 'cortex']);
+    expect(asked.code, asked.stdout).to.equal(3);
+    expect(asked.stdout).to.include('leader-unproven');
+    const why = ['--leader-is-off', 'its agent stops it when it is alone'];
+    const done = await fleet.apply(await fleet.plan(['failover', 'cortex', ...why]));
+    expect(done.chosen).to.be.oneOf(['01.cortex', '03.cortex', '02.cortex']);
+    await alpha.heal();
+    await eventually('the old leader is shown as retired by its own agent', async () => {
+      const now = (await fleet.status()).services[0];
+      const old = now?.members.find((one) => one.member === '00.cortex');
+      const isBack = (await fleet.untilConnected('alpha')).connected;
+      return isBack && old?.state === 'retired' && now?.term === (service?.term ?? 0) + 1;
+    });
+    const { running, startedAt } = await cortex.container('00.cortex');
+    expect({ running, startedAt }).to.deep.equal({
+      running: false,
+      startedAt: before['00.cortex']?.startedAt,
+    });
+    await watch.stop();
+    expect(watch.violations()).to.deep.equal([]);
+  });
 });
