@@ -36,7 +36,6 @@ class Stream extends EventEmitter {
   }
 }
 
-const NEVER = Number.MAX_SAFE_INTEGER;
 const hello = (generation: number): { kind: 'hello' } & Hello => ({
   kind: 'hello',
   host: 'alpha',
@@ -69,6 +68,7 @@ describe('a session', () => {
   let fleet: Fleet;
   let sessions: Sessions;
   const clock = { at: 1000 };
+  let isRevoked = false;
   const manual: Clock = {
     now: () => clock.at,
     monotonic: () => clock.at,
@@ -76,7 +76,10 @@ describe('a session', () => {
   };
   const open = (): Stream => {
     const stream = new Stream();
-    sessions.accept('alpha', stream as unknown as AgentStream, NEVER);
+    sessions.accept('alpha', stream as unknown as AgentStream, {
+      expiresAt: Number.MAX_SAFE_INTEGER,
+      isRevoked: () => isRevoked,
+    });
     return stream;
   };
   /** Decisions run one at a time: what was said before this has been taken when it returns. */
@@ -93,6 +96,7 @@ describe('a session', () => {
 
   beforeEach(async () => {
     clock.at = 1000;
+    isRevoked = false;
     dir = await mkdtemp(join(tmpdir(), 'leafward-sessions-'));
     database = await openDatabase<FleetTables>(join(dir, 'store.sqlite'));
     fleet = await openFleet({ name: 'test', store: createFleetStore(database.db), clock: manual });
@@ -153,6 +157,18 @@ describe('a session', () => {
     await taken();
     expect(alpha()?.acceptedGeneration).to.equal(0);
     expect(stream.kinds()).not.to.include('report-answer');
+  });
+
+  it('ends when its certificate was taken back by an enrolment elsewhere', () => {
+    const stream = open();
+    const errors: unknown[] = [];
+    stream.on('error', (error) => errors.push(error));
+    sessions.sweep();
+    expect(sessions.connected()).to.equal(1);
+    isRevoked = true;
+    sessions.sweep();
+    expect(sessions.connected()).to.equal(0);
+    expect(String(errors[0])).to.include('was revoked');
   });
 
   it('keeps why an order was refused until it is taken', async () => {

@@ -82,7 +82,9 @@ export async function startMutualListener(
       {
         session: (stream, { caller }) => {
           options.onAgent();
-          options.sessions.accept(caller.name, stream, caller.expiresAt);
+          const { name, serial, expiresAt } = caller;
+          const isRevoked = () => options.identities.isRevoked('agent', name, serial);
+          options.sessions.accept(name, stream, { expiresAt, isRevoked });
         },
         renewCertificate: ({ csrPem }, { caller }) =>
           options.enrollment.renewCertificate(caller, csrPem),

@@ -23,7 +23,7 @@ export type AgentStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 
 export interface Sessions {
   /** Takes a stream whose caller was proven to be this host's agent, until its certificate ends. */
-  accept(host: string, stream: AgentStream, certificateEndsAt: number): void;
+  accept(host: string, stream: AgentStream, certificate: AgentCertificate): void;
   /** Ends streams whose agents have gone silent; call it now and then. */
   sweep(): void;
   /** Ends the stream of a host that may no longer come in, at once; true when there was one. */
@@ -34,6 +34,14 @@ export interface Sessions {
   /** Reports that arrived since start. */
   reports(): number;
   onReport(listener: (host: string) => void): void;
+}
+
+/** What the stream came with. */
+export interface AgentCertificate {
+  /** Wall clock. */
+  readonly expiresAt: number;
+  /** True once it was taken back, also by the host being enrolled anew from elsewhere. */
+  readonly isRevoked: () => boolean;
 }
 
 export interface SessionOptions {
@@ -62,8 +70,8 @@ interface Session {
   readonly id: number;
   readonly host: string;
   readonly stream: AgentStream;
-  /** Wall clock; the agent comes again with a renewed one long before. */
-  readonly certificateEndsAt: number;
+  /** The agent comes again with a renewed one long before its end. */
+  readonly certificate: AgentCertificate;
   welcomed: boolean;
   /** Monotonic clock. */
   heardAt: number;
@@ -100,12 +108,15 @@ export function createSessions(options: SessionOptions): Sessions {
     }
   });
   return {
-    accept: (host, stream, certificateEndsAt) => accept(table, host, stream, certificateEndsAt),
+    accept: (host, stream, certificate) => accept(table, host, stream, certificate),
     sweep() {
       const limitMs = Math.max(SILENT_AFTER_MS, 3 * options.reportEveryMs);
       for (const session of [...open.values()]) {
-        if (session.certificateEndsAt <= clock.now())
+        const { certificate } = session;
+        if (certificate.expiresAt <= clock.now())
           cut(table, session, new LeafwardError('unauthenticated', 'the certificate has expired'));
+        else if (certificate.isRevoked())
+          cut(table, session, new LeafwardError('denied', 'its certificate was revoked'));
         else if (clock.monotonic() - session.heardAt > limitMs)
           cut(
             table,
@@ -135,14 +146,19 @@ export function createSessions(options: SessionOptions): Sessions {
   };
 }
 
-function accept(table: Table, host: string, stream: AgentStream, certificateEndsAt: number): void {
+function accept(
+  table: Table,
+  host: string,
+  stream: AgentStream,
+  certificate: AgentCertificate,
+): void {
   const before = table.open.get(host);
   if (before !== undefined) end(table, before, 'a newer stream of this host took its place');
   const session: Session = {
     id: table.nextId++,
     host,
     stream,
-    certificateEndsAt,
+    certificate,
     welcomed: false,
     heardAt: table.clock.monotonic(),
     intentSentAt: 0,
