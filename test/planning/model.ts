@@ -61,6 +61,7 @@ export interface Machine {
 
 export class World {
   now = START;
+  controllerStartedAt = START - 3_600_000;
   manifest: Manifest | undefined;
   services: Record<string, ServiceState> = {};
   intents: Record<string, HostIntent> = {};
@@ -107,7 +108,7 @@ export class World {
       now: this.now,
       fleet: 'loop',
       epoch: 1,
-      controllerStartedAt: START - 3_600_000,
+      controllerStartedAt: this.controllerStartedAt,
       manifest: this.manifest,
       services: this.services,
       hosts,

@@ -46,7 +46,9 @@ export function controlOperation(
         ...operation,
         state: 'running',
         reason: why,
-        progress: operation.progress.map((move) => (move.state === 'failed' ? anew(move) : move)),
+        progress: operation.progress.map((move) =>
+          move.state === 'failed' ? anew(move) : patientAnew(move),
+        ),
       };
     case 'abort':
       return abort(operation, why, now);
@@ -60,6 +62,9 @@ const anew = (move: MoveProgress): MoveProgress => ({
   phase: 0,
   runIdBefore: move.runIdBefore,
 });
+
+/** The time that an operator took to look is not counted against what is waited for. */
+const patientAnew = ({ wait: _, ...move }: MoveProgress): MoveProgress => move;
 
 /**
  * At once when nothing is going on; else at the next safe point. A failover that has fenced goes through to the

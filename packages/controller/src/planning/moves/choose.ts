@@ -3,7 +3,7 @@
 import type { Operation } from '@leafward/shared/gen/domain.js';
 import { ranked, type Candidate } from '../candidates.js';
 import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
-import { CANDIDATE_MS, OUTCOME_MS } from '../thresholds.js';
+import { CANDIDATE_MS, OUTCOME_MS, START_GRACE_MS } from '../thresholds.js';
 import { evidence, listed } from '../words.js';
 import {
   isSeenAfter,
@@ -46,12 +46,11 @@ export function fencedAt(operation: Operation): number | undefined {
 }
 
 function collect(context: Context, service: ServiceAt): Step {
-  const { move, snapshot } = context;
+  const { move } = context;
   const members = move.candidates.flatMap((name) => memberOf(service, name) ?? []);
   const ready = members.flatMap((member) => candidate(context, member) ?? []);
   const missing = members.filter((member) => !ready.some((one) => one.member === member));
-  const waited = snapshot.now - (waitsSince(context, 'positions') ?? snapshot.now);
-  if (missing.length > 0 && (waited < CANDIDATE_MS || ready.length === 0))
+  if (missing.length > 0 && (isPatient(context, 'positions') || ready.length === 0))
     return wait(context, {
       code: 'positions',
       subject: move.service,
@@ -96,6 +95,13 @@ function collect(context: Context, service: ServiceAt): Step {
   };
 }
 
+/** Silence decides nothing at once, nor while agents are on their way back to a controller that was restarted. */
+function isPatient(context: Context, code: string): boolean {
+  const { now, controllerStartedAt } = context.snapshot;
+  const waited = now - (waitsSince(context, code) ?? now);
+  return waited < CANDIDATE_MS || now - controllerStartedAt < START_GRACE_MS;
+}
+
 /** A mirror that runs, answers and has told its position after the fence. */
 function candidate(context: Context, member: MemberAt): Candidate | undefined {
   const engine = member.fact?.engine;
@@ -124,13 +130,12 @@ const requestOf = (context: Context, member: string) =>
   ];
 
 function compare(context: Context, service: ServiceAt, asked: readonly Candidate[]): Step {
-  const { move, snapshot } = context;
+  const { move } = context;
   const open = asked.filter((one) => {
     const state = outcomeOf(context, one.member.name)?.state;
     return state === undefined || state === 'running';
   });
-  const waited = snapshot.now - (waitsSince(context, 'histories') ?? snapshot.now);
-  if (open.length > 0 && waited < CANDIDATE_MS)
+  if (open.length > 0 && isPatient(context, 'histories'))
     return wait(context, {
       code: 'histories',
       subject: move.service,

@@ -75,7 +75,9 @@ export function wait(
   const before = context.progress.wait;
   const same = before?.code === text.code && before.subject === text.subject;
   const since = same ? before.since : now;
-  if (now - since > text.timeoutMs)
+  // While the controller was away it saw nothing: that time is nobody's fault.
+  const countedSince = Math.max(since, context.snapshot.controllerStartedAt);
+  if (now - countedSince > text.timeoutMs)
     return {
       kind: 'failed',
       reason: `${text.message}, for ${renderDuration(now - since)} now; ${text.unblock}`,
@@ -87,7 +89,7 @@ export function wait(
       subject: text.subject,
       message: text.message,
       since,
-      deadlineAt: since + text.timeoutMs,
+      deadlineAt: countedSince + text.timeoutMs,
       unblock: text.unblock,
       evidence: text.evidence ?? [],
     },
