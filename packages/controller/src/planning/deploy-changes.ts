@@ -13,6 +13,7 @@ import { wantedReference } from './images-needed.js';
 import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
 import { inUpdateOrder, placeInTree, pullMove, retiredOnes } from './plan-update.js';
+import { objectToOtherHistory } from './safety.js';
 import { secretsGate, secretVariables } from './secrets.js';
 import { gatesBeforeStops } from './update-gates.js';
 import { isOlder } from './versions.js';
@@ -178,16 +179,19 @@ function changedMembers(input: ChangeInput): Changed {
     const changes = changesBetween(intent.spec, spec);
     const intentMove = intentChange(input, member, intent);
     if (intentMove !== undefined) intentMoves.push(intentMove);
-    if (changes.length === 0) {
+    // An earlier deploy was aborted while it removed this one: it is declared, so it comes back.
+    const isBack = intent.run === 'removed';
+    if (changes.length === 0 && !isBack) {
       if (intentMove === undefined)
         unchanged.push(`${member.name} is as it should be, ${imageName(intent.spec.image)}`);
       continue;
     }
+    objections.push(...objectToOtherHistory(member));
     restarts.set(member.name, image);
     recreates.set(member.name, {
       kind: 'recreate',
       service: service.name,
-      cause: `${placeInTree(service, member)}: ${changes.map((change) => change.path).join(', ')}`,
+      cause: `${placeInTree(service, member)}: ${isBack ? 'its removal is taken back' : changes.map((change) => change.path).join(', ')}`,
       expectedMs: expectedMs(input.snapshot, service.name, 'recreate'),
       member: member.name,
       host: member.host,

@@ -12,7 +12,10 @@ import { listed, renderDuration, type Objection } from './words.js';
 
 type FailoverGoal = Extract<Goal, { kind: 'failover' }>;
 
-export function planFailover(snapshot: Snapshot, service: ServiceAt, goal: FailoverGoal): Draft {
+export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: FailoverGoal): Draft {
+  // A word without a reason is no word.
+  const said = asked.leaderIsOff?.trim();
+  const goal = { ...asked, leaderIsOff: said === '' ? undefined : said };
   const { name, topology, leader } = service;
   const mirrors = livingOf(service).filter((member) => !member.isLeader);
   const candidates = goal.to === undefined ? mirrors : mirrors.filter((m) => m.name === goal.to);

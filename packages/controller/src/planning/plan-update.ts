@@ -4,8 +4,9 @@ import { leafsFirst } from '@leafward/shared/topology.js';
 import type { Goal, Image } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween } from './changes.js';
-import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
 import { memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { objectToOtherHistory } from './safety.js';
 import { gatesBeforeStops } from './update-gates.js';
 import { imageName, shortDigest } from './words.js';
 
@@ -45,7 +46,7 @@ export function planUpdate(
     return { services: [name], moves: [], gates: [], refusals: [], warnings: [], unchanged };
   return {
     services: [name],
-    ...judge(gates.checks),
+    ...judge([...gates.checks, ...historyGate(stops)]),
     warnings: [...gates.warnings, ...unknownVersion(image)],
     unchanged: [...unchanged, ...retiredOnes(service)],
     moves: [
@@ -59,6 +60,12 @@ export function planUpdate(
     ],
     expectedDowntimeMs: expectedMs(snapshot, name, 'recreate'),
   };
+}
+
+/** Told only where it objects: few services have ever had a member of another history. */
+function historyGate(stops: readonly MemberAt[]): readonly GateCheck[] {
+  const objections = stops.flatMap((member) => objectToOtherHistory(member));
+  return objections.length === 0 ? [] : [{ name: 'history', passed: '', objections }];
 }
 
 /** Deepest first, leader last. */

@@ -10,11 +10,13 @@ import {
   objectToDowngrade,
   objectToHandOver,
   objectToOrder,
+  objectToOtherHistory,
   objectToOthers,
   objectToRetired,
   objectToStop,
   silent,
 } from './safety.js';
+import { isHandedOver } from './moves/hand-over.js';
 import type { Objection } from './words.js';
 
 export function objectToBegin(
@@ -37,8 +39,10 @@ export function objectToBegin(
     case 'remove':
       return objectToStop(snapshot, service, move.member);
     case 'hand-over':
-      // The new term is there already: an earlier attempt only has to be seen to its end.
-      return service.topology.term >= move.term ? [] : objectToHandOver(snapshot, service, move.to);
+      // It happened already: an earlier attempt only has to be seen to its end.
+      return service.topology.term >= move.term || isHandedOver(service, move)
+        ? []
+        : objectToHandOver(snapshot, service, move.to);
     default:
       // pull and back-up stop nobody; the moves of a failover prove their own order, and nobody's health may
       // stand in the way of the only leader that a service can get.
@@ -62,6 +66,7 @@ function objectToRecreate(
   return [
     ...(member.hostState?.connected === true ? [] : [silent(member)]),
     ...objectToRetired(member),
+    ...objectToOtherHistory(member),
     ...objectToStop(snapshot, service, member.name),
     ...objectToDowngrade(member, move.spec.image),
     ...objectToOrder(service, member, move.spec.image),

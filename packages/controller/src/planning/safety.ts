@@ -239,6 +239,21 @@ export function objectToRetired(member: MemberAt): readonly Objection[] {
   ];
 }
 
+/** One that a failover stopped for its other history: as a mirror it would hide what it has and others have not. */
+export function objectToOtherHistory(member: MemberAt): readonly Objection[] {
+  if (member.isRetired || member.intent?.run !== 'stopped') return [];
+  return [
+    {
+      code: 'other-history',
+      subject: member.name,
+      message: `${member.name} is kept stopped: its history differs from its leader's`,
+      unblock:
+        'take it out of the manifest and deploy; keep its storage for what only it has, and add a member under a new name',
+      evidence: [evidence('intent', member.intent.run)],
+    },
+  ];
+}
+
 /**
  * A graceful promotion needs a direct mirror that is near its leader, and both there. Promoting a mirror of a
  * mirror makes two leaders on some versions (I1).
@@ -279,6 +294,8 @@ export function objectToHandOver(
         unblock: `choose a direct mirror: ${mirrors}`,
       },
     ];
+  const newer = objectToNewerLeader(leader, target);
+  if (newer.length > 0) return newer;
   return [leader, target].flatMap((member): readonly Objection[] => {
     if (member === undefined) return [];
     if (!member.isFresh) return [silent(member)];
@@ -296,4 +313,26 @@ export function objectToHandOver(
       },
     ];
   });
+}
+
+/** I3: the old leader would mirror it and be older than it. */
+function objectToNewerLeader(leader: MemberAt | undefined, target: MemberAt): readonly Objection[] {
+  const [before, after] = [leader, target].map(
+    (member) => member?.fact?.engine.version ?? member?.intent?.spec.image.version,
+  );
+  if (leader === undefined || !isOlder(before, after)) return [];
+  return [
+    {
+      code: 'below-is-older',
+      subject: target.name,
+      message: `${leader.name} has version ${before ?? ''} and would mirror ${target.name}, which has ${after ?? ''} (I3)`,
+      unblock: `update ${leader.name} first: go on with the update that was begun`,
+      evidence: [
+        evidence(`version of ${leader.name}`, before, {
+          wanted: `≥ ${after ?? ''}`,
+          seenAt: leader.receivedAt,
+        }),
+      ],
+    },
+  ];
 }

@@ -1,6 +1,6 @@
 // fence: the old leader is stopped for ever, on its host's disk and in its storage, before anybody else leads
 // (I1, I2). Proof is its agent's word; the operator's word counts only while that agent is not there.
-import { memberOf, type MemberAt } from '../gather.js';
+import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { evidenceOf } from '../diagnose.js';
 import { BEGIN_PATIENCE_MS, START_GRACE_MS } from '../thresholds.js';
 import { evidence } from '../words.js';
@@ -14,6 +14,7 @@ import {
   type MoveContext,
   type MoveOf,
   type MoveRow,
+  type Step,
 } from './move.js';
 
 type Context = MoveContext<MoveOf<'fence'>>;
@@ -71,14 +72,35 @@ export const fence: MoveRow<MoveOf<'fence'>> = {
   },
 };
 
+/**
+ * The operator said that it is off, and its host is here: then its own agent must show it stopped before anybody
+ * else leads (I1). Undefined: nothing stands against the proof.
+ */
+export function fenceAgain(context: MoveContext, service: ServiceAt): Step | undefined {
+  const move = context.operation.moves.find((other) => other.kind === 'fence');
+  const member = move?.kind === 'fence' ? memberOf(service, move.member) : undefined;
+  if (member?.hostState?.connected !== true || (member.isFresh && isStopped(member)))
+    return undefined;
+  return wait(context, {
+    code: 'fence-unproven',
+    subject: member.name,
+    message: `host ${member.host} is back, and its agent has not shown yet that ${member.name} is stopped${refusalText(member)}`,
+    timeoutMs: BEGIN_PATIENCE_MS,
+    unblock: `wait for its agent, or look at it: leafward why ${member.host}; or switch the host off for certain`,
+    evidence: [...evidenceOf(service, member, context.snapshot.now), generationEvidence(member)],
+  });
+}
+
+const isStopped = ({ fact }: MemberAt): boolean =>
+  ['absent', 'exited', 'created'].includes(fact?.container.state ?? 'unknown');
+
 /** Why it is certain that the old leader is stopped and stays so; undefined while it is not. */
 function proofOf(context: Context, member: MemberAt): string | undefined {
   const { move, snapshot, progress } = context;
   if (member.hostState?.connected === true) {
     if (!hasTakenIntent(member) || !isSeenAfter(member, progress.begunAt)) return undefined;
     const { container, storage } = member.fact ?? {};
-    const isStopped = ['absent', 'exited', 'created'].includes(container?.state ?? 'unknown');
-    if (!isStopped) return undefined;
+    if (!isStopped(member)) return undefined;
     if ((storage?.retiredAtTerm ?? 0) >= move.term)
       return `${move.member} is ${container?.state ?? ''} and its storage says retired`;
     // A storage that cannot be written cannot be led from either; the agent's own disk has the intent.

@@ -10,6 +10,7 @@ import { evidenceOf } from '../diagnose.js';
 import { setIntents, type HostedIntent } from '../intents.js';
 import { OUTCOME_MS, PROMOTE_MS } from '../thresholds.js';
 import { fencedAt } from './choose.js';
+import { fenceAgain } from './fence.js';
 import {
   isSeenAfter,
   outcomeOf,
@@ -38,6 +39,8 @@ export const forcePromote: MoveRow<MoveOf<'force-promote'>> = {
         reason: 'nobody was chosen, or it is not known any more; plan again',
       };
     assert(fencedAt(operation) !== undefined, `${operation.id} promotes without a fence (I1)`);
+    const unproven = fenceAgain(context, service);
+    if (unproven !== undefined) return unproven;
     return {
       kind: 'go',
       phase: 1,

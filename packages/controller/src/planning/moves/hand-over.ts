@@ -32,6 +32,7 @@ export const handOver: MoveRow<MoveOf<'hand-over'>> = {
     // An earlier attempt ended as it was meant to, only nobody was there to see it.
     if (service.topology.term === move.term && service.topology.leader === move.to)
       return { kind: 'go', phase: 3, effects: [] };
+    if (isHandedOver(service, move)) return happened(context, service);
     return {
       kind: 'go',
       phase: 1,
@@ -62,6 +63,18 @@ export const handOver: MoveRow<MoveOf<'hand-over'>> = {
     return settled(context, service);
   },
 };
+
+/** Both say so themselves: an order whose answer came too late, or never, was carried out. */
+export function isHandedOver(service: ServiceAt, move: MoveOf<'hand-over'>): boolean {
+  const from = memberOf(service, move.from);
+  const to = memberOf(service, move.to);
+  return (
+    from?.isFresh === true &&
+    to?.isFresh === true &&
+    isActive(to) &&
+    from.fact?.engine.active === false
+  );
+}
 
 /** Until the outcome is told nothing is concluded: the act may still be going on. */
 function answered(context: Context, service: ServiceAt): Step {

@@ -27,12 +27,14 @@ export const place: MoveRow<MoveOf<'place'>> = {
   },
   check: (context) => {
     const service = serviceAt(context);
-    const { member, role } = context.move.intent;
+    const { member, role, run } = context.move.intent;
     if (service === undefined)
       return {
         kind: 'failed',
         reason: `${context.move.service} is not known any more; plan again`,
       };
+    if (run !== 'running')
+      return { kind: 'done', note: `${member} is kept stopped and was told of the change` };
     return (
       settle(context, service, { member, role, isNew: context.move.cause.startsWith('new,') }) ?? {
         kind: 'done',

@@ -31,7 +31,8 @@ export const repoint: MoveRow<MoveOf<'repoint'>> = {
         members.flatMap((member) => {
           if (member.intent === undefined) return [];
           const intent = retreed(service, service.topology, member.name);
-          const run = strangers.includes(member.name) ? 'stopped' : 'running';
+          // What was stopped before, for its history or to be removed, stays so.
+          const run = strangers.includes(member.name) ? 'stopped' : intent.run;
           return [{ host: member.host, intent: { ...intent, run } }];
         }),
       ),
