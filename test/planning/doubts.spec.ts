@@ -242,3 +242,24 @@ describe('a removal that was aborted', () => {
     expect(plan.unchanged.join()).not.to.include('03.cortex is as it should be');
   });
 });
+
+describe('a deploy that was aborted', () => {
+  it('is planned again as if it had not been', () => {
+    const world = deployed();
+    const goal: Goal = { kind: 'deploy', manifest: manifestOf({ image: 'cortex:2.150.0' }) };
+    const id = begin(world, goal);
+    world.advance(id);
+    world.replace(controlOperation(world.operation(id)!, 'abort', 'not now', world.now));
+    expect(world.run(id).state).to.equal('aborted');
+    world.settle();
+    const again = world.plan(goal);
+    expect(again.warnings).to.eql([]);
+    expect(again.moves.map((move) => move.kind)).to.eql([
+      'pull',
+      'recreate',
+      'recreate',
+      'recreate',
+      'recreate',
+    ]);
+  });
+});

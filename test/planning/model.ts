@@ -133,10 +133,6 @@ export class World {
     const id = `op-${this.operations.length + this.events.length + 1}`;
     const operation = newOperation(plan, { id, createdBy: 'test', now: this.now });
     this.operations.push(operation);
-    if (plan.goal.kind === 'deploy') {
-      const parsed = parseManifest(plan.goal.manifest);
-      if (parsed.ok) this.manifest = parsed.manifest;
-    }
     return operation;
   }
 
@@ -156,6 +152,10 @@ export class World {
     const { operation, effects, events } = advance(before, snapshot);
     this.replace(operation);
     this.events.push(...events);
+    if (operation.goal.kind === 'deploy' && operation.state === 'done') {
+      const parsed = parseManifest(operation.goal.manifest);
+      if (parsed.ok) this.manifest = parsed.manifest;
+    }
     for (const change of changesOf(snapshot, effects)) this.commit(change);
   }
 

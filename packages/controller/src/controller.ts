@@ -112,7 +112,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
   try {
     const foundation = await openFoundation(options);
     stops.push(() => foundation.database.close());
-    const fleet = await openFleet({ name: config.fleet, store: foundation.store, clock });
+    const fleet = await openFleet({
+      name: config.fleet,
+      store: foundation.store,
+      clock,
+      onReplaced: options.onFatal,
+    });
     const server = await startServerIdentity({
       authority: foundation.authority,
       name: config.names[0] ?? 'controller',
@@ -157,7 +162,7 @@ async function serve(
     onReport: (host, report) => metrics.observeReport(host, report),
   });
   const watchers = createWatchers(clock);
-  const loop = startOperationLoop({ fleet, clock, log, onReplaced: options.onFatal });
+  const loop = startOperationLoop({ fleet, clock, log });
   stops.push(() => loop.stop());
   keepTrack({ fleet, sessions, watchers, loop, metrics, identities: foundation.identities });
   stops.push(startHousekeeping({ ...options, fleet, sessions, metrics, foundation }));

@@ -1,6 +1,7 @@
 // The one memory image of the fleet and the only way to change it: durable first, then visible. Changes are
 // decided on a snapshot that nothing can overtake, since decisions and commits run one at a time.
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Backup,
   HostIntent,
@@ -67,6 +68,8 @@ export interface FleetOptions {
   readonly name: string;
   readonly store: FleetStore;
   readonly clock: Clock;
+  /** Another controller took the store over: whatever this one would say from now on is old (I11). */
+  readonly onReplaced?: (error: LeafwardError) => void;
 }
 
 const ENDED_REQUESTS_KEPT = 2000;
@@ -169,7 +172,10 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
 
   const commit = async (changes: readonly Change[]): Promise<void> => {
     if (changes.length === 0) return;
-    await store.commit(changes, epoch);
+    await store.commit(changes, epoch).catch((error: unknown) => {
+      if (error instanceof LeafwardError && error.code === 'stale') options.onReplaced?.(error);
+      throw error;
+    });
     for (const change of changes) applyToImage(image, change);
     for (const listener of listeners) listener(changes);
   };

@@ -1,7 +1,7 @@
 // Carries operations out: asks the pure table what comes next, commits its answer and its effects in one
 // transaction. Has no opinion of its own; killed at any instant it goes on from what is in the store.
 import type { Clock } from '@leafward/shared/clock.js';
-import { LeafwardError } from '@leafward/shared/errors.js';
+import { messageOf } from '@leafward/shared/errors.js';
 import type { Operation } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop, type Loop } from '@leafward/shared/loop.js';
@@ -9,13 +9,13 @@ import { changesOf } from '../apply-effects.js';
 import type { Change } from '../changes.js';
 import type { Fleet } from '../fleet.js';
 import { advance } from '../planning/index.js';
+import type { Advance } from '../planning/advance.js';
+import type { Snapshot } from '../snapshot.js';
 
 export interface OperationLoopOptions {
   readonly fleet: Fleet;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Another controller took over: this one must end. */
-  readonly onReplaced: (error: LeafwardError) => void;
 }
 
 /** Deadlines and silent hosts are noticed this often; everything else wakes the loop. */
@@ -32,13 +32,16 @@ export function startOperationLoop(options: OperationLoopOptions): Loop {
     deadlineMs: DEADLINE_MS,
     pass: async () => {
       const sentences: string[] = [];
-      try {
-        for (const { id, state } of fleet.operations())
-          if (state === 'running') sentences.push(...(await advanceOne(fleet, id)));
-      } catch (error) {
-        if (error instanceof LeafwardError && error.code === 'stale') options.onReplaced(error);
-        throw error;
+      const errors: unknown[] = [];
+      for (const { id, state } of fleet.operations()) {
+        if (state !== 'running') continue;
+        // One that cannot be carried on must not hold up the others.
+        await advanceOne(fleet, id).then(
+          (events) => sentences.push(...events),
+          (error: unknown) => errors.push(error),
+        );
       }
+      if (errors.length > 0) throw errors[0];
       return sentences.length === 0 ? undefined : sentences.join('; ');
     },
   });
@@ -49,8 +52,7 @@ export async function advanceOne(fleet: Fleet, id: string): Promise<readonly str
   return fleet.transact((snapshot) => {
     const before = snapshot.operations.find((operation) => operation.id === id);
     if (before === undefined || before.state !== 'running') return { changes: [], value: [] };
-    const { operation, effects, events } = advance(before, snapshot);
-    const effectChanges = changesOf(snapshot, effects);
+    const { operation, effects, events, effectChanges } = decide(before, snapshot);
     const isDurable = events.length > 0 || effects.length > 0 || isChanged(before, operation);
     if (!isDurable) {
       // Only what it waits for has changed: worth showing, not worth a commit.
@@ -59,10 +61,43 @@ export async function advanceOne(fleet: Fleet, id: string): Promise<readonly str
     }
     const change: Change = { kind: 'operation', operation, events, at: snapshot.now };
     return {
-      changes: [change, ...effectChanges, ...durations(before, operation, snapshot.now)],
+      changes: [
+        change,
+        ...effectChanges,
+        ...durations(before, operation, snapshot.now),
+        ...manifestOf(operation, snapshot.now),
+      ],
       value: events.map((event) => `${id}: ${event}`),
     };
   });
+}
+
+/**
+ * A decision is pure, so an error in it is a bug of ours, and nothing of it is committed. It pauses this operation
+ * alone: a controller that ended over it would end again at once, and with it every permit.
+ */
+function decide(
+  before: Operation,
+  snapshot: Snapshot,
+): Advance & { readonly effectChanges: readonly Change[] } {
+  try {
+    const advanced = advance(before, snapshot);
+    return { ...advanced, effectChanges: changesOf(snapshot, advanced.effects) };
+  } catch (error) {
+    const reason = `the controller refused a step of its own: ${messageOf(error)}; nothing of that step was ordered. Look at the service, then abort and plan anew`;
+    return {
+      operation: { ...before, state: 'paused', reason },
+      effects: [],
+      events: [`paused: ${reason}`],
+      effectChanges: [],
+    };
+  }
+}
+
+/** What was declared counts once it was carried out: an aborted deploy is planned again as if it had not been. */
+function manifestOf({ goal, state, createdBy }: Operation, now: number): readonly Change[] {
+  if (goal.kind !== 'deploy' || state !== 'done') return [];
+  return [{ kind: 'manifest', text: goal.manifest, by: createdBy, at: now }];
 }
 
 function isChanged(before: Operation, after: Operation): boolean {

@@ -104,15 +104,7 @@ function begin(snapshot: Snapshot, plan: Plan, images: Images, by: Operator) {
     });
   const id = `op-${randomBytes(4).toString('hex')}`;
   const operation = newOperation(plan, { id, createdBy: by.name, now: snapshot.now });
-  const changes: Change[] = [
-    {
-      kind: 'operation',
-      operation,
-      events: [`plan ${plan.id} applied by ${by.name}`],
-      at: snapshot.now,
-    },
-  ];
-  if (plan.goal.kind === 'deploy')
-    changes.push({ kind: 'manifest', text: plan.goal.manifest, by: by.name, at: snapshot.now });
-  return { changes, value: operation };
+  const events = [`plan ${plan.id} applied by ${by.name}`];
+  const change: Change = { kind: 'operation', operation, events, at: snapshot.now };
+  return { changes: [change], value: operation };
 }
