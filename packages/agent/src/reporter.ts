@@ -10,7 +10,10 @@ import type {
   Outcome,
   Report,
 } from '@leafward/shared/gen/domain.js';
+import { ReportSchema } from '@leafward/shared/gen/leafward/v1/agent_pb.js';
 import type { Logger } from '@leafward/shared/log.js';
+import { fitted } from '@leafward/shared/rpc/fit.js';
+import { within } from './checks/single-flight.js';
 import { buildReport } from './report.js';
 
 export interface ReporterOptions {
@@ -49,6 +52,8 @@ const MAX_EVERY_MS = 60_000;
 const MAX_UNANSWERED = 64;
 /** Figures of the host need not be fresher than this: they cost more than all the rest of a report. */
 const HOST_FACT_MS = 14_000;
+/** Twice what a volume that hangs may take of it. */
+const HOST_DEADLINE_MS = 1000;
 
 export function createReporter(options: ReporterOptions): Reporter {
   return new TimedReporter(options);
@@ -164,7 +169,7 @@ class TimedReporter implements Reporter {
       });
       // Taken before it leaves, so that a permit is never longer than the controller means.
       const sentAt = this.options.monotonic();
-      if (this.options.send(report)) this.#remember(sequence, sentAt);
+      if (this.options.send(this.#fitted(report))) this.#remember(sequence, sentAt);
     } catch (error) {
       this.options.log.error({ err: error }, `no report: ${messageOf(error)}`);
     } finally {
@@ -174,6 +179,18 @@ class TimedReporter implements Reporter {
     }
   }
 
+  /** One odd figure of one member or volume must not keep the whole host from being heard. */
+  #fitted(report: Report): Report {
+    return fitted(ReportSchema, report, (where) => {
+      const place = where.replace(/\[\d+\]/g, '[]');
+      if (this.#misfits.has(place)) return;
+      this.#misfits.add(place);
+      this.options.log.warn({ where: place }, `told otherwise than it was seen: ${where}`);
+    });
+  }
+  /** Told once each; there are as many as fields. */
+  readonly #misfits = new Set<string>();
+
   #remember(sequence: number, sentAt: number): void {
     this.#sequence = sequence;
     this.#unanswered.set(sequence, sentAt);
@@ -182,11 +199,18 @@ class TimedReporter implements Reporter {
       this.#unanswered.delete(oldest);
   }
 
-  async #hostFact(): Promise<HostFact> {
+  /** Undefined: the host does not say; its members are told all the same. */
+  async #hostFact(): Promise<HostFact | undefined> {
     const now = this.options.clock.monotonic();
-    if (this.#host === undefined || now - this.#host.at > HOST_FACT_MS)
-      this.#host = { at: now, fact: await this.options.observeHost() };
-    return this.#host.fact;
+    if (this.#host !== undefined && now - this.#host.at <= HOST_FACT_MS) return this.#host.fact;
+    try {
+      const limit = { what: 'look at the host', deadlineMs: HOST_DEADLINE_MS };
+      this.#host = { at: now, fact: await within(this.options.observeHost(), limit) };
+      return this.#host.fact;
+    } catch (error) {
+      this.options.log.warn(`no figures of the host: ${messageOf(error)}`);
+      return undefined;
+    }
   }
 }
 
