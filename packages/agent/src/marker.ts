@@ -1,7 +1,7 @@
 // The note that Leafward leaves in a member's storage, so that the storage itself says whose it is and
 // whether it is retired (I2), even to an agent that has forgotten everything. Must never be guessed: one that
 // is there and cannot be read forbids a start.
-import { chown, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { chown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
@@ -53,7 +53,9 @@ export async function writeMarker(
     const made = await mkdir(storage, { recursive: true });
     if (made !== undefined && owner !== undefined) await chown(storage, owner.uid, owner.gid);
     const path = join(storage, MARKER_FILE);
-    const file = await open(`${path}.new`, 'w', 0o644);
+    // Anew and never through a link: the service may write here, and the agent everywhere.
+    await rm(`${path}.new`, { force: true });
+    const file = await open(`${path}.new`, 'wx', 0o644);
     try {
       await file.writeFile(`${JSON.stringify(markerShape.parse(marker))}\n`);
       await file.datasync();

@@ -1,7 +1,9 @@
 // Which backups lie on this host: a record and a manifest beside each backup, durable before it counts, and a
 // copy of the record with the agent. Must never remove a backup (I13).
+import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
@@ -11,6 +13,28 @@ import { hashFiles } from './manifest.js';
 
 const RECORD_SUFFIX = '.leafward-backup.json';
 const MANIFEST_SUFFIX = '.leafward-manifest';
+
+const MOST_COMPLAINTS = 1000;
+/** Told of each member, newest first: all of some years would be more than one message holds. */
+const MOST_TOLD = 200;
+
+/** A record may lie where a member can write, and is told on: it is taken as it must be or not at all. */
+const recordShape = z.object({
+  name: z.string().max(200),
+  service: z.string().max(200),
+  member: z.string().max(200),
+  host: z.string().max(200),
+  path: z.string().max(4096),
+  sizeBytes: z.number().int().nonnegative(),
+  files: z.number().int().nonnegative(),
+  position: z.number().int().optional(),
+  version: z.string().max(200).optional(),
+  term: z.number().int().nonnegative(),
+  startedAt: z.number().int(),
+  finishedAt: z.number().int(),
+  manifestSha256: z.string().regex(/^[0-9a-f]{64}$/),
+  iden: z.string().max(200).optional(),
+});
 
 export type NewBackup = Omit<Backup, 'sizeBytes' | 'files' | 'manifestSha256' | 'finishedAt'>;
 
@@ -37,14 +61,25 @@ export interface CatalogueOptions {
 export async function openCatalogue(options: CatalogueOptions): Promise<Catalogue> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const known = new Map<string, Backup>();
+  const complained = new Set<string>();
+  const complain = (path: string, why: string): void => {
+    if (complained.has(path) || complained.size >= MOST_COMPLAINTS) return;
+    complained.add(path);
+    options.log.warn({ path }, `a backup's record is left out: ${path}: ${why}`);
+  };
   const refresh = async (directories: readonly string[]): Promise<boolean> => {
     let changed = false;
     for (const directory of [options.directory, ...directories])
-      for (const backup of await readRecords(directory, options.log))
-        if (!known.has(backup.path) && (await isThere(backup.path))) {
-          known.set(backup.path, backup);
-          changed = true;
-        }
+      for (const record of await recordsIn(directory)) {
+        const own = directory === options.directory;
+        const at = own ? undefined : record.slice(0, -RECORD_SUFFIX.length);
+        if (at !== undefined && known.has(at)) continue;
+        const backup = await readRecord(record, at, complain);
+        if (backup === undefined || known.has(backup.path)) continue;
+        if (!(await isWhole(backup, complain))) continue;
+        known.set(backup.path, backup);
+        changed = true;
+      }
     for (const path of known.keys())
       if (!(await isThere(path))) {
         options.log.warn({ path }, `the backup ${path} is gone and nobody told this agent`);
@@ -81,7 +116,14 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
 }
 
 function sorted(known: ReadonlyMap<string, Backup>): readonly Backup[] {
-  return [...known.values()].sort((a, b) => b.finishedAt - a.finishedAt);
+  const told = new Map<string, number>();
+  return [...known.values()]
+    .sort((a, b) => b.finishedAt - a.finishedAt)
+    .filter(({ member }) => {
+      const count = told.get(member) ?? 0;
+      told.set(member, count + 1);
+      return count < MOST_TOLD;
+    });
 }
 
 /** Manifest first, record last: a record without its manifest must not be. */
@@ -106,7 +148,9 @@ async function record(backup: Backup, manifest: string, options: CatalogueOption
 }
 
 async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o600);
+  // Anew and never through a link: whoever owns the directory may have put one there.
+  await rm(`${path}.new`, { force: true });
+  const file = await open(`${path}.new`, 'wx', 0o600);
   try {
     await file.writeFile(text);
     await file.datasync();
@@ -120,21 +164,39 @@ async function writeDurably(path: string, text: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-async function readRecords(directory: string, log: Logger): Promise<readonly Backup[]> {
+async function recordsIn(directory: string): Promise<readonly string[]> {
   const names = await readdir(directory).catch(() => []);
-  const backups: Backup[] = [];
-  for (const name of names.filter((one) => one.endsWith(RECORD_SUFFIX)))
-    try {
-      const backup = JSON.parse(await readFile(join(directory, name), 'utf8')) as Backup;
-      if (typeof backup.path === 'string' && typeof backup.manifestSha256 === 'string')
-        backups.push(backup);
-    } catch (error) {
-      log.warn(
-        { path: join(directory, name) },
-        `a backup's record is unreadable: ${messageOf(error)}`,
-      );
-    }
-  return backups;
+  return names.filter((one) => one.endsWith(RECORD_SUFFIX)).map((one) => join(directory, one));
+}
+
+/** `at`: where the backup lies that this record is beside; it says nothing of any other. */
+async function readRecord(
+  record: string,
+  at: string | undefined,
+  complain: (path: string, why: string) => void,
+): Promise<Backup | undefined> {
+  try {
+    const backup = recordShape.parse(JSON.parse(await readFile(record, 'utf8')));
+    return at === undefined ? backup : { ...backup, path: at };
+  } catch (error) {
+    complain(record, messageOf(error));
+    return undefined;
+  }
+}
+
+/** Its files are there, and the list of them is the one that was recorded. */
+async function isWhole(
+  backup: Backup,
+  complain: (path: string, why: string) => void,
+): Promise<boolean> {
+  if (!(await isThere(backup.path))) return false;
+  const manifest = await readFile(`${backup.path}${MANIFEST_SUFFIX}`).catch(() => undefined);
+  const sha256 = createHash('sha256')
+    .update(manifest ?? '')
+    .digest('hex');
+  if (manifest !== undefined && sha256 === backup.manifestSha256) return true;
+  complain(backup.path, manifest === undefined ? 'it has no manifest' : 'its manifest is another');
+  return false;
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,8 +1,8 @@
 // Every file of a backup with its size and SHA-256, one line each, sorted by path: what a later verification
 // and a restore are held against. Reads slowly on purpose: the service beside it needs the disk.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { constants, type BigIntStats } from 'node:fs';
+import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
@@ -17,6 +17,7 @@ export interface FilesManifest {
 
 /** A backup has some hundred files; one with more than this is not a backup. */
 const MAX_FILES = 200_000;
+const CHUNK_BYTES = 1024 * 1024;
 /** Read this much, then rest as long as it took: half the disk and half a core at most. */
 const BURST_BYTES = 16 * 1024 * 1024;
 
@@ -34,13 +35,19 @@ export async function hashFiles(
   let sizeBytes = 0;
   for (const [index, path] of paths.entries()) {
     const name = JSON.stringify(relative(directory, path));
-    const found = await lstat(path);
-    sizeBytes += found.blocks * 512;
+    const found = await lstat(path, { bigint: true });
+    sizeBytes += Number(found.blocks) * 512;
     const hash = found.isSymbolicLink()
       ? createHash('sha256')
           .update(await readlink(path))
           .digest('hex')
       : await hashFile(path, pace, signal);
+    if (!isSame(found, await lstat(path, { bigint: true })))
+      throw new LeafwardError(
+        'failed',
+        `the backup ${directory} is not at rest: ${relative(directory, path)} changed while it was ` +
+          'hashed; find out who writes there and take another one',
+      );
     lines.push(`${hash} ${found.isSymbolicLink() ? 'link' : found.size} ${name}`);
     options.onProgress(`hashed ${index + 1} of ${paths.length} files`);
   }
@@ -60,13 +67,35 @@ async function walk(directory: string, found: string[]): Promise<string[]> {
   return found;
 }
 
+/** A backup is over: nobody writes it any more. */
+function isSame(before: BigIntStats, after: BigIntStats): boolean {
+  const { ino, size, mtimeNs, ctimeNs } = before;
+  return (
+    after.ino === ino &&
+    after.size === size &&
+    after.mtimeNs === mtimeNs &&
+    after.ctimeNs === ctimeNs
+  );
+}
+
+/** Neither through a link nor waiting for a pipe: what it was when it was listed may be another now. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 async function hashFile(path: string, pace: Pace, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { signal, highWaterMark: 1024 * 1024 })) {
-    hash.update(chunk as Buffer);
-    await pace.rest((chunk as Buffer).length, signal);
+  const file = await open(path, READ_FLAGS);
+  try {
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    while (!signal.aborted) {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, null);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(chunk.subarray(0, bytesRead));
+      await pace.rest(bytesRead, signal);
+    }
+    throw new LeafwardError('aborted', `hash ${path}: stopped by the caller`);
+  } finally {
+    await file.close();
   }
-  return hash.digest('hex');
 }
 
 class Pace {
