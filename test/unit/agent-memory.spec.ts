@@ -235,6 +235,15 @@ describe('permits', () => {
     booted.expect('00.cortex', 3);
     expect(booted.of('00.cortex', 3)).to.deep.equal({ leftMs: 0, ageMs: 0 });
   });
+  it('start nothing after a restart of the agent until the controller says it again', () => {
+    const now = { value: 10_000 };
+    open(now).renew([permit], 10_000);
+    const restarted = open(now);
+    expect(restarted.of('00.cortex', 3).leftMs).to.equal(0);
+    now.value = 10_100;
+    restarted.renew([permit], 10_050);
+    expect(restarted.of('00.cortex', 3).leftMs).to.equal(950);
+  });
   it('give a new term a lease of its own', () => {
     const now = { value: 10_000 };
     const permits = open(now);

@@ -38,10 +38,19 @@ export interface PermitsOptions {
    */
   readonly path: string;
   readonly bootId: string;
+  /** Another process only looks at what the agent holds. */
+  readonly looksOnly?: boolean;
 }
 
 export function openPermits(options: PermitsOptions): Permits {
-  const held = new Map<string, HeldPermit>(readHeld(options));
+  // An agent that was started anew starts no leader on a word that its predecessor got: while neither ran, the
+  // controller may have been told that this host is off and have given the leadership away (I1, I2).
+  const held = new Map<string, HeldPermit>(
+    readHeld(options).map(([member, permit]) => [
+      member,
+      options.looksOnly === true ? permit : { ...permit, validMs: 0 },
+    ]),
+  );
   return {
     renew(permits, sentAt) {
       if (permits.length === 0) return;

@@ -45,6 +45,7 @@ export async function readStatus(stateDirectory: string): Promise<OfflineStatus>
     monotonic: hostMonotonicMs,
     path: join(stateDirectory, 'permits.json'),
     bootId: await readBootId(),
+    looksOnly: true,
   });
   const identity = await identityOf(stateDirectory);
   return {
