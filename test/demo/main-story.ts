@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backup, FindingView, Operation } from '@leafward/shared/gen/domain.js';
+import { clip } from '@leafward/controller/cli/render/text.js';
 import { cortexManifest, storageOf, type CortexMember } from '../fleet/cortex-manifest.js';
 import { startLocalFleet, type LocalFleet } from '../fleet/local-fleet.js';
 import { watchVersions } from '../fleet/watch-versions.js';
@@ -19,6 +20,7 @@ export interface DemoFleet {
 
 const OLD = '2.170.0';
 const NEW = '2.180.0';
+const NOTE_COLUMNS = 100;
 /** For whoever goes on by hand. */
 export const NEWEST = '2.190.0';
 
@@ -93,7 +95,7 @@ async function check(local: LocalFleet, note: (text: string) => void): Promise<v
   note([...bySeverity].map(([severity, count]) => `${count} ${severity}`).join(', '));
   for (const { finding } of findings)
     if (finding.severity !== 'ok')
-      note(`${finding.severity} ${finding.check}: ${finding.seen}, wanted ${finding.wanted}`);
+      note(clip(`${finding.check}: ${finding.seen}, wanted ${finding.wanted}`, NOTE_COLUMNS));
 }
 
 async function backUp({ local }: DemoFleet, note: (text: string) => void): Promise<void> {

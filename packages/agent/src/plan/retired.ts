@@ -21,13 +21,20 @@ function retirementOf(
   return journal.retirements[member.storagePath] ?? journal.retirements[member.intent.spec.storage];
 }
 
+/**
+ * For one that somebody started from a storage that was proven stopped: nothing that it writes is wanted, and a
+ * SIGTERM that comes before a new container's program is lost, so that the spec's whole grace would pass first.
+ */
+const RESTARTED_GRACE_MS = 5000;
+
 export function planRetired(draft: Draft): void {
   const { subject, observed } = draft;
   const known = retirementOf(subject, observed.journal);
   const retirement = known ?? retirementFrom(draft);
   refuseRetired(draft, retirement);
   planRestartPolicy(draft);
-  planStop(draft, `retired at term ${retirement.term}: it must not run`);
+  const maxGraceMs = known?.proven === true ? RESTARTED_GRACE_MS : undefined;
+  planStop(draft, `retired at term ${retirement.term}: it must not run`, maxGraceMs);
   // Stopping comes before any write: a leader whose disk is dead must be stopped all the same.
   if (known?.proven === true && mayRun(subject.container.state))
     draft.step({
@@ -93,8 +100,8 @@ function refuseRetired(draft: Draft, retirement: StorageRetirement): void {
       `${retirement.storage} was retired at term ${retirement.term} (${retirement.reason}); ` +
       'nothing starts from it',
     unblock:
-      'plan a reseed of the member, or give it a new storage directory; keep this one until its ' +
-      'unreplicated writes are no longer wanted',
+      'for a mirror on this host declare a member with a new name and a new storage; keep this ' +
+      'storage until its unreplicated writes are no longer wanted',
     evidence: [
       {
         name: 'retired at term',
