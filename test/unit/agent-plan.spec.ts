@@ -225,6 +225,17 @@ describe('the agent’s plan: what must not be', () => {
       'stop journal-retired-start journal-retired-stop | refuse:retired',
     );
   });
+  it('gives a retired one that somebody started seconds to stop, whatever its grace (I2)', () => {
+    const spec = { ...intentOf().spec, stopGraceMs: 120_000 };
+    const seen = runningOf(intentOf({ run: 'retired', spec }), { marker: retiredMarker });
+    const graceOf = (proven: boolean): number | undefined => {
+      const retirements = { [retirement.storage]: { ...retirement, proven } };
+      const stop = planOf(seen, { retirements }).steps.find((step) => step.kind === 'stop');
+      return stop?.kind === 'stop' ? stop.graceMs : undefined;
+    };
+    expect(graceOf(true)).to.equal(5000);
+    expect(graceOf(false)).to.equal(120_000); // when it is fenced it may take its time
+  });
   it('stops and removes what shall be stopped and removed', () => {
     expect(lineOf(runningOf(intentOf({ run: 'stopped' })))).to.equal('stop');
     expect(lineOf(runningOf(intentOf({ run: 'removed' })))).to.equal('stop remove');

@@ -6,9 +6,11 @@ export function mayRun(state: string): boolean {
   return state === 'running' || state === 'paused' || state === 'restarting';
 }
 
-export function planStop(draft: Draft, cause: string): void {
-  if (mayRun(draft.subject.container.state))
-    draft.step({ kind: 'stop', graceMs: draft.subject.intent.spec.stopGraceMs, cause });
+/** With the grace of its spec, or less. */
+export function planStop(draft: Draft, cause: string, maxGraceMs = Infinity): void {
+  const { container, intent } = draft.subject;
+  if (!mayRun(container.state)) return;
+  draft.step({ kind: 'stop', graceMs: Math.min(intent.spec.stopGraceMs, maxGraceMs), cause });
 }
 
 /**
