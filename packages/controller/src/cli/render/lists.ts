@@ -154,7 +154,7 @@ export function renderAudit(rows: readonly AuditRow[], style: Style): string {
   );
 }
 
-/** Findings that are ok are counted only, unless `all`. */
+/** Findings that nobody has to act on are counted only, unless `all`. */
 export function renderExplanations(
   explanations: readonly Explanation[],
   all: boolean,
@@ -162,7 +162,7 @@ export function renderExplanations(
 ): string {
   const shown = explanations.map((each) => ({
     ...each,
-    findings: each.findings.filter(({ severity }) => all || severity !== 'ok'),
+    findings: each.findings.filter(({ severity }) => all || !['ok', 'info'].includes(severity)),
   }));
   const total = (list: readonly Explanation[]): number =>
     list.reduce((sum, { findings }) => sum + findings.length, 0);
