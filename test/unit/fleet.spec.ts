@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@leafward/shared/clock.js';
 import type { LeafwardError } from '@leafward/shared/errors.js';
-import type { HostIntent, Outcome, Request } from '@leafward/shared/gen/domain.js';
+import type { HostIntent, Operation, Outcome, Request } from '@leafward/shared/gen/domain.js';
+import type { Change } from '@leafward/controller/changes.js';
 import { openFleet, type Fleet } from '@leafward/controller/fleet.js';
 import { openDatabase, type Database } from '@leafward/controller/store/database.js';
 import { createFleetStore } from '@leafward/controller/store/fleet-store.js';
 import type { FleetTables } from '@leafward/controller/store/tables.js';
+import { backupOf } from '../planning/model.js';
 
 const intent = (generation: number): HostIntent => ({
   host: 'alpha',
@@ -143,5 +145,73 @@ describe('the fleet', () => {
     }));
     expect(fleet.pending('alpha')).to.have.length(0);
     expect(fleet.outcome('r1')?.state).to.equal('succeeded');
+  });
+
+  const operation = (id: string, state: Operation['state'], createdAt: number): Change => ({
+    kind: 'operation',
+    operation: {
+      id,
+      planId: `plan-${id}`,
+      goal: { kind: 'backup', service: 'cortex', name: 'b' },
+      state,
+      services: ['cortex'],
+      moves: [],
+      progress: [],
+      createdBy: 'ada',
+      createdAt,
+      abortRequested: false,
+    },
+    events: [`event of ${id}`],
+    at: createdAt,
+  });
+  const answered = (id: string, createdAt: number): readonly Change[] => [
+    { kind: 'request', state: { request: request(id), host: 'alpha', createdAt } },
+    { kind: 'outcome', outcome: outcome(id) },
+  ];
+
+  it('takes away the oldest ended records, and nothing that an open operation may ask for', async function () {
+    this.timeout(20_000);
+    const fleet = await open();
+    const many = Array.from({ length: 4100 }, (_, index) => index);
+    const changes: Change[] = [
+      operation('op-open', 'paused', 1),
+      ...answered('op-open.m1.1', 1),
+      ...many.slice(0, 2050).map((index) => operation(`op-${index}`, 'done', 10 + index)),
+      ...many.flatMap((index) => answered(`ask-${index}`, 10 + index)),
+    ];
+    await fleet.transact(() => ({ changes, value: undefined }));
+    expect(fleet.outcome('op-open.m1.1')?.state).to.equal('succeeded');
+    const store = createFleetStore(database.db);
+    await store.prune(fleet.epoch);
+    expect(await store.operation('op-0')).to.equal(undefined);
+    expect(await store.events('op-0')).to.deep.equal([]);
+    expect((await store.operation('op-2049'))?.id).to.equal('op-2049');
+    expect(await store.events('op-open')).to.have.length(1);
+    const rows = await database.db.selectFrom('requests').select('id').execute();
+    expect(rows).to.have.length(4001);
+    await database.close();
+    const again = await open();
+    expect(again.outcome('op-open.m1.1')?.state).to.equal('succeeded');
+    expect(again.outcome('ask-4099')?.state).to.equal('succeeded');
+    expect(again.outcome('ask-0')).to.equal(undefined);
+  });
+
+  it('prunes nothing for a controller that was replaced (I11)', async () => {
+    const fleet = await open();
+    const store = createFleetStore(database.db);
+    await store.takeOver();
+    const refused = await store.prune(fleet.epoch).catch((error: LeafwardError) => error.code);
+    expect(refused).to.equal('stale');
+  });
+
+  it('does not shut a host out that tells two backups of one name', async () => {
+    const fleet = await open();
+    const one = backupOf('00.cortex', 'cortex', 'alpha', 5);
+    const backups = [one, { ...one, path: '/elsewhere/b1' }];
+    await fleet.transact(() => ({
+      changes: [{ kind: 'backups', host: 'alpha', backups }],
+      value: undefined,
+    }));
+    expect(fleet.snapshot().backups).to.have.length(2);
   });
 });

@@ -51,6 +51,7 @@ export interface ControllerOptions {
 
 const DAY_MS = 24 * 3_600_000;
 const HOUSEKEEPING_MS = 5000;
+const PRUNE_EVERY_MS = 3_600_000;
 const DRAIN_MS = 300; // enough for the last messages of every stream to leave
 const RECONNECT_AFTER_MS = 500;
 
@@ -289,9 +290,16 @@ interface Housekeeping extends ControllerOptions {
 function startHousekeeping(options: Housekeeping): () => void {
   const { fleet, sessions, foundation, metrics, clock, log } = options;
   const rememberedAt = new Map<string, number>();
+  let prunedAt = -Infinity;
   const timer = setInterval(() => {
     sessions.sweep();
     forgetSecrets(fleet, log);
+    if (clock.monotonic() - prunedAt > PRUNE_EVERY_MS) {
+      prunedAt = clock.monotonic();
+      foundation.store
+        .prune(fleet.epoch)
+        .catch((error: unknown) => log.warn(`prune the store: ${messageOf(error)}`));
+    }
     fleet.setIdentities(hostIdentities(foundation.identities));
     metrics.setAgentsConnected(sessions.connected());
     const [oldest] = fleet

@@ -319,7 +319,12 @@ function withOutcome(
   const requests = { ...image.requests, [outcome.requestId]: { ...state, outcome } };
   const ids = Object.keys(requests);
   if (ids.length <= ENDED_REQUESTS_KEPT * 2) return requests;
-  const ended = ids.filter((id) => (requests[id]?.outcome?.state ?? 'running') !== 'running');
+  // What an open operation was answered it may ask for at any time, however long it has been paused.
+  const isHeld = (id: string): boolean =>
+    image.operations.some((operation) => id.startsWith(`${operation.id}.`));
+  const ended = ids.filter(
+    (id) => (requests[id]?.outcome?.state ?? 'running') !== 'running' && !isHeld(id),
+  );
   for (const id of ended.slice(0, ended.length - ENDED_REQUESTS_KEPT)) delete requests[id];
   return requests;
 }

@@ -1,6 +1,6 @@
 // The durable side of the fleet. One commit is one transaction that carries this controller's epoch: a commit of
 // a controller that was replaced is refused (I11) and changes nothing.
-import type { Kysely, Transaction } from 'kysely';
+import { sql, type ExpressionBuilder, type Kysely, type Transaction } from 'kysely';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Backup,
@@ -48,10 +48,14 @@ export interface FleetStore {
   operation(id: string): Promise<Operation | undefined>;
   operations(limit: number): Promise<readonly Operation[]>;
   events(operationId: string): Promise<readonly OperationEvent[]>;
+  /** Takes the oldest ended records away, so that the store stays small. @throws as `commit` does. */
+  prune(epoch: number): Promise<void>;
   /** Overwrites what is remembered of a host for the time after a restart. */
   rememberHost(host: string, receivedAt: number, body: unknown): Promise<void>;
 }
 
+/** Above what any list shows and any planner asks for; what is open is kept whatever its age. */
+const KEPT = { plans: 1000, operations: 2000, requests: 4000, manifests: 200 };
 const RECENT_REQUESTS = 2000; // an operation of 1,000 moves has at most 2 requests a move
 const DURATIONS = 5000;
 
@@ -103,6 +107,11 @@ export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
           .orderBy('id')
           .execute()
       ).map((row) => ({ at: row.at, operationId: row.operation_id, text: row.text })),
+    prune: (epoch) =>
+      db.transaction().execute(async (trx) => {
+        await assertEpoch(trx, epoch);
+        await prune(trx);
+      }),
     rememberHost: async (host, receivedAt, body) => {
       const row = { host, received_at: receivedAt, body: JSON.stringify(body) };
       await db
@@ -144,6 +153,60 @@ async function assertEpoch(trx: Transaction<FleetTables>, epoch: number): Promis
   );
 }
 
+type RequestScope = ExpressionBuilder<FleetTables, 'requests'>;
+
+/** A request's id begins with its operation's. */
+const ofOpenOperation = (e: RequestScope) =>
+  e.exists(
+    e
+      .selectFrom('operations')
+      .select('operations.id')
+      .where('operations.open', '=', 1)
+      .where(sql<boolean>`requests.id like operations.id || '.%'`),
+  );
+
+async function prune(trx: Transaction<FleetTables>): Promise<void> {
+  const newestPlans = trx
+    .selectFrom('plans')
+    .select('id')
+    .orderBy('made_at', 'desc')
+    .limit(KEPT.plans);
+  await trx.deleteFrom('plans').where('id', 'not in', newestPlans).execute();
+  const newestOperations = trx
+    .selectFrom('operations')
+    .select('id')
+    .orderBy('created_at', 'desc')
+    .limit(KEPT.operations);
+  await trx
+    .deleteFrom('operations')
+    .where('open', '=', 0)
+    .where('id', 'not in', newestOperations)
+    .execute();
+  await trx
+    .deleteFrom('operation_events')
+    .where('operation_id', 'not in', trx.selectFrom('operations').select('id'))
+    .execute();
+  const newestRequests = trx
+    .selectFrom('requests')
+    .select('id')
+    .where('open', '=', 0)
+    .orderBy('created_at', 'desc')
+    .limit(KEPT.requests);
+  await trx
+    .deleteFrom('requests')
+    .where('open', '=', 0)
+    .where('id', 'not in', newestRequests)
+    .where((e) => e.not(ofOpenOperation(e)))
+    .execute();
+  for (const [table, count] of [
+    ['durations', DURATIONS],
+    ['manifests', KEPT.manifests],
+  ] as const) {
+    const newest = trx.selectFrom(table).select('id').orderBy('id', 'desc').limit(count);
+    await trx.deleteFrom(table).where('id', 'not in', newest).execute();
+  }
+}
+
 async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
   const manifest = await db
     .selectFrom('manifests')
@@ -152,13 +215,7 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
     .executeTakeFirst();
   const services = await db.selectFrom('services').selectAll().execute();
   const intents = await db.selectFrom('intents').selectAll().execute();
-  const requests = await db
-    .selectFrom('requests')
-    .selectAll()
-    .orderBy('open', 'desc')
-    .orderBy('created_at', 'desc')
-    .limit(RECENT_REQUESTS)
-    .execute();
+  const requests = await loadRequests(db);
   const operations = await db
     .selectFrom('operations')
     .select('body')
@@ -212,6 +269,23 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
       .reverse()
       .map((row) => ({ key: `${row.service}/${row.move}`, ms: row.ms })),
   };
+}
+
+/** Oldest first: open ones, recent ones, and whatever an open operation may still ask for. */
+async function loadRequests(db: Kysely<FleetTables>) {
+  const recent = await db
+    .selectFrom('requests')
+    .selectAll()
+    .orderBy('open', 'desc')
+    .orderBy('created_at', 'desc')
+    .limit(RECENT_REQUESTS)
+    .execute();
+  const held = await db
+    .selectFrom('requests')
+    .selectAll()
+    .where((e) => ofOpenOperation(e))
+    .execute();
+  return [...held, ...recent.reverse()];
 }
 
 function byHost(backups: readonly Backup[]): Record<string, readonly Backup[]> {

@@ -107,6 +107,8 @@ async function writeRecord(trx: Transaction<FleetTables>, change: RecordChange):
             finished_at: backup.finishedAt,
             body: JSON.stringify(backup),
           })
+          // Two directories may hold one name; the host must not be shut out for it.
+          .onConflict((c) => c.columns(['host', 'member', 'name']).doNothing())
           .execute();
       return;
     case 'waiver': {
