@@ -263,3 +263,29 @@ describe('a deploy that was aborted', () => {
     ]);
   });
 });
+
+describe('a member that its agent is still at', () => {
+  it('has not settled, although it still answers as before (I4)', () => {
+    const world = deployed();
+    const id = begin(world, update);
+    const isAtWork = () => waitOf(world.operation(id))?.message.includes('its agent is at stop');
+    for (let round = 0; round < 60 && isAtWork() !== true; round += 1) {
+      world.now += 300;
+      for (const host of world.machines.keys()) {
+        world.receive(host);
+        world.reconcile(host);
+        world.carryOut(host);
+      }
+      world.replicate();
+      for (const host of world.machines.keys()) {
+        world.report(host);
+        for (const [name, fact] of Object.entries(world.facts[host] ?? {}))
+          world.facts[host]![name] = { ...fact, value: { ...fact.value, activity: 'stop' } };
+      }
+      world.advance(id);
+    }
+    expect(isAtWork()).to.equal(true);
+    expect(world.acts.filter((act) => act.endsWith(' 2.150.0'))).to.have.length(1);
+    expect(world.run(id).state).to.equal('done');
+  });
+});

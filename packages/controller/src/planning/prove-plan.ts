@@ -14,6 +14,7 @@ interface Simulated {
   readonly images: Map<string, { readonly image: Image; readonly runs: string | undefined }>;
   readonly retired: Set<string>;
   fenced: string | undefined;
+  isChosen: boolean;
 }
 
 /** @throws AssertionError when a prefix of the moves breaks I1, I2, I3 or I5. */
@@ -58,6 +59,7 @@ function simulatedOf(snapshot: Snapshot, move: Move): Simulated {
     images,
     retired: new Set(topology?.retired.map((retirement) => retirement.member)),
     fenced: undefined,
+    isChosen: false,
   };
 }
 
@@ -75,36 +77,12 @@ function violations(service: Simulated): ReadonlySet<string> {
 
 function apply(service: Simulated, move: Move, plan: Plan): void {
   switch (move.kind) {
-    case 'recreate': {
-      const { image } = move.spec;
-      const old = service.images.get(move.member);
-      assert(!service.retired.has(move.member), `${move.member} is retired (I2)`);
-      assert(
-        !isOlder(image.version, old?.runs),
-        `${move.member} would go down from ${old?.runs ?? ''} to ${image.version ?? ''} (I5)`,
-      );
-      if (old !== undefined && old.image.digest !== image.digest)
-        for (const [mirror, upstream] of service.upstreams)
-          assert(
-            upstream !== move.member || isUpToDate(service, mirror, image),
-            `plan ${plan.id}, move ${move.id}: ${mirror} below ${move.member} is not updated before it (I3)`,
-          );
-      service.images.set(move.member, { image, runs: image.version });
+    case 'recreate':
+      recreate(service, move, plan);
       return;
-    }
-    case 'place': {
-      const { intent } = move;
-      assert(!service.retired.has(intent.member), `${intent.member} is retired (I2)`);
-      assert(intent.term >= service.term, `${intent.member} would get an older term (I11)`);
-      service.images.set(intent.member, {
-        image: intent.spec.image,
-        runs: intent.spec.image.version,
-      });
-      if (intent.role === 'leader') lead(service, intent.member, intent.term);
-      else if (intent.upstream !== undefined)
-        service.upstreams.set(intent.member, intent.upstream.member);
+    case 'place':
+      place(service, move);
       return;
-    }
     case 'remove':
       assert(service.leader !== move.member, `${move.member} leads and would be removed`);
       assert(
@@ -126,19 +104,63 @@ function apply(service: Simulated, move: Move, plan: Plan): void {
       lead(service, move.to, move.term);
       return;
     case 'fence':
-      assert(move.term > service.term, `term ${move.term} must follow ${service.term} (I1)`);
+      assert(move.term === service.term + 1, `term ${move.term} must follow ${service.term} (I1)`);
       service.fenced = move.member;
       return;
     case 'choose':
       assert(service.fenced === service.leader, 'choosing before the leader is fenced (I1)');
+      service.isChosen = true;
       return;
     case 'force-promote':
       assert(service.fenced === service.leader, 'promoting before the leader is fenced (I1)');
+      assert(service.isChosen, 'promoting before anybody was chosen (I1)');
+      assert(move.term === service.term + 1, `term ${move.term} must follow ${service.term} (I1)`);
       service.retired.add(service.leader);
+      lead(service, 'the chosen one', move.term);
       return;
     default:
       return;
   }
+}
+
+function recreate(service: Simulated, move: Extract<Move, { kind: 'recreate' }>, plan: Plan): void {
+  const { image } = move.spec;
+  const old = service.images.get(move.member);
+  assert(!service.retired.has(move.member), `${move.member} is retired (I2)`);
+  assertNoDowngrade(service, move.member, image);
+  if (old !== undefined && old.image.digest !== image.digest)
+    for (const [mirror, upstream] of service.upstreams)
+      assert(
+        upstream !== move.member || isUpToDate(service, mirror, image),
+        `plan ${plan.id}, move ${move.id}: ${mirror} below ${move.member} is not updated before it (I3)`,
+      );
+  service.images.set(move.member, { image, runs: image.version });
+}
+
+function place(service: Simulated, { intent }: Extract<Move, { kind: 'place' }>): void {
+  const { member, role, term, upstream } = intent;
+  const { image } = intent.spec;
+  assert(!service.retired.has(member), `${member} is retired (I2)`);
+  assert(term >= service.term, `${member} would get an older term (I11)`);
+  assertNoDowngrade(service, member, image);
+  // Leadership moves by a hand-over or behind a fence, never by being placed, in whatever term.
+  assert(
+    role !== 'leader' || ['', member].includes(service.leader),
+    `${member} would lead beside ${service.leader} (I1)`,
+  );
+  if (service.images.get(member)?.image.digest !== image.digest)
+    service.images.set(member, { image, runs: image.version });
+  if (role === 'leader') lead(service, member, term);
+  else if (upstream !== undefined) service.upstreams.set(member, upstream.member);
+}
+
+/** The same image is no step down, whatever its label says beside what the program says of itself. */
+function assertNoDowngrade(service: Simulated, member: string, image: Image): void {
+  const old = service.images.get(member);
+  assert(
+    old?.image.digest === image.digest || !isOlder(image.version, old?.runs),
+    `${member} would go down from ${old?.runs ?? ''} to ${image.version ?? ''} (I5)`,
+  );
 }
 
 function lead(service: Simulated, member: string, term: number): void {

@@ -86,7 +86,10 @@ function settleProgram(
       evidence: facts,
     });
   const isNewRun = wanted.runIdBefore === undefined || engine.runId !== wanted.runIdBefore;
-  if (container.state !== 'running' || !engine.answered || !isWantedContainer(member) || !isNewRun)
+  // What its agent is still at may stop it again: a mirror that is pointed elsewhere runs until then (I4).
+  const isAtWork = fact.activity !== undefined;
+  const isUp = container.state === 'running' && engine.answered;
+  if (!isUp || isAtWork || !isWantedContainer(member) || !isNewRun)
     return wait(context, {
       code: 'starting',
       subject: member.name,
@@ -104,10 +107,11 @@ function settleProgram(
 }
 
 function startWord(member: MemberAt, isNewRun: boolean): string {
-  const { container, engine } = member.fact ?? {};
+  const { container, engine, activity } = member.fact ?? {};
   if (container?.state !== 'running')
     return `is ${container?.state ?? 'not seen'}${container?.error === undefined ? '' : `: ${container.error}`}`;
   if (!isNewRun || !isWantedContainer(member)) return 'still runs as before';
+  if (engine?.answered === true) return `answers, and its agent is at ${activity ?? ''}`;
   return `runs and does not answer yet${engine?.error === undefined ? '' : `: ${engine.error}`}`;
 }
 
