@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import type { Change } from '@leafward/controller/changes.js';
 import { openFleet, type Fleet } from '@leafward/controller/fleet.js';
 import { advanceOne, startOperationLoop } from '@leafward/controller/operations/operation-loop.js';
-import { newOperation } from '@leafward/controller/planning/operation.js';
+import { controlOperation, newOperation } from '@leafward/controller/planning/operation.js';
 import { openDatabase, type Database } from '@leafward/controller/store/database.js';
 import { createFleetStore } from '@leafward/controller/store/fleet-store.js';
 import type { FleetTables } from '@leafward/controller/store/tables.js';
@@ -69,6 +69,8 @@ describe('the operation loop', () => {
     expect(operation?.state).to.equal('paused');
     expect(operation?.reason).to.match(/term of 00.cortex would fall \(I11\).*abort and plan anew/);
     expect(fleet.intent('alpha')).to.equal(before);
+    const aborted = controlOperation(operation!, 'abort', 'enough', 2);
+    expect(aborted.state).to.equal('aborted');
   });
 
   it('goes on with the others when one cannot be committed', async () => {

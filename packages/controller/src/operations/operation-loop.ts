@@ -85,8 +85,15 @@ function decide(
     return { ...advanced, effectChanges: changesOf(snapshot, advanced.effects) };
   } catch (error) {
     const reason = `the controller refused a step of its own: ${messageOf(error)}; nothing of that step was ordered. Look at the service, then abort and plan anew`;
+    // The move counts as failed, so that an abort ends the operation without asking the same step again.
+    const at = before.progress.findIndex((move) => move.state !== 'done');
+    const progress = before.progress.map((move, index) =>
+      index === at
+        ? { ...move, state: 'failed' as const, endedAt: snapshot.now, note: reason }
+        : move,
+    );
     return {
-      operation: { ...before, state: 'paused', reason },
+      operation: { ...before, state: 'paused', reason, progress },
       effects: [],
       events: [`paused: ${reason}`],
       effectChanges: [],
