@@ -35,7 +35,10 @@ if (
 /** Ctrl-C reaches the programs as well: what they do then is no failure. */
 const SIGNAL_MS = 200;
 
-const say = (line: string): void => console.log(line);
+let isMuted = false; // what fails because everything is being ended is no news
+const say = (line: string): void => {
+  if (!isMuted) console.log(line);
+};
 
 let isInterrupted = false;
 const interrupted = new Promise<NodeJS.Signals>((resolve) => {
@@ -73,9 +76,10 @@ async function main(): Promise<number> {
   const end = await Promise.race([tell(context, report), interrupted]);
   if (reportPath !== undefined) await writeReport(reportPath, report);
   const code = typeof end === 'string' ? 1 : end.code;
-  if (typeof end === 'string')
+  if (typeof end === 'string') {
     say(`\nInterrupted by ${end}: everything that was started is ended.`);
-  else if (end.fleet !== undefined) {
+    isMuted = true;
+  } else if (end.fleet !== undefined) {
     sayHowToGoOn(context, end.fleet);
     if (isKept) say(`\nEnded by ${await interrupted}.`);
   }

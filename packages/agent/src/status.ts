@@ -92,7 +92,7 @@ async function identityOf(
 export function renderStatus(status: OfflineStatus): string {
   const who =
     status.host === undefined
-      ? 'This host is not enrolled.'
+      ? 'This host is not enrolled; an operator makes the URL with: leafward host invite NAME'
       : `Host ${status.host} of fleet ${status.fleet}: order ${status.generation}, epoch ${status.epoch}.`;
   const members = status.members.map(
     (one) =>
