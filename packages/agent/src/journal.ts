@@ -6,6 +6,7 @@ import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { fold } from './journal/fold.js';
 import { decodeRecords, encodeRecord } from './journal/lines.js';
+import { isFull, keepReserve, releaseReserve } from './journal/reserve.js';
 import { emptyState, type JournalRecord, type JournalState } from './journal/records.js';
 
 export type { JournalRecord, JournalState } from './journal/records.js';
@@ -55,6 +56,8 @@ class FileJournal implements Journal {
   #state: JournalState;
   #file: FileHandle | undefined;
   #bytes = 0;
+  #compactAt = COMPACT_BYTES;
+  #reserveReleased = false;
   /** True while there may be a part of a record behind `#bytes`. */
   #torn = false;
   #last: Promise<unknown> = Promise.resolve();
@@ -76,6 +79,7 @@ class FileJournal implements Journal {
     await this.#file.datasync();
     await syncDirectory(dirname(this.path));
     this.#bytes = wholeBytes;
+    await keepReserve(this.path);
   }
 
   append(record: JournalRecord): Promise<JournalState> {
@@ -96,18 +100,28 @@ class FileJournal implements Journal {
       throw new LeafwardError('aborted', `write the journal ${this.path}: it is closed`);
     const line = encodeRecord(record);
     try {
-      if (this.#torn) await this.#file.truncate(this.#bytes);
-      this.#torn = true; // until the whole line is on the disk
-      await this.#file.appendFile(line);
-      await this.#file.datasync();
-      this.#torn = false;
+      await this.#put(this.#file, line).catch(async (error: unknown) => {
+        if (!isFull(error) || this.#file === undefined) throw error;
+        if (!(await releaseReserve(this.path))) throw error;
+        this.#reserveReleased = true;
+        await this.#put(this.#file, line);
+      });
     } catch (error) {
       throw writeFailed(this.path, error);
     }
     this.#bytes += line.length;
     this.#state = next;
-    if (this.#bytes > COMPACT_BYTES) await this.#compact();
+    if (this.#bytes > this.#compactAt) await this.#compact();
+    if (this.#reserveReleased) this.#reserveReleased = !(await keepReserve(this.path));
     return next;
+  }
+
+  async #put(file: FileHandle, line: Buffer): Promise<void> {
+    if (this.#torn) await file.truncate(this.#bytes);
+    this.#torn = true; // until the whole line is on the disk
+    await file.appendFile(line);
+    await file.datasync();
+    this.#torn = false;
   }
 
   /** A new file with one record, renamed into place: at every instant one whole journal is there. */
@@ -122,18 +136,24 @@ class FileJournal implements Journal {
       await file.datasync();
       await rename(temporary, this.path);
     } catch {
-      await file?.close(); // the long journal is as good; the next append tries again
+      // The long journal is as good; it is tried again when it has grown, not at each record.
+      this.#compactAt = this.#bytes + COMPACT_BYTES;
+      await file?.close().catch(() => undefined);
+      await rm(temporary, { force: true }).catch(() => undefined);
       return;
     }
-    await this.#file?.close();
+    await this.#file?.close().catch(() => undefined);
     this.#file = file;
     this.#bytes = line.length;
-    await syncDirectory(dirname(this.path));
+    // A state may be large by itself: then it is not written anew for each record.
+    this.#compactAt = Math.max(COMPACT_BYTES, 2 * line.length);
+    // The record is durable in both files: which of them a crash leaves is all the same.
+    await syncDirectory(dirname(this.path)).catch(() => undefined);
   }
 }
 
 function writeFailed(path: string, error: unknown): LeafwardError {
-  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  const full = isFull(error);
   return new LeafwardError(
     full ? 'exhausted' : 'failed',
     `write the journal ${path}: ${messageOf(error)}; nothing was done. ` +

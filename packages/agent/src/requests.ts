@@ -86,7 +86,18 @@ class OpenRequests implements Requests {
     for (const [id, { request, outcome, startedAt }] of open) {
       if (outcome !== undefined || request === undefined) continue;
       if (REPEATABLE.has(request.kind)) this.#begin(request, startedAt);
-      else await this.#settle(lostOutcome(id, request, startedAt, this.options.clock.now()));
+      else await this.#settleLost(lostOutcome(id, request, startedAt, this.options.clock.now()));
+    }
+  }
+
+  /** An agent that could not begin for want of room would fence nobody: told now, written at its next start. */
+  async #settleLost(outcome: Outcome): Promise<void> {
+    try {
+      await this.#settle(outcome);
+    } catch (error) {
+      if (!(error instanceof LeafwardError)) throw error;
+      this.options.log.error({ request: outcome.requestId }, error.message);
+      this.#unwritten.set(outcome.requestId, outcome);
     }
   }
 

@@ -3,6 +3,7 @@
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
+import { isFull, releaseReserve } from './journal/reserve.js';
 import { isAlive, readBootId, readStat } from './runtimes/process/proc.js';
 
 interface Holder {
@@ -20,7 +21,12 @@ export async function lockState(directory: string): Promise<() => Promise<void>>
   const stat = readStat(process.pid);
   const bootId = await readBootId();
   const holder: Holder = { pid: process.pid, startTicks: stat?.startTicks ?? 0, bootId };
-  await writeFile(own, JSON.stringify(holder), { mode: 0o600 });
+  const note = (): Promise<void> => writeFile(own, JSON.stringify(holder), { mode: 0o600 });
+  await note().catch(async (error: unknown) => {
+    // An agent that cannot begin fences nobody: this is what the room was kept for.
+    if (!isFull(error) || !(await releaseReserve(join(directory, 'journal.log')))) throw error;
+    await note();
+  });
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       if (await linked(own, path)) return () => rm(path, { force: true });
