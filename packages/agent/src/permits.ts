@@ -1,12 +1,32 @@
 // The controller's word that a leader's term is still the current one. Valid from the moment the report
 // was *sent* that it answers, on the kernel's monotonic clock: time on the wire never makes it longer.
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import { assert } from '@leafward/shared/assert.js';
 import type { Permit } from '@leafward/shared/gen/domain.js';
 
-/** Milliseconds of CLOCK_MONOTONIC, which all processes of one boot share. */
+/**
+ * Milliseconds since this host began, which all its processes share, the time included for which it was suspended:
+ * meanwhile a lease runs out like any other time. /proc/uptime is CLOCK_BOOTTIME in hundredths of a second;
+ * Node's own clocks stand still in a suspended host. @throws AssertionError where there is no such file.
+ */
 export function hostMonotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
+  // Held open: a host that is out of descriptors must still know the time.
+  uptime ??= openSync('/proc/uptime', 'r');
+  const bytes = Buffer.alloc(64);
+  const text = bytes.toString('latin1', 0, readSync(uptime, bytes, 0, bytes.length, 0));
+  const match = /^(\d+)\.(\d\d) /.exec(text);
+  assert(match !== null, `/proc/uptime says ${JSON.stringify(text)}`);
+  return Number(match[1]) * 1000 + Number(match[2]) * 10;
 }
+let uptime: number | undefined;
 
 export interface HeldPermit {
   readonly term: number;
@@ -84,7 +104,9 @@ interface HeldFile {
 
 function readHeld(options: PermitsOptions): HeldFile['held'] {
   try {
-    const file = JSON.parse(readFileSync(options.path, 'utf8')) as HeldFile;
+    // The first line only: an agent that died before it cut the file left the end of a longer one.
+    const [line = ''] = readFileSync(options.path, 'utf8').split('\n', 1);
+    const file = JSON.parse(line) as HeldFile;
     return file.bootId === options.bootId && file.held instanceof Array ? file.held : [];
   } catch {
     return []; // as if there had never been one: the strict side
@@ -93,7 +115,7 @@ function readHeld(options: PermitsOptions): HeldFile['held'] {
 
 function writeHeld(options: PermitsOptions, held: ReadonlyMap<string, HeldPermit>): void {
   const file: HeldFile = { bootId: options.bootId, held: [...held] };
-  const text = Buffer.from(JSON.stringify(file));
+  const text = Buffer.from(`${JSON.stringify(file)}\n`);
   try {
     // In place: a rename over a file makes ext4 write it out, at every heartbeat; one small write is whole
     // or not at all for a process that dies.
