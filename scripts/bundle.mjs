@@ -54,6 +54,8 @@ writeFileSync(
   wrapper,
   `#!/bin/sh
 # Starts the agent. LEAFWARD_AGENT names the bundled file, LEAFWARD_NODE another Node.
+# Each call that hangs on a dead volume holds a thread: four would leave none for the journal and the fence.
+export UV_THREADPOOL_SIZE="\${UV_THREADPOOL_SIZE:-16}"
 exec "\${LEAFWARD_NODE:-node}" --max-semi-space-size=1 \\
   "\${LEAFWARD_AGENT:-/usr/lib/leafward/leafward-agent.cjs}" "$@"
 `,

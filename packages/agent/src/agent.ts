@@ -21,12 +21,14 @@ import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { createChains, type Chains } from './chains.js';
 import type { Hands } from './execute.js';
+import { createFences, type Fences } from './fences.js';
 import { judgeIntent } from './intents.js';
 import type { Journal } from './journal.js';
+import { lookAgainMs, LOOK_EVERY_BUSY_MS, LOOK_EVERY_MS } from './look-again.js';
 import type { Observer } from './observe.js';
 import type { Permits } from './permits.js';
 import { hostMonotonicMs } from './permits.js';
-import { planSteps, type MemberPlan, type Observed, type ObservedMember } from './plan.js';
+import { planSteps, type MemberPlan, type Observed } from './plan.js';
 import { essenceOf, memberFacts } from './report.js';
 import { createReporter, type Reporter } from './reporter.js';
 import type { Requests } from './requests.js';
@@ -76,15 +78,6 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-/** A member that comes up is looked at more often. */
-function lookAgainMs({ container, engine }: ObservedMember, now: number): number {
-  const isUp = engine.answered && (engine.ready === true || engine.active === true);
-  if (container.state !== 'running' || isUp) return LOOK_EVERY_MS;
-  const ageMs = now - (container.startedAt ?? 0);
-  if (ageMs < STARTING_MS) return LOOK_EVERY_STARTING_MS;
-  return ageMs < MIGRATING_MS ? LOOK_EVERY_MIGRATING_MS : LOOK_EVERY_MS;
-}
-
 /**
  * While steps of an older order are being finished, a member may look stopped and be started a moment later:
  * nothing may be concluded from it, a fence least of all (I1).
@@ -100,15 +93,6 @@ function withoutUnsettled(observed: Observed, unsettled: ReadonlySet<string>): O
   return { ...observed, members };
 }
 
-/** Looking costs little; how often depends on how much may happen. */
-const LOOK_EVERY_MS = 5000;
-const LOOK_EVERY_BUSY_MS = 500;
-const LOOK_EVERY_STARTING_MS = 200;
-/** Most are up by then; what takes longer migrates. */
-const STARTING_MS = 30_000;
-const LOOK_EVERY_MIGRATING_MS = 1000;
-/** A member that does not answer for longer than this is looked at as seldom as any. */
-const MIGRATING_MS = 60 * 60_000;
 const PASS_DEADLINE_MS = 30_000;
 const BUSY_REPORT_MS = 1000;
 
@@ -118,6 +102,7 @@ export function startAgent(options: AgentOptions): Agent {
 
 class RunningAgent implements Agent {
   readonly #chains: Chains;
+  readonly #fences: Fences;
   readonly #reporter: Reporter;
   readonly #loop: Loop;
   readonly #monotonic: () => number;
@@ -140,6 +125,13 @@ class RunningAgent implements Agent {
         this.wake();
       },
       onActivity: () => this.tell(),
+    });
+    this.#fences = createFences({
+      intents: () => this.#intents(),
+      permits: options.permits,
+      chains: this.#chains,
+      stateOf: (name) =>
+        this.#observed?.members.find(({ intent }) => intent.member === name)?.container.state,
     });
     this.#reporter = createReporter({
       clock: options.clock,
@@ -242,6 +234,7 @@ class RunningAgent implements Agent {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#lookTimer);
+    this.#fences.stop();
     this.#reporter.stop();
     await this.#loop.stop();
     await this.#lastIntent;
@@ -287,6 +280,7 @@ class RunningAgent implements Agent {
   #look(observed: Observed): void {
     clearTimeout(this.#lookTimer);
     if (this.#stopping) return;
+    this.#fences.watch();
     const due = observed.members
       .flatMap(({ backoff, intent, permit }) => [
         backoff.leftMs,
@@ -326,6 +320,8 @@ class RunningAgent implements Agent {
   async #follow(intent: HostIntent): Promise<void> {
     const { journal, clock, log } = this.options;
     const judgement = judgeIntent(intent, { ...this.options, state: journal.state });
+    // First of all: even if the order cannot be remembered, whoever it retires must not lead meanwhile (I1).
+    if (judgement.kind === 'new') this.#fences.retire(intent, this.#intents());
     try {
       if (judgement.kind === 'new')
         await journal.append({ kind: 'intent-accepted', at: clock.now(), intent });

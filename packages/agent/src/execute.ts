@@ -5,6 +5,7 @@ import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { AssertionError, unreachable } from '@leafward/shared/assert.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
+import { within } from './checks/single-flight.js';
 import type { Engine, EngineMember } from './engines/engine.js';
 import type { Journal } from './journal.js';
 import { readMarker, writeMarker } from './marker.js';
@@ -12,6 +13,7 @@ import type { Permits } from './permits.js';
 import { renderStep, type Step } from './plan/steps.js';
 import type { ContainerSpec, Runtime } from './runtimes/runtime.js';
 import type { Secrets } from './secrets.js';
+import { writeInTurn } from './storage-writes.js';
 import { resolveUser } from './runtimes/process/user.js';
 
 /** What a chain of steps works with. */
@@ -103,20 +105,25 @@ async function journaled(
   if (written) await hands.journal.append({ kind: 'step-ended', member: step.member });
 }
 
+/** A disk that hangs must not keep a leader alive (I1). */
+const FENCE_JOURNAL_MS = 2000;
+
 /** A step that can only make things safer is done even when the journal cannot be written. */
 async function journalStart(step: Step, intent: MemberIntent, hands: Hands): Promise<boolean> {
+  const fences = step.kind === 'stop' || step.kind === 'set-restart-policy';
+  const written = hands.journal.append({
+    kind: 'step-started',
+    at: hands.now(),
+    member: step.member,
+    step: step.kind,
+    storage: step.kind === 'start' ? step.storage : intent.spec.storage,
+    cause: step.cause,
+  });
   try {
-    await hands.journal.append({
-      kind: 'step-started',
-      at: hands.now(),
-      member: step.member,
-      step: step.kind,
-      storage: step.kind === 'start' ? step.storage : intent.spec.storage,
-      cause: step.cause,
-    });
+    if (fences) await within(written, { what: 'the journal', deadlineMs: FENCE_JOURNAL_MS });
+    else await written;
     return true;
   } catch (error) {
-    const fences = step.kind === 'stop' || step.kind === 'set-restart-policy';
     if (!fences || error instanceof AssertionError) throw error;
     hands.log.error({ member: step.member, err: error }, 'stopping without a journal');
     return false;
@@ -145,16 +152,20 @@ async function perform(
     case 'create':
       return runtime.create(withSecrets(step.container, hands), signal);
     case 'start':
-      await assertMayStart(step, intent, hands);
-      return runtime.start(step.member, signal);
+      return startMember(step, intent, hands, signal);
+    case 'journal-retirement':
+    case 'journal-retired-start':
+    case 'journal-retired-stop':
+      return performNote(step, hands);
     default:
-      return performWrite(step, intent, hands);
+      return writeInTurn(intent.spec.storage, () => performWrite(step, intent, hands));
   }
 }
 
-type WriteStep = Exclude<
+type WriteStep = Extract<Step, { kind: 'write-marker' | 'write-role' | 'write-retired-role' }>;
+type NoteStep = Extract<
   Step,
-  { kind: 'pull' | 'set-restart-policy' | 'stop' | 'remove' | 'create' | 'start' }
+  { kind: 'journal-retirement' | 'journal-retired-start' | 'journal-retired-stop' }
 >;
 
 async function performWrite(step: WriteStep, intent: MemberIntent, hands: Hands): Promise<void> {
@@ -165,6 +176,13 @@ async function performWrite(step: WriteStep, intent: MemberIntent, hands: Hands)
       return hands.engineOf(intent).writeRole(engineMember(intent), step.wanted);
     case 'write-retired-role':
       return hands.engineOf(intent).writeRetired(engineMember(intent), step.newLeaderUrl);
+    default:
+      return unreachable(step);
+  }
+}
+
+async function performNote(step: NoteStep, hands: Hands): Promise<void> {
+  switch (step.kind) {
     case 'journal-retirement':
       hands.log.warn(
         { member: step.member, storage: step.retirement.storage, term: step.retirement.term },
@@ -191,6 +209,27 @@ async function performWrite(step: WriteStep, intent: MemberIntent, hands: Hands)
   }
 }
 
+/** A start may take long: one that outlives its permit is taken back. */
+async function startMember(
+  step: Extract<Step, { kind: 'start' }>,
+  intent: MemberIntent,
+  hands: Hands,
+  signal: AbortSignal,
+): Promise<void> {
+  await assertMayStart(step, intent, hands);
+  const runtime = hands.runtimeOf(intent);
+  try {
+    await runtime.start(step.member, signal);
+  } finally {
+    if (!hasPermit(step, hands)) await runtime.stop(step.member, intent.spec.stopGraceMs, signal);
+  }
+  if (!hasPermit(step, hands)) throw withoutPermit(step);
+}
+
+function hasPermit(step: Extract<Step, { kind: 'start' }>, { permits }: Hands): boolean {
+  return step.permitTerm === undefined || permits.of(step.member, step.permitTerm).leftMs > 0;
+}
+
 async function assertMayStart(
   step: Extract<Step, { kind: 'start' }>,
   intent: MemberIntent,
@@ -203,11 +242,13 @@ async function assertMayStart(
       'refused',
       `start ${step.member}: ${marker.kind === 'unreadable' ? marker.error : 'its storage is retired'} (I2)`,
     );
-  if (step.permitTerm === undefined) return;
-  if (hands.permits.of(step.member, step.permitTerm).leftMs > 0) return;
-  throw new LeafwardError(
+  if (!hasPermit(step, hands)) throw withoutPermit(step);
+}
+
+function withoutPermit(step: Extract<Step, { kind: 'start' }>): LeafwardError {
+  return new LeafwardError(
     'refused',
-    `start ${step.member}: the permit for term ${step.permitTerm} ran out before the start (I1); ` +
+    `start ${step.member}: the permit for term ${step.permitTerm} ran out before it had started (I1); ` +
       'it is started when a controller confirms the term again',
     { retry: 'later' },
   );

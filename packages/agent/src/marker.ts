@@ -1,10 +1,11 @@
 // The note that Leafward leaves in a member's storage, so that the storage itself says whose it is and
 // whether it is retired (I2), even to an agent that has forgotten everything. Must never be guessed: one that
 // is there and cannot be read forbids a start.
-import { chown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chown, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { createSingleFlight } from './checks/single-flight.js';
 import { syncDirectory } from './journal.js';
 
 export const MARKER_FILE = '.leafward.json';
@@ -27,15 +28,28 @@ export type MarkerReading =
   | { readonly kind: 'found'; readonly marker: Marker }
   | { readonly kind: 'unreadable'; readonly error: string };
 
-/** Never throws: what cannot be read is a reading of its own. */
+/** A volume that hangs costs one waiting call, however often it is asked. */
+const once = createSingleFlight();
+const READ_DEADLINE_MS = 2000;
+
+/** Never throws: what cannot be read, or not in time, is a reading of its own. */
 export async function readMarker(storage: string): Promise<MarkerReading> {
   const path = join(storage, MARKER_FILE);
   try {
-    return { kind: 'found', marker: markerShape.parse(JSON.parse(await readFile(path, 'utf8'))) };
+    const limit = { deadlineMs: READ_DEADLINE_MS };
+    const text = await once(`read ${path}`, () => readFile(path, 'utf8'), limit);
+    return { kind: 'found', marker: markerShape.parse(JSON.parse(text)) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'none' };
     return { kind: 'unreadable', error: `${path}: ${messageOf(error)}` };
   }
+}
+
+/** Without symbolic links; one that does not say so in time is taken as it is written. Never throws. */
+export async function realPathOf(storage: string): Promise<string> {
+  const path = resolve(storage);
+  const limit = { deadlineMs: READ_DEADLINE_MS };
+  return once(`realpath ${path}`, () => realpath(path), limit).catch(() => path);
 }
 
 export interface StorageOwner {

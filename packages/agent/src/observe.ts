@@ -6,6 +6,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
 import type { Ended } from './chains.js';
+import { within } from './checks/single-flight.js';
 import { engineMember } from './execute.js';
 import type { Engine, StoredRole } from './engines/engine.js';
 import type { JournalState } from './journal.js';
@@ -43,6 +44,7 @@ export interface Observer {
   note(intent: MemberIntent, steps: Ended): void;
 }
 
+const ROLE_DEADLINE_MS = 2000;
 const LAST_LINES = 5;
 const MIGRATION_LINES = 200;
 
@@ -184,6 +186,8 @@ async function observeEngine(
   signal: AbortSignal,
 ): Promise<EngineFact> {
   if (container.state !== 'running') return { answered: false, error: 'it does not run' };
+  // One that is to be fenced may hang: its end must not wait for its answer (I2).
+  if (intent.run === 'retired') return { answered: false, error: 'it is retired' };
   const engine = options.engineOf(intent);
   const { redact } = options.secrets;
   const seen = await engine.observe(engineMember(intent), signal);
@@ -259,7 +263,9 @@ async function readStoredRole(
 }> {
   if (storage.marker.kind === 'unreadable') return { storedRoleError: storage.marker.error };
   try {
-    return { storedRole: await engine.readStoredRole(engineMember(intent)) };
+    const what = `what a start from ${intent.spec.storage} would do`;
+    const read = engine.readStoredRole(engineMember(intent));
+    return { storedRole: await within(read, { what, deadlineMs: ROLE_DEADLINE_MS }) };
   } catch (error) {
     return { storedRoleError: messageOf(error) };
   }

@@ -23,17 +23,21 @@ const DEADLINE_MS = 2000;
 
 export function createStorageReader(): StorageReader {
   const once = createSingleFlight();
+  /** Where each path led when it could be asked last: a volume that hangs is still the one that it was. */
+  const paths = new Map<string, string>();
   return {
     once,
     async read(storage, dataBytes) {
       try {
-        return await once(`read ${storage}`, () => readStorage(storage, dataBytes), {
+        const reading = await once(`read ${storage}`, () => readStorage(storage, dataBytes), {
           deadlineMs: DEADLINE_MS,
         });
+        paths.set(storage, reading.path);
+        return reading;
       } catch (error) {
         const text = messageOf(error);
         return {
-          path: resolve(storage),
+          path: paths.get(storage) ?? resolve(storage),
           marker: { kind: 'unreadable', error: text },
           fact: { dataBytes, error: text },
         };

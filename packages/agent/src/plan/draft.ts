@@ -64,11 +64,11 @@ export class Draft {
     });
   }
 
-  /** After a failed step the same steps are not tried again at once. */
+  /** After a failed step neither it nor what follows it is tried again at once; what comes before it is new. */
   finished(): MemberPlan {
     const { backoff } = this.subject;
-    const again = this.#steps.some(({ kind }) => kind === (backoff.failedStep ?? kind));
-    const held = again && backoff.cause === 'step' && backoff.leftMs > 0;
+    const again = this.#steps.findIndex(({ kind }) => kind === (backoff.failedStep ?? kind));
+    const held = again >= 0 && backoff.cause === 'step' && backoff.leftMs > 0;
     if (held)
       this.wait({
         code: 'step-failed',
@@ -78,7 +78,7 @@ export class Draft {
       });
     return {
       member: this.member,
-      steps: held ? [] : this.#steps,
+      steps: held ? this.#steps.slice(0, again) : this.#steps,
       waits: this.#waits,
       refusals: this.#refusals,
     };

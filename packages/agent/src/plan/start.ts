@@ -75,7 +75,7 @@ export function waitsForPermit(draft: Draft): boolean {
 }
 
 /** A leader that fences itself and has heard no controller for its lease, whatever a permit says. */
-export function isIsolated({ intent, permit }: ObservedMember): boolean {
+export function isIsolated({ intent, permit }: Pick<ObservedMember, 'intent' | 'permit'>): boolean {
   if (intent.role !== 'leader' || !intent.mirrored) return false;
   return intent.isolation.onIsolation === 'stop' && permit.ageMs >= intent.isolation.leaseMs;
 }

@@ -9,7 +9,7 @@ import type { Tuner } from '../checks/check.js';
 import type { Engine } from '../engines/engine.js';
 import { engineMember } from '../execute.js';
 import type { Journal } from '../journal.js';
-import { readMarker } from '../marker.js';
+import { readMarker, realPathOf } from '../marker.js';
 import type { Act, Result } from '../requests.js';
 import type { Runtime } from '../runtimes/runtime.js';
 
@@ -139,11 +139,14 @@ async function promote(
 }
 
 async function refuseRetired(intent: MemberIntent, parts: ActParts): Promise<void> {
-  const marker = await readMarker(intent.spec.storage);
+  const { storage } = intent.spec;
+  const marker = await readMarker(storage);
+  // Not being able to read it is no proof that it is not retired.
+  if (marker.kind === 'unreadable')
+    throw new LeafwardError('refused', `promote ${intent.member}: ${marker.error} (I2)`);
   const said = marker.kind === 'found' && marker.marker.retired !== undefined;
-  const known = Object.values(parts.journal.state.retirements).some(
-    ({ storage }) => storage === intent.spec.storage,
-  );
+  const { retirements } = parts.journal.state;
+  const known = [storage, await realPathOf(storage)].some((path) => path in retirements);
   if (said || known || intent.run !== 'running')
     throw new LeafwardError(
       'refused',

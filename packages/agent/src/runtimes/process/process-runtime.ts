@@ -8,6 +8,7 @@ import { LeafwardError } from '@leafward/shared/errors.js';
 import { systemClock, type Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact } from '@leafward/shared/gen/domain.js';
 import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
+import { createSingleFlight, within } from '../../checks/single-flight.js';
 import { openImageStore, type ImageStore } from './image-store.js';
 import { keptMembers, memberFiles, type KeptContainer, type MemberFiles } from './member-files.js';
 import type { Run } from './member-files.js';
@@ -35,6 +36,9 @@ export interface ProcessRuntimeOptions {
 const WATCH_EVERY_MS = 500;
 /** How often outputs are measured and strangers looked for. */
 const SURVEY_EVERY_MS = 60_000;
+/** A thousand processes take 50 ms. */
+const SURVEY_DEADLINE_MS = 5000;
+const COMMAND_LINE_MS = 200;
 
 /** A member of another agent, or of this one before it lost its memory. */
 interface Stranger {
@@ -165,8 +169,8 @@ class ProcessRuntime implements Runtime {
       { member, session: run.pid, startTicks: run.startTicks, graceMs, clock: this.#clock },
       async () => {
         const killed = { ...run, killed: true };
-        await files.writeRun(killed);
         this.#known.set(member, { files, kept, run: killed });
+        await files.writeRun(killed);
       },
       signal,
     );
@@ -231,11 +235,24 @@ class ProcessRuntime implements Runtime {
     for (const member of await keptMembers(this.#root)) await this.#load(member);
   }
 
-  /** Looks at every process for wrappers: own ones that no file tells of are taken over. */
+  /** @throws LeafwardError `timeout`: then who uses a storage is not known. */
   async survey(): Promise<void> {
+    await this.#once('look at all processes', () => this.#survey(), {
+      deadlineMs: SURVEY_DEADLINE_MS,
+    });
+  }
+  readonly #once = createSingleFlight();
+
+  /** Looks at every process for wrappers: own ones that no file tells of are taken over. */
+  async #survey(): Promise<void> {
     const found: Stranger[] = [];
     for (const pid of allPids()) {
-      const said = parseWrapper(await readCommandLine(pid));
+      // One that hangs in the kernel says nothing; it is no wrapper, which only waits.
+      const words = await within(readCommandLine(pid), {
+        what: `command line of ${pid}`,
+        deadlineMs: COMMAND_LINE_MS,
+      }).catch(() => []);
+      const said = parseWrapper(words);
       // The program's own fork shows the wrapper's words until it is executed: only the leader counts.
       if (said === undefined) continue;
       const stat = readStat(pid);
@@ -257,10 +274,13 @@ class ProcessRuntime implements Runtime {
     const id = `adopted-${pid}-${startTicks}`;
     const same = kept?.specDigest === specDigest ? kept : undefined;
     const adopted = same ?? { id, member, storage, specDigest, imageDigest };
-    await this.#keep(files, adopted);
     const begun = { pid, startTicks, bootId: this.bootId, startedAt };
-    await files.writeRun(begun);
     this.#known.set(member, { files, kept: adopted, run: begun });
+    // A full disk keeps nobody from being known: it is found again by the next agent, too.
+    await files
+      .writeContainer(adopted)
+      .then(() => files.writeRun(begun))
+      .catch(() => undefined);
   }
 
   async #launch(container: ContainerSpec, files: MemberFiles): Promise<Run> {

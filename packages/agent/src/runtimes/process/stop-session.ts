@@ -6,6 +6,7 @@ import { isAlive, livingInSession, readStat, type ProcessStat } from './proc.js'
 const LOOK_EVERY_MS = 20;
 /** After SIGKILL only the kernel can delay an end: a process in uninterruptible I/O. */
 const KILL_DEADLINE_MS = 10_000;
+const NOTE_DEADLINE_MS = 1000;
 
 export interface SessionToStop {
   readonly member: string;
@@ -25,7 +26,11 @@ export async function stopSession(
   if (living.length === 0) return;
   sendAll(living, 'SIGTERM');
   if (await endsWithin(options, options.graceMs, signal)) return;
-  await beforeKill();
+  // What cannot be written down (a full disk) keeps nothing alive.
+  await Promise.race([
+    beforeKill().catch(() => undefined),
+    options.clock.sleep(NOTE_DEADLINE_MS).catch(() => undefined),
+  ]);
   const giveUpAt = options.clock.monotonic() + KILL_DEADLINE_MS;
   while (options.clock.monotonic() < giveUpAt) {
     // Again and again: what is killed may have forked a moment before.
