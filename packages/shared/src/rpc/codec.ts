@@ -271,12 +271,20 @@ function scalarCodec(type: number): Both {
   };
 }
 
-function enumCodec(desc: DescEnum): Both {
+/** What domain data says for the values of an enum; the word of number 0 is never said. */
+export function wordsOf(
+  desc: DescEnum,
+): readonly { readonly word: string; readonly number: number }[] {
   const prefix = desc.sharedPrefix ?? '';
   const word = (name: string): string => kebabCase(name.toLowerCase().slice(prefix.length));
-  const toNumber = new Map(desc.values.map((value) => [word(value.name), value.number]));
+  return desc.values.map(({ name, number }) => ({ word: word(name), number }));
+}
+
+function enumCodec(desc: DescEnum): Both {
+  const words = wordsOf(desc);
+  const toNumber = new Map(words.map(({ word, number }) => [word, number]));
   const toWord = new Map(
-    desc.values.filter((v) => v.number !== 0).map((v) => [v.number, word(v.name)]),
+    words.filter(({ number }) => number !== 0).map(({ word, number }) => [number, word]),
   );
   return {
     encode: (value: string) => {
