@@ -53,22 +53,32 @@ export function afterReport(host: LiveHost, report: Report, receivedAt: number):
   };
 }
 
-/** `after` in value; every part that equals the one at the same place of `before` is that one. */
+/**
+ * `after` in value; every part that equals the one at the same place of `before` is that one. `after` is taken over:
+ * its parts are replaced by equal ones, since a copy of every report would be most of what a report costs here.
+ */
 export function withEqualParts<T>(before: unknown, after: T): T {
   if (before === after) return before as T; // equal texts too: the older one is held already
   if (typeof after !== 'object' || after === null) return after;
   if (typeof before !== 'object' || before === null) return after;
   if (Array.isArray(after) !== Array.isArray(before)) return after;
   const [from, to] = [before as Parts, after as Parts];
-  const keys = Object.keys(to);
-  let isEqual = keys.length === Object.keys(from).length;
-  const made: Parts = Array.isArray(after) ? ([] as unknown as Parts) : {};
-  for (const key of keys) {
-    const part = withEqualParts(from[key], to[key]);
-    made[key] = part;
-    isEqual &&= part === from[key] && key in from;
+  let keys = 0;
+  let isEqual = true;
+  for (const key in to) {
+    keys += 1;
+    const [old, next] = [from[key], to[key]];
+    const part = old === next ? next : withEqualParts(old, next);
+    if (part !== next) to[key] = part;
+    isEqual &&= part === old && (old !== undefined || key in from);
   }
-  return (isEqual ? before : made) as T;
+  return (isEqual && keys === countOf(from) ? before : after) as T;
+}
+
+function countOf(parts: Parts): number {
+  let count = 0;
+  for (const key in parts) if (key !== undefined) count += 1;
+  return count;
 }
 
 type Parts = Record<string, unknown>;
