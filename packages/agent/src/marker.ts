@@ -1,33 +1,31 @@
 // The note that Leafward leaves in a member's storage, so that the storage itself says whose it is and
 // whether it is retired (I2), even to an agent that has forgotten everything. Must never be guessed: one that
 // is there and cannot be read forbids a start.
-import { chown, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { createSingleFlight } from './checks/single-flight.js';
 import { syncDirectory } from './journal.js';
+import { createTextCache } from './text-cache.js';
 
 export const MARKER_FILE = '.leafward.json';
 
-const markerShape = z.object({
-  format: z.literal(1),
-  fleet: z.string().optional(),
-  service: z.string(),
-  member: z.string(),
-  term: z.number().int().nonnegative(),
-  retired: z
-    .object({ term: z.number().int().nonnegative(), at: z.number(), reason: z.string() })
-    .optional(),
-});
-
-export type Marker = Readonly<z.infer<typeof markerShape>>;
+export interface Marker {
+  readonly format: 1;
+  readonly fleet?: string | undefined;
+  readonly service: string;
+  readonly member: string;
+  readonly term: number;
+  readonly retired?:
+    { readonly term: number; readonly at: number; readonly reason: string } | undefined;
+}
 
 export type MarkerReading =
   | { readonly kind: 'none' }
   | { readonly kind: 'found'; readonly marker: Marker }
   | { readonly kind: 'unreadable'; readonly error: string };
 
+const texts = createTextCache();
 /** A volume that hangs costs one waiting call, however often it is asked. */
 const once = createSingleFlight();
 const READ_DEADLINE_MS = 2000;
@@ -37,8 +35,8 @@ export async function readMarker(storage: string): Promise<MarkerReading> {
   const path = join(storage, MARKER_FILE);
   try {
     const limit = { deadlineMs: READ_DEADLINE_MS };
-    const text = await once(`read ${path}`, () => readFile(path, 'utf8'), limit);
-    return { kind: 'found', marker: markerShape.parse(JSON.parse(text)) };
+    const text = await once(`read ${path}`, () => texts.read(path), limit);
+    return { kind: 'found', marker: asMarker(JSON.parse(text)) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'none' };
     return { kind: 'unreadable', error: `${path}: ${messageOf(error)}` };
@@ -51,6 +49,36 @@ export async function realPathOf(storage: string): Promise<string> {
   const limit = { deadlineMs: READ_DEADLINE_MS };
   return once(`realpath ${path}`, () => realpath(path), limit).catch(() => path);
 }
+
+/** What is known of it and nothing else. @throws Error that names every key that is missing or wrong. */
+function asMarker(value: unknown): Marker {
+  const found = asEntries(value);
+  const retired = found['retired'] === undefined ? undefined : asEntries(found['retired']);
+  const wrong = [
+    ...(found['format'] === 1 ? [] : ['format']),
+    ...(found['fleet'] === undefined || isText(found['fleet']) ? [] : ['fleet']),
+    ...['service', 'member'].filter((key) => !isText(found[key])),
+    ...(isTerm(found['term']) ? [] : ['term']),
+    ...(retired === undefined || isTerm(retired['term']) ? [] : ['retired.term']),
+    ...(retired === undefined || Number.isFinite(retired['at']) ? [] : ['retired.at']),
+    ...(retired === undefined || isText(retired['reason']) ? [] : ['retired.reason']),
+  ];
+  if (wrong.length > 0) throw new Error(`no marker: ${wrong.join(', ')} missing or wrong`);
+  const { format, fleet, service, member, term } = found as unknown as Marker;
+  const known = { format, fleet, service, member, term };
+  if (retired === undefined) return known;
+  const { at, reason } = retired as unknown as NonNullable<Marker['retired']>;
+  return { ...known, retired: { term: retired['term'] as number, at, reason } };
+}
+
+function asEntries(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error('no marker: an object is missing');
+  return value as Readonly<Record<string, unknown>>;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isTerm = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 export interface StorageOwner {
   readonly uid: number;
@@ -71,7 +99,7 @@ export async function writeMarker(
     await rm(`${path}.new`, { force: true });
     const file = await open(`${path}.new`, 'wx', 0o644);
     try {
-      await file.writeFile(`${JSON.stringify(markerShape.parse(marker))}\n`);
+      await file.writeFile(`${JSON.stringify(asMarker(marker))}\n`);
       await file.datasync();
     } finally {
       await file.close();

@@ -120,9 +120,17 @@ export function createObserver(options: ObserverOptions): Observer {
   };
 }
 
+/** An order that stays is the same object at every look. */
+const keys = new WeakMap<MemberIntent, string>();
+function keyOf(intent: MemberIntent): string {
+  const known = keys.get(intent) ?? canonicalJson(intent);
+  keys.set(intent, known);
+  return known;
+}
+
 /** A changed order begins anew, but what runs is still expected to run. */
 function attemptsFor(intent: MemberIntent, known: Attempts | undefined): Attempts {
-  const key = canonicalJson(intent);
+  const key = keyOf(intent);
   if (known?.key === key) return known;
   const fresh = freshAttempts(key);
   if (known === undefined) return fresh;

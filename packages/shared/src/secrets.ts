@@ -2,7 +2,7 @@
 // to be checked, and never get into a text.
 import { LeafwardError } from './errors.js';
 import type { HostIntent, MemberSpec, SecretReference } from './gen/domain.js';
-import { NAME_PATTERN } from './manifest/schema.js';
+import { NAME_PATTERN } from './manifest/name-pattern.js';
 
 /** What an environment variable in a manifest may hold as well; 100 of the longest fit into a host's delivery. */
 export const MAX_SECRET_BYTES = 65_536;

@@ -8,6 +8,15 @@ import type { MemberSpec } from './gen/domain.js';
  * may be learnt later without anything having changed.
  */
 export function specDigestOf(spec: MemberSpec): string {
+  const known = digests.get(spec) ?? digestOf(spec);
+  digests.set(spec, known);
+  return known;
+}
+
+/** A spec never changes, and is asked for its digest at every look. */
+const digests = new WeakMap<MemberSpec, string>();
+
+function digestOf(spec: MemberSpec): string {
   const counted = { ...spec, image: { digest: spec.image.digest } };
   return createHash('sha256').update(canonicalJson(counted)).digest('hex');
 }

@@ -151,9 +151,9 @@ describe('host checks', () => {
       expect(JSON.stringify(results)).to.not.match(/secret|0123456789abcdef|certhash/);
     });
 
-    it('does not look up addresses, sockets and AHA names', () => {
+    it('does not look up addresses, sockets and AHA names', async () => {
       const url = 'unix:///srv/sock';
-      expect(hostsOf(makeMember({ upstream: { member: 'x', url } }))).to.deep.equal([]);
+      expect(await hostsOf(makeMember({ upstream: { member: 'x', url } }))).to.deep.equal([]);
     });
 
     it('resolves localhost for real', async () => {

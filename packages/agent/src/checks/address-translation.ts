@@ -15,20 +15,21 @@ export const addressTranslation: Check = {
   why: 'AHA hands out the address that it sees a service connect from, so the connection to AHA must not pass through a NAT device (devops guide, “AHA”, note)',
   source: 'devops guide, AHA',
   fixable: false,
-  run: async ({ members }) =>
-    members
+  run: async ({ members }) => {
+    const judged = members
       .filter(({ run }) => run !== 'removed' && run !== 'retired')
-      .filter((member) => usesAha(member))
-      .map((member) => judge(member)),
+      .map(async (member) => ((await usesAha(member)) ? [await judge(member)] : []));
+    return (await Promise.all(judged)).flat();
+  },
 };
 
-function judge(member: MemberIntent): CheckResult {
+async function judge(member: MemberIntent): Promise<CheckResult> {
   const { runtime, networkMode } = member.spec;
   const subject = member.member;
   const wanted = 'network mode host, listening on an address of this host';
   if (runtime === 'docker' && networkMode !== 'host')
     return judgeNetwork(subject, networkMode, wanted);
-  const listen = readCellOption(member, 'dmon:listen');
+  const listen = await readCellOption(member, 'dmon:listen');
   const address = typeof listen === 'string' ? hostToResolve(listen) : undefined;
   if (address !== undefined && isIP(address) !== 0 && !ANY.has(address)) {
     if (address === '::1' || address.startsWith('127.')) {

@@ -37,6 +37,8 @@ export interface DiskWatcher {
 /** Ten volleys: a p99 of a thousand samples is the tenth slowest. */
 const KEPT_SAMPLES = 1280;
 const PASSIVE_MS = 10_000;
+/** What a path is on, and how full, is looked at less often than the counters: it costs most of a look. */
+const FOLLOW_MS = 60_000;
 const HANG_MS = 5000;
 /** A child that has not begun by then was not started by a healthy machine. */
 const START_MS = 30_000;
@@ -66,6 +68,8 @@ export function startDiskWatcher(options: DiskWatcherOptions): DiskWatcher {
   const { clock, log } = options;
   const tracks = new Map<string, Track>();
   let devices: ReadonlyMap<string, string> = new Map();
+  let followed: string | undefined;
+  let followedAt = 0;
   const loop = startLoop({
     name: 'disk-watcher',
     clock,
@@ -73,7 +77,14 @@ export function startDiskWatcher(options: DiskWatcherOptions): DiskWatcher {
     everyMs: Math.min(options.everyMs, PASSIVE_MS),
     deadlineMs: START_MS + PASSIVE_MS * 2,
     pass: async (signal) => {
-      devices = await followPaths(options, tracks, signal);
+      const wanted = [...new Set(options.paths())].join('\n');
+      const isDue = clock.monotonic() - followedAt >= FOLLOW_MS || devices.size === 0;
+      if (isDue || wanted !== followed) {
+        devices = await followPaths(options, tracks, signal);
+        // One that is not there yet is looked for at the next pass.
+        followed = [...devices.keys()].join('\n');
+        followedAt = clock.monotonic();
+      }
       readPassively(options, tracks);
       for (const [device, track] of tracks) {
         if (signal.aborted) break;

@@ -23,7 +23,9 @@ async function judge(
   signal: AbortSignal,
 ): Promise<CheckResult> {
   const { path, dataBytes } = room;
-  const directory = room.members.map(backupDirectoryOf).find((found) => found !== undefined);
+  const directory = (await Promise.all(room.members.map(backupDirectoryOf))).find(
+    (found) => found !== undefined,
+  );
   const target =
     directory === undefined ? room.volume : await readVolume(context.roots, directory, signal);
   const shared = target.device === room.volume.device;

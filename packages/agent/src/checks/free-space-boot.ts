@@ -18,8 +18,8 @@ export const freeSpaceBoot: Check = {
   run: async (context, signal) => await judgeStorages(context, signal, judge),
 };
 
-function judge({ path, members, volume }: StorageRoom): CheckResult {
-  const limits = members.map((member) => limitOf(member));
+async function judge({ path, members, volume }: StorageRoom): Promise<CheckResult> {
+  const limits = await Promise.all(members.map(limitOf));
   const limit = Math.max(...limits.map(({ fraction }) => fraction));
   const guarded = limits.some(({ refuses }) => refuses);
   const free = volume.freeBytes / Math.max(1, volume.totalBytes);
@@ -46,10 +46,12 @@ function judge({ path, members, volume }: StorageRoom): CheckResult {
   };
 }
 
-function limitOf(member: MemberIntent): { readonly fraction: number; readonly refuses: boolean } {
+async function limitOf(
+  member: MemberIntent,
+): Promise<{ readonly fraction: number; readonly refuses: boolean }> {
   if (member.spec.kind !== 'synapse')
     return { fraction: DEFAULT_LIMIT_PERCENT / 100, refuses: false };
-  const option = readCellOption(member, 'limit:disk:free');
+  const option = await readCellOption(member, 'limit:disk:free');
   const configured =
     typeof option === 'number' || typeof option === 'string' ? Number(option) : NaN;
   const percent =

@@ -73,7 +73,7 @@ async function hasOwnBackupVolume(
   context: CheckContext,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const directories = room.members.map(backupDirectoryOf);
+  const directories = await Promise.all(room.members.map(backupDirectoryOf));
   for (const directory of directories) {
     if (directory === undefined) return false;
     const volume = await readVolume(context.roots, directory, signal);

@@ -1,11 +1,12 @@
 // Figures that the three checks on free space share: the volume, what the member has there, what
 // its configuration says. Reads only.
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { messageOf } from '@leafward/shared/errors.js';
+import { readPlainYaml } from '../engines/synapse/plain-yaml.js';
+import { createTextCache } from '../text-cache.js';
 import type { CheckContext, CheckResult } from './check.js';
-import { readText } from './kernel-files.js';
+import { createSingleFlight } from './single-flight.js';
 import { readVolume, storagesOf, type Volume } from './volumes.js';
 
 export interface StorageRoom {
@@ -44,10 +45,10 @@ export async function judgeStorages(
  * Where a live backup lands: the declared directory, `backup:dir` of the service, else inside the
  * storage.
  */
-export function backupDirectoryOf(member: MemberIntent): string | undefined {
+export async function backupDirectoryOf(member: MemberIntent): Promise<string | undefined> {
   const { spec } = member;
   if (spec.backupDirectory !== undefined) return spec.backupDirectory;
-  const configured = readCellOption(member, 'backup:dir');
+  const configured = await readCellOption(member, 'backup:dir');
   if (typeof configured !== 'string') return undefined;
   const mount = spec.mounts.find(
     ({ target }) => configured === target || configured.startsWith(`${target}/`),
@@ -61,9 +62,9 @@ export function backupDirectoryOf(member: MemberIntent): string | undefined {
  * environment (SYN_<KIND>_<OPTION>). Undefined when it is set nowhere or the files cannot be
  * parsed.
  */
-export function readCellOption(member: MemberIntent, name: string): unknown {
+export async function readCellOption(member: MemberIntent, name: string): Promise<unknown> {
   for (const file of ['cell.mods.yaml', 'cell.yaml']) {
-    const value = readYamlKey(join(member.spec.storage, file), name);
+    const value = await readYamlKey(join(member.spec.storage, file), name);
     if (value !== undefined) return value;
   }
   const suffix = `_${name.replaceAll(':', '_').toUpperCase()}`;
@@ -73,9 +74,20 @@ export function readCellOption(member: MemberIntent, name: string): unknown {
   return found?.[1];
 }
 
-function readYamlKey(path: string, key: string): unknown {
+/** A storage that hangs holds one call, never the agent; it is a finding of its own. */
+const READ_DEADLINE_MS = 2000;
+const flight = createSingleFlight();
+const texts = createTextCache();
+
+async function readYamlKey(path: string, key: string): Promise<unknown> {
   try {
-    const document: unknown = parse(readText(path) ?? '');
+    const text = await flight(`read ${path}`, () => texts.read(path), {
+      deadlineMs: READ_DEADLINE_MS,
+    });
+    const plain = readPlainYaml(text);
+    if (plain !== undefined) return plain.get(key);
+    const { parse } = await import('yaml');
+    const document: unknown = parse(text);
     if (typeof document !== 'object' || document === null) return undefined;
     return (document as Record<string, unknown>)[key];
   } catch {

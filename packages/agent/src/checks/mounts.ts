@@ -13,8 +13,16 @@ export interface MountPoint {
 }
 
 export function readMounts(roots: HostRoots): readonly MountPoint[] {
-  return parseMounts(readText(join(roots.proc, 'self/mountinfo')) ?? '');
+  const text = readText(join(roots.proc, 'self/mountinfo')) ?? '';
+  if (text !== last.text) last = { text, mounts: parseMounts(text) };
+  return last.mounts;
 }
+
+/** It is read for every volume at every look and hardly ever changes. */
+let last: { readonly text: string; readonly mounts: readonly MountPoint[] } = {
+  text: '',
+  mounts: [],
+};
 
 /** Source of the format: proc_pid_mountinfo(5). */
 export function parseMounts(text: string): readonly MountPoint[] {

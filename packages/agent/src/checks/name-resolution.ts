@@ -32,7 +32,7 @@ export function createNameResolution(lookup: Lookup): Check {
     fixable: false,
     run: async (context, signal) =>
       await Promise.all(
-        namesIn(context).map(async ({ host, from }) => {
+        (await namesIn(context)).map(async ({ host, from }) => {
           try {
             const { address } = await flight(host, () => inTurn(host), {
               deadlineMs: DEADLINE_MS,
@@ -47,11 +47,13 @@ export function createNameResolution(lookup: Lookup): Check {
   };
 }
 
-function namesIn({ members }: CheckContext): readonly { host: string; from: string }[] {
+async function namesIn({
+  members,
+}: CheckContext): Promise<readonly { host: string; from: string }[]> {
   const names = new Map<string, string>();
   for (const member of members) {
     if (member.run === 'removed' || member.run === 'retired') continue;
-    for (const { host, from } of hostsOf(member))
+    for (const { host, from } of await hostsOf(member))
       if (isIP(host) === 0 && !names.has(host)) names.set(host, `${from} of ${member.member}`);
   }
   return [...names].slice(0, MAX_NAMES).map(([host, from]) => ({ host, from }));

@@ -19,7 +19,7 @@ export function hostToResolve(url: string): string | undefined {
 }
 
 /** Upstream, engine options, AHA registry and provisioning: each host once for each member. */
-export function hostsOf(member: MemberIntent): readonly NamedHost[] {
+export async function hostsOf(member: MemberIntent): Promise<readonly NamedHost[]> {
   const found: NamedHost[] = [];
   const add = (value: unknown, from: string): void => {
     if (typeof value !== 'string') return;
@@ -33,7 +33,7 @@ export function hostsOf(member: MemberIntent): readonly NamedHost[] {
   for (const [key, value] of Object.entries(member.spec.environment))
     if (key.startsWith('SYN_')) add(value, `environment ${key}`);
   if (member.spec.kind === 'synapse') {
-    const registry = readCellOption(member, 'aha:registry');
+    const registry = await readCellOption(member, 'aha:registry');
     for (const value of Array.isArray(registry) ? (registry as unknown[]) : [registry])
       add(value, 'aha:registry of its cell.yaml');
   }
@@ -41,7 +41,7 @@ export function hostsOf(member: MemberIntent): readonly NamedHost[] {
 }
 
 /** True for a member that finds others, or is found, through AHA. */
-export function usesAha(member: MemberIntent): boolean {
+export async function usesAha(member: MemberIntent): Promise<boolean> {
   if (member.spec.kind !== 'synapse') return false;
   const texts = [
     member.upstream?.url,
@@ -49,7 +49,7 @@ export function usesAha(member: MemberIntent): boolean {
     ...Object.entries(member.spec.environment).map(([key, value]) => `${key}=${value}`),
   ];
   if (texts.some((text) => text !== undefined && /aha:\/\/|_AHA_/.test(text))) return true;
-  return ['aha:registry', 'aha:network', 'aha:provision'].some(
-    (name) => readCellOption(member, name) !== undefined,
-  );
+  for (const name of ['aha:registry', 'aha:network', 'aha:provision'])
+    if ((await readCellOption(member, name)) !== undefined) return true;
+  return false;
 }

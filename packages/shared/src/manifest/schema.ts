@@ -2,10 +2,8 @@
 // (deploy/fleet.schema.json), so every key has a description. Meaning across keys is checked in check.ts.
 import { z } from 'zod';
 import { kindDefaults } from './kinds.js';
+import { NAME_PATTERN } from './name-pattern.js';
 import { DURATION_PATTERN, SIZE_PATTERN } from './units.js';
-
-/** Names become directories, DNS labels and container names: nothing else may be in them. */
-export const NAME_PATTERN = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
 const name = (what: string) =>
   z

@@ -22,11 +22,12 @@ import {
   utf8,
   type Asn1,
 } from './der.js';
+import { BACKDATE_MS } from './identity.js';
 import { createKey, publicKeyOf, signBytes } from './keys.js';
 import { checkName, spiffeOf, type IdentityName } from './names.js';
 
-/** How far a certificate's begin lies before its making: hosts whose clock is behind can use it at once. */
-export const BACKDATE_MS = 5 * 60_000;
+export { fingerprintOf } from './identity.js';
+
 const CA_LIFETIME_MS = 3652 * 24 * 3_600_000; // 10 years
 const VERSION_3 = 2;
 
@@ -94,12 +95,6 @@ export function signCertificate(ca: CertificateAuthority, request: CertificateRe
     ],
   });
   return signed(body, ca.keyPem);
-}
-
-/** SHA-256 of a certificate's DER, hex: how a CA is pinned. */
-export function fingerprintOf(certificate: string | Buffer): string {
-  const raw = new X509Certificate(certificate).raw;
-  return createHash('sha256').update(raw).digest('hex');
 }
 
 interface Body {

@@ -2,25 +2,13 @@
 // outside. Knows no policy.
 import forge from 'node-forge';
 
+export { oids } from './oids.js';
+
 const { asn1 } = forge;
 export type Asn1 = forge.asn1.Asn1;
 
 const UNIVERSAL = 0;
 const CONTEXT = 0x80;
-
-export const oids = {
-  ecdsaWithSha256: '1.2.840.10045.4.3.2', // RFC 5758
-  commonName: '2.5.4.3',
-  organization: '2.5.4.10',
-  subjectKeyIdentifier: '2.5.29.14',
-  keyUsage: '2.5.29.15',
-  subjectAltName: '2.5.29.17',
-  basicConstraints: '2.5.29.19',
-  authorityKeyIdentifier: '2.5.29.35',
-  extendedKeyUsage: '2.5.29.37',
-  serverAuth: '1.3.6.1.5.5.7.3.1',
-  clientAuth: '1.3.6.1.5.5.7.3.2',
-} as const;
 
 const primitive = (type: forge.asn1.Type, value: string): Asn1 =>
   asn1.create(UNIVERSAL, type, false, value);

@@ -9,11 +9,9 @@ import { EnrollmentService as enrollmentService } from '../gen/leafward/v1/enrol
 import { FreshChannelCredentials, type ClientMaterial } from '../rpc/credentials.js';
 import { channelOptions } from '../rpc/options.js';
 import { createClient, type ServiceClient } from '../rpc/service.js';
-import { fingerprintOf } from './certificate.js';
-import { createCsr } from './csr.js';
 import { parseEnrollmentUrl, type EnrollmentUrl } from './enrollment-url.js';
 import type { StoredIdentity } from './identity-directory.js';
-import { isIssuedBy, parseIdentity, publicKeyOfCertificate } from './identity.js';
+import { fingerprintOf, isIssuedBy, parseIdentity, publicKeyOfCertificate } from './identity.js';
 import { createKey, publicKeyOf } from './keys.js';
 import { signProof } from './proof.js';
 
@@ -35,6 +33,7 @@ export interface EnrollOptions {
 export async function enrollClient(url: string, options: EnrollOptions): Promise<StoredIdentity> {
   const parts = parseEnrollmentUrl(url);
   const caPem = await fetchPinnedCa(parts, options.signal);
+  const { createCsr } = await import('./csr.js');
   const keyPem = await createKey();
   const name = options.name ?? parts.name ?? '';
   const request = { token: parts.token, csrPem: createCsr(keyPem, options.kind), name };
@@ -65,6 +64,7 @@ export async function renewExpiredClient(
   now: number,
   signal?: AbortSignal,
 ): Promise<StoredIdentity> {
+  const { createCsr } = await import('./csr.js');
   const keyPem = await createKey();
   const csrPem = createCsr(keyPem, identity.name);
   const { certificatePem, caPem, fleet } = identity;

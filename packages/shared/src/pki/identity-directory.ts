@@ -3,28 +3,41 @@
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import { assert } from '../assert.js';
 import { LeafwardError, messageOf } from '../errors.js';
 import { parseIdentity, publicKeyOfCertificate } from './identity.js';
 import { publicKeyOf } from './keys.js';
 
-const schema = z.strictObject({
-  format: z.literal(1),
-  fleet: z.string(),
-  kind: z.enum(['agent', 'user']),
-  name: z.string(),
+export interface StoredIdentity {
+  readonly format: 1;
+  readonly fleet: string;
+  readonly kind: 'agent' | 'user';
+  readonly name: string;
   /** viewer, operator or admin when it was enrolled; agent for a host. The controller's word counts. */
-  role: z.string(),
+  readonly role: string;
   /** host:port of the mTLS listener. */
-  address: z.string(),
+  readonly address: string;
   /** host:port of the enrolment listener, for a certificate that has expired. */
-  enrollmentAddress: z.string(),
-  keyPem: z.string(),
-  certificatePem: z.string(),
-  caPem: z.string(),
-});
+  readonly enrollmentAddress: string;
+  readonly keyPem: string;
+  readonly certificatePem: string;
+  readonly caPem: string;
+}
 
-export type StoredIdentity = Readonly<z.infer<typeof schema>>;
+/** Every key and whether a value fits it. By hand: a library for it would be a tenth of an agent's memory. */
+const isText = (value: unknown): boolean => typeof value === 'string';
+const fits: Readonly<Record<keyof StoredIdentity, (value: unknown) => boolean>> = {
+  format: (value) => value === 1,
+  fleet: isText,
+  kind: (value) => value === 'agent' || value === 'user',
+  name: isText,
+  role: isText,
+  address: isText,
+  enrollmentAddress: isText,
+  keyPem: isText,
+  certificatePem: isText,
+  caPem: isText,
+};
 
 const FILE = 'identity.json';
 const OWNER_ONLY = 0o600;
@@ -46,12 +59,13 @@ export async function loadIdentity(directory: string): Promise<StoredIdentity> {
 /** Durable when it returns. Makes the directory, for its owner only, if it is missing. */
 export async function saveIdentity(directory: string, identity: StoredIdentity): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  assert(misfitsOf(identity).length === 0, 'an identity that is saved is whole');
   const path = identityPath(directory);
   const temporary = `${path}.new`;
   await rm(temporary, { force: true }); // left by a crash, perhaps with other rights
   const file = await open(temporary, 'wx', OWNER_ONLY);
   try {
-    await file.writeFile(`${JSON.stringify(schema.parse(identity), null, 2)}\n`);
+    await file.writeFile(`${JSON.stringify(identity, null, 2)}\n`);
     await file.sync();
   } finally {
     await file.close();
@@ -92,17 +106,27 @@ async function readPrivate(path: string): Promise<string> {
 /** The identity, or what is wrong with the text; never a piece of the text itself (I14). */
 function parseStored(text: string): StoredIdentity | string {
   try {
-    const parsed = schema.safeParse(JSON.parse(text));
-    if (!parsed.success)
-      return parsed.error.issues.map((issue) => issue.path.join('.') || 'the file').join(', ');
-    const { kind, name, fleet, certificatePem, keyPem } = parsed.data;
+    const parsed: unknown = JSON.parse(text);
+    const misfits = misfitsOf(parsed);
+    if (misfits.length > 0) return misfits.join(', ');
+    const identity = parsed as StoredIdentity;
+    const { kind, name, fleet, certificatePem, keyPem } = identity;
     const named = parseIdentity(certificatePem);
     if (named.kind !== kind || named.name !== name || named.fleet !== fleet)
       return 'its certificate is for somebody else';
     if (!publicKeyOfCertificate(certificatePem).equals(publicKeyOf(keyPem)))
       return 'its key is not its certificate’s';
-    return parsed.data;
+    return identity;
   } catch (error) {
     return error instanceof LeafwardError ? error.text : 'it is damaged';
   }
+}
+
+/** Keys that are missing, wrong or unknown. */
+function misfitsOf(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return ['the file'];
+  const entries = value as Readonly<Record<string, unknown>>;
+  const unknown = Object.keys(entries).filter((key) => !Object.hasOwn(fits, key));
+  const wrong = Object.entries(fits).filter(([key, isFit]) => !isFit(entries[key]));
+  return [...wrong.map(([key]) => key), ...unknown.map((key) => `unknown ${key}`)];
 }

@@ -1,9 +1,8 @@
 // Reads certificates, strictly: an identity is exactly what Leafward's CA writes, or nothing.
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { LeafwardError } from '../errors.js';
-import { BACKDATE_MS } from './certificate.js';
-import { oids } from './der.js';
 import { parseSpiffe, type IdentityName } from './names.js';
+import { oids } from './oids.js';
 
 export interface Identity extends IdentityName {
   /** Hex, lower case. */
@@ -15,6 +14,8 @@ export interface Identity extends IdentityName {
   readonly expiresAt: number;
 }
 
+/** How far a certificate's begin lies before its making: hosts whose clock is behind can use it at once. */
+export const BACKDATE_MS = 5 * 60_000;
 const MAX_CERTIFICATE_BYTES = 16_384;
 
 /**
@@ -54,6 +55,12 @@ export function isIssuedBy(certificate: Buffer | string, caPem: string): boolean
 /** The public key of a certificate, SubjectPublicKeyInfo in DER. */
 export function publicKeyOfCertificate(certificate: Buffer | string): Buffer {
   return readCertificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+}
+
+/** SHA-256 of a certificate's DER, hex: how a CA is pinned. */
+export function fingerprintOf(certificate: string | Buffer): string {
+  const raw = new X509Certificate(certificate).raw;
+  return createHash('sha256').update(raw).digest('hex');
 }
 
 function readCertificate(certificate: Buffer | string): X509Certificate {

@@ -4,7 +4,6 @@ import { backoffMs } from '../backoff.js';
 import type { Clock } from '../clock.js';
 import { LeafwardError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { createCsr } from './csr.js';
 import { renewedIdentity, renewExpiredClient } from './enroll-client.js';
 import type { IdentityKeeper } from './identity-keeper.js';
 import type { Identity } from './identity.js';
@@ -39,6 +38,8 @@ export async function renewNow(
     return;
   }
   const keyPem = await createKey();
+  // Once in weeks: what encodes it need not be in memory all the time.
+  const { createCsr } = await import('./csr.js');
   const answer = await renewOnline(createCsr(keyPem, old.name), signal);
   await keeper.replace(renewedIdentity(old, keyPem, answer));
 }

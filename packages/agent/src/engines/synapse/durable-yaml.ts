@@ -1,22 +1,33 @@
 // Reads and changes a cell's YAML files. Keeps what it does not know, the owner and the mode; a change is
 // whole or not there, also after a power cut.
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isMap, parseDocument, type Document } from 'yaml';
+import type { Document } from 'yaml';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { createTextCache } from '../../text-cache.js';
+import { readPlainYaml, withPlainYaml } from './plain-yaml.js';
 
 /** A new file is the cell's own business alone; it may hold URLs with passwords. */
 const NEW_FILE_MODE = 0o600;
 
 /** The value at a top-level key, undefined when the file or the key is missing. Throws `failed` for bad YAML. */
 export async function readYamlKey(path: string, key: string): Promise<unknown> {
-  return valueAt(await readDocument(path), key);
+  const text = await readText(path);
+  const plain = readPlainYaml(text);
+  return plain === undefined ? valueAt(await parse(path, text), key) : plain.get(key);
 }
 
 /** Sets one top-level key. Writes nothing when it is so already. */
 export async function writeYamlKey(path: string, key: string, value: string | null): Promise<void> {
-  const document = await readDocument(path);
+  const text = await readText(path);
+  const plain = readPlainYaml(text);
+  const changed = withPlainYaml(text, key, value);
+  if (plain !== undefined && changed !== undefined) {
+    if (plain.get(key) !== value) await replaceFile(path, changed);
+    return;
+  }
+  const document = await parse(path, text);
   if (valueAt(document, key) === value) return;
   document.set(key, value);
   await replaceFile(path, document.toString());
@@ -27,14 +38,21 @@ function valueAt(document: Document, key: string): unknown {
   return document.has(key) ? (document.get(key) ?? null) : undefined;
 }
 
-async function readDocument(path: string): Promise<Document> {
-  let text: string;
+const texts = createTextCache();
+
+/** Empty when there is no such file. */
+async function readText(path: string): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    return await texts.read(path);
   } catch (error) {
     if (!isMissing(error)) throw unreadable(path, messageOf(error), error);
-    text = '';
+    return '';
   }
+}
+
+async function parse(path: string, text: string): Promise<Document> {
+  // Few files need it, and few agents hold it in memory for ever.
+  const { isMap, parseDocument } = await import('yaml');
   const document = parseDocument(text);
   const problem = document.errors[0];
   if (problem !== undefined) throw unreadable(path, problem.message, problem);

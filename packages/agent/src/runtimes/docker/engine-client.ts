@@ -1,7 +1,7 @@
 // One call to a Docker Engine: its own deadline, the caller's signal, an error of ours. The Engine may hang at
 // any byte; nothing here waits for it longer than it says. Must never log or keep a request's body (I14).
 import { Agent, IncomingMessage } from 'node:http';
-import Dockerode from 'dockerode';
+import type Dockerode from 'dockerode';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import { engineError } from './engine-error.js';
 
@@ -45,10 +45,15 @@ export function connectEngine(socketPath: string): EngineClient {
     // A connection per call (0.1 ms): a kept one would turn an Engine's restart into a failed call.
     agent: new Agent({ keepAlive: false }),
   };
-  const docker = new Dockerode(options);
-  const dial = (call: EngineCall, isStream: boolean, signal: AbortSignal): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      const modem = docker.modem as Dialer;
+  // Loaded with the first call: a host without Docker keeps its memory.
+  let docker: Promise<Dockerode> | undefined;
+  const dial = async (
+    call: EngineCall,
+    isStream: boolean,
+    signal: AbortSignal,
+  ): Promise<unknown> => {
+    const modem = (await (docker ??= load(options))).modem as Dialer;
+    return new Promise((resolve, reject) => {
       modem.dial(
         {
           path: `${call.path}?`,
@@ -64,6 +69,7 @@ export function connectEngine(socketPath: string): EngineClient {
         },
       );
     });
+  };
   return {
     socketPath,
     ask: async <T>(call: EngineCall) =>
@@ -73,6 +79,10 @@ export function connectEngine(socketPath: string): EngineClient {
         dial(call, true, signal),
       )) as IncomingMessage,
   };
+}
+
+async function load(options: Dockerode.DockerOptions): Promise<Dockerode> {
+  return new (await import('dockerode')).default(options);
 }
 
 interface Dialer {
