@@ -65,7 +65,7 @@ function asMarker(value: unknown): Marker {
   ];
   if (wrong.length > 0) throw new Error(`no marker: ${wrong.join(', ')} missing or wrong`);
   const { format, fleet, service, member, term } = found as unknown as Marker;
-  const known = { format, fleet, service, member, term };
+  const known = { format, ...(fleet === undefined ? {} : { fleet }), service, member, term };
   if (retired === undefined) return known;
   const { at, reason } = retired as unknown as NonNullable<Marker['retired']>;
   return { ...known, retired: { term: retired['term'] as number, at, reason } };
