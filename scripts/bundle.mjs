@@ -44,6 +44,12 @@ const result = await build({
   define: { 'process.env.NODE_ENV': '"production"' },
   plugins: [stub],
 });
+const eager = eagerPackages(result.metafile.inputs, result.metafile.outputs);
+const tooMuch = ['zod', 'yaml', 'node-forge', 'dockerode', 'systeminformation'].filter((name) =>
+  eager.has(name),
+);
+if (tooMuch.length > 0)
+  fail(`loaded at the start, and kept in memory for ever: ${tooMuch.join(', ')}; import() them`);
 const native = Object.keys(result.metafile.inputs).filter((path) => path.endsWith('.node'));
 if (native.length > 0) fail(`native parts in the bundle: ${native.join(', ')}`);
 const said = readFileSync(join(root, 'packages/agent/dist/version.js'), 'utf8');
@@ -77,6 +83,21 @@ function sizes({ outputs }) {
   }
   for (const [name, bytes] of [...byPackage].sort((a, b) => b[1] - a[1]).slice(0, 15))
     console.log(`${(bytes / 1e3).toFixed(0).padStart(8)} kB  ${name}`);
+}
+
+/** Packages that are loaded before anything is done: all that an `import()` does not stand before. */
+function eagerPackages(inputs, outputs) {
+  const found = new Set();
+  const waiting = Object.values(outputs).map((output) => output.entryPoint);
+  const seen = new Set(waiting);
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop())
+    for (const { path: next, kind, external } of inputs[path]?.imports ?? []) {
+      if (external || kind === 'dynamic-import' || seen.has(next)) continue;
+      seen.add(next);
+      waiting.push(next);
+      found.add(/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(next)?.[1]);
+    }
+  return found;
 }
 
 function fail(text) {

@@ -3,13 +3,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { syncDirectory } from '../journal.js';
 import { hashFiles } from './manifest.js';
+import { asBackup } from './record.js';
 
 const RECORD_SUFFIX = '.leafward-backup.json';
 const MANIFEST_SUFFIX = '.leafward-manifest';
@@ -17,24 +17,6 @@ const MANIFEST_SUFFIX = '.leafward-manifest';
 const MOST_COMPLAINTS = 1000;
 /** Told of each member, newest first: all of some years would be more than one message holds. */
 const MOST_TOLD = 200;
-
-/** A record may lie where a member can write, and is told on: it is taken as it must be or not at all. */
-const recordShape = z.object({
-  name: z.string().max(200),
-  service: z.string().max(200),
-  member: z.string().max(200),
-  host: z.string().max(200),
-  path: z.string().max(4096),
-  sizeBytes: z.number().int().nonnegative(),
-  files: z.number().int().nonnegative(),
-  position: z.number().int().optional(),
-  version: z.string().max(200).optional(),
-  term: z.number().int().nonnegative(),
-  startedAt: z.number().int(),
-  finishedAt: z.number().int(),
-  manifestSha256: z.string().regex(/^[0-9a-f]{64}$/),
-  iden: z.string().max(200).optional(),
-});
 
 export type NewBackup = Omit<Backup, 'sizeBytes' | 'files' | 'manifestSha256' | 'finishedAt'>;
 
@@ -176,7 +158,7 @@ async function readRecord(
   complain: (path: string, why: string) => void,
 ): Promise<Backup | undefined> {
   try {
-    const backup = recordShape.parse(JSON.parse(await readFile(record, 'utf8')));
+    const backup = asBackup(JSON.parse(await readFile(record, 'utf8')));
     return at === undefined ? backup : { ...backup, path: at };
   } catch (error) {
     complain(record, messageOf(error));

@@ -5,7 +5,6 @@ import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
 import { systemClock } from '@leafward/shared/clock.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
-import { connectOperator, enroll } from './connection.js';
 import type { CliContext, Terminal } from './context.js';
 import { readSecret } from './hidden-input.js';
 import { runLeafward } from './main.js';
@@ -36,9 +35,16 @@ const context: CliContext = {
   clock: systemClock,
   terminal,
   environment: env,
-  connect: (signal) =>
-    connectOperator({ environment: env, warn: (line) => terminal.writeError(`${line}\n`) }, signal),
-  enroll: (url, signal) => enroll(url, env, signal),
+  // Half of what a start costs: loaded by who talks to the controller, while nothing else is to be done.
+  connect: async (signal) => {
+    const { connectOperator } = await import('./connection.js');
+    const warn = (line: string): void => terminal.writeError(`${line}\n`);
+    return connectOperator({ environment: env, warn }, signal);
+  },
+  enroll: async (url, signal) => {
+    const { enroll } = await import('./connection.js');
+    return enroll(url, env, signal);
+  },
   readInput,
   readSecret,
   confirm,
