@@ -1,6 +1,7 @@
 // Runs the test suites, one mocha process each, and ends with their sum. Without arguments: all that need
 // nothing but Node. With names: those. A suite that cannot run here is said in one line with the reason;
-// with LEAFWARD_CI=1 that is a failure.
+// with LEAFWARD_CI=1 that is a failure. Properties are tried with one seed, so that a run can be had again; with
+// LEAFWARD_SEED=random with another one each time. LEAFWARD_FAILURES names a file for the text of all failures.
 import { spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -62,6 +63,14 @@ if (process.env.LEAFWARD_TOTALS) appendFileSync(process.env.LEAFWARD_TOTALS, `${
 console.log(line);
 process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
 
+/** Said again at the very end of a long run, where it is looked for. */
+function keepFailures(name, text) {
+  if (!process.env.LEAFWARD_FAILURES) return;
+  const end = text.search(/^\s+\d+ failing/m);
+  const said = end === -1 ? text.split('\n').slice(-60).join('\n') : text.slice(end);
+  appendFileSync(process.env.LEAFWARD_FAILURES, `-- suite ${name}\n${said}\n`);
+}
+
 function specFiles(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true })
@@ -78,7 +87,10 @@ function runMocha(name, files) {
   return new Promise((resolve) => {
     const child = spawn(
       process.execPath,
-      ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--forbid-only', ...files],
+      [
+        ...['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--forbid-only'],
+        ...['--require', 'test/build/property-seed.js', ...files],
+      ],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { ...process.env, FORCE_COLOR: '0' },
@@ -95,6 +107,7 @@ function runMocha(name, files) {
       totals.passed += count('passing');
       totals.failed += failed;
       totals.skipped += count('pending');
+      if (failed > 0) keepFailures(name, text);
       const seconds = ((Date.now() - started) / 1000).toFixed(1);
       console.log(
         `suite ${name}: ${count('passing')} passed, ${failed} failed, ${count('pending')} skipped in ${seconds} s\n`,

@@ -1,7 +1,8 @@
 // The YAML that a cell and Leafward write of themselves, without a YAML parser: lines of one key and one plain value.
 // Whatever is not exactly that is not understood here at all, and a real parser must see to it; never half of a file.
 
-const KEY = /^[A-Za-z][A-Za-z0-9_.:-]*$/;
+/** What YAML 1.2 can only take for text: `null`, `True` and the like are no text to it, not even as keys. */
+const KEY = /^(?!(?:null|true|false)$)[A-Za-z][A-Za-z0-9_.:-]*$/i;
 /** What YAML 1.2 can only take for text: a URL without anything that could end or quote it. */
 const URL = /^[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._~/:@%?=&+-]*[A-Za-z0-9/]$/;
 
