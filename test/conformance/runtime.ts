@@ -236,6 +236,16 @@ export function runtimeObligations(name: string, makeSubject: () => Promise<Runt
         await subject.runtime.setRestartPolicyNo(listed?.name ?? '', signal);
       });
 
+      it('ends what it lists by its name, with proof', async () => {
+        await begin('m-listed', 'stubborn');
+        const listed = (await subject.runtime.list(signal)).find(
+          (one) => one.member === 'm-listed',
+        );
+        await subject.runtime.stopListed(listed?.name ?? '', 100, signal);
+        expect((await subject.runtime.inspect('m-listed', signal)).state).to.equal('exited');
+        await subject.runtime.stopListed('nobody-of-this-name', 100, signal);
+      });
+
       it('finds its running members again after the agent was killed', async () => {
         await begin('m-adopt', 'obedient');
         const earlier = await state('m-adopt', 'running');

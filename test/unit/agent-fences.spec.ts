@@ -13,7 +13,8 @@ import type { Engine } from '@leafward/agent/engines/engine.js';
 import { executeSteps, type Hands } from '@leafward/agent/execute.js';
 import { createFences } from '@leafward/agent/fences.js';
 import { openJournal, type Journal } from '@leafward/agent/journal.js';
-import { emptyState } from '@leafward/agent/journal/records.js';
+import { fold } from '@leafward/agent/journal/fold.js';
+import { emptyState, type JournalState } from '@leafward/agent/journal/records.js';
 import { readMarker, writeMarker } from '@leafward/agent/marker.js';
 import { hostMonotonicMs, openPermits } from '@leafward/agent/permits.js';
 import { planSteps, type Step } from '@leafward/agent/plan.js';
@@ -22,7 +23,7 @@ import { openProcessRuntime } from '@leafward/agent/runtimes/process/process-run
 import type { Runtime } from '@leafward/agent/runtimes/runtime.js';
 import { writeInTurn } from '@leafward/agent/storage-writes.js';
 import { eventually } from '../conformance/runtime.js';
-import { intentOf, observedOf, runningOf } from './agent-world.js';
+import { intentOf, memberOf, observedOf, runningOf } from './agent-world.js';
 
 const log = createLogger('test', 'silent');
 const signal = new AbortController().signal;
@@ -117,6 +118,14 @@ describe('a fence', () => {
     fences.stop();
   });
 
+  it('is planned for a leader on a storage that somebody else uses, too', () => {
+    const permit = { leftMs: 0, ageMs: 60 };
+    const storageUsers = [{ name: 'somebody', running: true }];
+    const [plan] = planSteps(observedOf(runningOf(isolated(), { permit, storageUsers })));
+    expect(plan?.steps.map(({ kind }) => kind)).to.deep.equal(['stop']);
+    expect(plan?.refusals.map(({ code }) => code)).to.deep.equal(['storage-in-use']);
+  });
+
   it('stops whom an order retires, but not one that was retired before', () => {
     const began: string[] = [];
     const fences = createFences({
@@ -155,6 +164,29 @@ describe('a fence', () => {
     await mkdir(join(stateDirectory, 'members', member, 'run.json.new')); // no write passes it
     await runtime.stop(member, 50, signal);
     expect((await runtime.inspect(member, signal)).state).to.equal('exited');
+  });
+});
+
+describe('an empty storage', () => {
+  const started = (member: string, storage: string): JournalState =>
+    fold(emptyState, { kind: 'step-started', at: 1, member, step: 'start', storage, cause: 'x' });
+  const permit = { leftMs: 1000, ageMs: 0 };
+  const codes = (journal: JournalState): readonly string[] => {
+    const [plan] = planSteps(observedOf(memberOf(intentOf(), { permit }), journal));
+    return (plan?.refusals ?? []).map(({ code }) => code);
+  };
+
+  it('is a new member’s, or one whose volume is not mounted: that one is not started', () => {
+    expect(codes(emptyState)).to.deep.equal([]);
+    expect(codes(started('00.cortex', '/srv/00.cortex'))).to.deep.equal(['storage-lost']);
+    expect(codes(started('00.cortex', '/srv/another'))).to.deep.equal([]);
+  });
+
+  it('may be begun anew by a member that was left out of the order meanwhile', () => {
+    const without = { host: 'alpha', generation: 1, epoch: 1, members: [] };
+    const before = started('00.cortex', '/srv/00.cortex');
+    const after = fold(before, { kind: 'intent-accepted', at: 1, intent: without });
+    expect(codes(after)).to.deep.equal([]);
   });
 });
 

@@ -20,6 +20,7 @@ import { startLoop, type Loop } from '@leafward/shared/loop.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { createChains, type Chains } from './chains.js';
+import type { Evictions } from './evictions.js';
 import type { Hands } from './execute.js';
 import { createFences, type Fences } from './fences.js';
 import { judgeIntent } from './intents.js';
@@ -44,6 +45,7 @@ export interface AgentOptions {
   readonly journal: Journal;
   readonly permits: Permits;
   readonly observer: Observer;
+  readonly evictions: Evictions;
   readonly hands: Hands;
   readonly secrets: Secrets;
   /** Opened with `onChange` of this agent's `wake`. */
@@ -238,7 +240,11 @@ class RunningAgent implements Agent {
     this.#reporter.stop();
     await this.#loop.stop();
     await this.#lastIntent;
-    await Promise.all([this.#chains.stop(), this.options.requests.stop()]);
+    await Promise.all([
+      this.#chains.stop(),
+      this.options.requests.stop(),
+      this.options.evictions.stop(),
+    ]);
   }
 
   async #pass(signal: AbortSignal): Promise<string | undefined> {
@@ -248,6 +254,7 @@ class RunningAgent implements Agent {
     const plans = planSteps(observed);
     this.#observed = observed;
     this.#plans = plans;
+    if (!this.#stopping) this.options.evictions.begin(observed.trespassers ?? []);
     const begun = this.#begin(observed, plans);
     this.#look(observed);
     const facts = this.#currentFacts();
@@ -320,11 +327,13 @@ class RunningAgent implements Agent {
   async #follow(intent: HostIntent): Promise<void> {
     const { journal, clock, log } = this.options;
     const judgement = judgeIntent(intent, { ...this.options, state: journal.state });
-    // First of all: even if the order cannot be remembered, whoever it retires must not lead meanwhile (I1).
-    if (judgement.kind === 'new') this.#fences.retire(intent, this.#intents());
     try {
-      if (judgement.kind === 'new')
-        await journal.append({ kind: 'intent-accepted', at: clock.now(), intent });
+      if (judgement.kind === 'new') {
+        const accepted = journal.append({ kind: 'intent-accepted', at: clock.now(), intent });
+        // Whether it can be remembered or not, and when: whoever it retires must not lead meanwhile (I1).
+        this.#fences.retire(intent, this.#intents());
+        await accepted;
+      }
     } catch (error) {
       if (!(error instanceof LeafwardError)) throw error;
       return this.#answer({

@@ -8,6 +8,7 @@ import type { Logger } from '@leafward/shared/log.js';
 import { startLoop, type Loop } from '@leafward/shared/loop.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { startAgent, type Agent } from './agent.js';
+import { createEvictions } from './evictions.js';
 import { openCatalogue, type Catalogue } from './backups/catalogue.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
@@ -71,6 +72,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     stateDirectory,
     dockerSocket,
     log,
+    storages: () => runOnHere(parts),
     onChange,
     signal: parts.signal,
   });
@@ -149,6 +151,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     clock,
     fleet,
     runtimeOf,
+    runtime: (name) => work.runtimes.of(name),
     engineOf,
     isPromoting: (member) => requests.isPromoting(member),
     isBusy: (member) => work.late.agent?.isBusy(member) ?? false,
@@ -165,6 +168,12 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     journal,
     permits,
     observer,
+    evictions: createEvictions({
+      runtime: (name) => work.runtimes.of(name),
+      journal,
+      log,
+      onEnd: () => work.late.agent?.wake(),
+    }),
     hands: { journal, permits, secrets, now: () => clock.now(), log, runtimeOf, engineOf },
     secrets,
     requests,
@@ -261,6 +270,13 @@ function startCatalogueLoop(catalogue: Catalogue, parts: AgentParts, onChange: (
 
 function intentsOf({ journal }: AgentParts): readonly MemberIntent[] {
   return journal.state.intent?.members ?? [];
+}
+
+/** On which a program that is no member of the process runtime must be seen: an order's, and the retired ones. */
+function runOnHere(parts: AgentParts): readonly string[] {
+  const { retirements } = parts.journal.state;
+  const members = intentsOf(parts).filter(({ spec }) => spec.runtime === 'process');
+  return [...members.map(({ spec }) => spec.storage), ...Object.keys(retirements)];
 }
 
 function storagesOf(parts: AgentParts): readonly string[] {

@@ -18,6 +18,7 @@ import {
   type Attempts,
 } from './observe/attempts.js';
 import { createStorageReader, type StorageReading } from './observe/storage.js';
+import { createTrespasserFinder, type Listed } from './observe/trespassers.js';
 import type { Permits } from './permits.js';
 import type { Observed, ObservedMember } from './plan/observed.js';
 import type { ForeignContainer, Runtime } from './runtimes/runtime.js';
@@ -29,6 +30,8 @@ export interface ObserverOptions {
   readonly clock: Clock;
   readonly fleet?: string | undefined;
   readonly runtimeOf: (intent: MemberIntent) => Runtime;
+  /** By name, for what no order names any more. */
+  readonly runtime: (name: Runtime['name']) => Runtime;
   readonly engineOf: (intent: MemberIntent) => Engine;
   readonly isPromoting: (member: string) => boolean;
   /** True while a chain of steps works on the member. */
@@ -51,6 +54,7 @@ const MIGRATION_LINES = 200;
 export function createObserver(options: ObserverOptions): Observer {
   const { clock } = options;
   const storages = createStorageReader();
+  const trespassers = createTrespasserFinder();
   const attempts = new Map<string, Attempts>();
   const attemptsOf = (intent: MemberIntent): Attempts =>
     attemptsFor(intent, attempts.get(intent.member));
@@ -103,14 +107,14 @@ export function createObserver(options: ObserverOptions): Observer {
   return {
     async observe(waitingSince, signal) {
       const journal = options.journal();
-      const intents = journal.intent?.members ?? [];
-      const runtimes = [...new Set(intents.map((intent) => options.runtimeOf(intent)))];
+      const runtimes = runtimesToAsk(options, journal);
       const surroundings = await observeSurroundings(runtimes, signal);
-      const members = await Promise.all(
-        intents.map((intent) => observeMember(intent, surroundings, signal)),
-      );
+      const [members, found] = await Promise.all([
+        Promise.all(intentsOf(journal).map((one) => observeMember(one, surroundings, signal))),
+        trespassers.find(surroundings.listed, journal),
+      ]);
       const { fleet } = options;
-      return { now: clock.now(), fleet, journal, members, waitingSince };
+      return { now: clock.now(), fleet, journal, members, trespassers: found, waitingSince };
     },
     note(intent, steps) {
       const wantsRunning = intent.run === 'running';
@@ -150,8 +154,21 @@ async function inspect(
   }
 }
 
+const intentsOf = ({ intent }: JournalState): readonly MemberIntent[] => intent?.members ?? [];
+
+/** Those of the order's members, and those that may run something on a retired storage. */
+function runtimesToAsk(options: ObserverOptions, journal: JournalState): readonly Runtime[] {
+  const intents = intentsOf(journal);
+  const retired = Object.values(journal.retirements).map(({ runtime }) => runtime ?? 'process');
+  // A plain process needs nothing of a retired member's runtime; an agent without a memory looks for it, too.
+  const also = retired.length > 0 || intents.length === 0 ? (['process'] as const) : [];
+  const others = [...new Set([...retired, ...also])].map(options.runtime);
+  return [...new Set([...intents.map(options.runtimeOf), ...others])];
+}
+
 interface Surroundings {
   readonly containers: readonly ForeignContainer[];
+  readonly listed: readonly Listed[];
   /** Runtimes that did not say what they have. */
   readonly errors: ReadonlyMap<Runtime, string>;
 }
@@ -171,7 +188,11 @@ async function observeSurroundings(
       }
     }),
   );
-  return { containers: lists.flat(), errors };
+  const listed = lists.flatMap((list, index) => {
+    const runtime = runtimes[index]?.name ?? 'process';
+    return list.map((container) => ({ runtime, container }));
+  });
+  return { containers: lists.flat(), listed, errors };
 }
 
 /** I9: whoever else has this very directory for writing. */

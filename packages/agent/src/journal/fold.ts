@@ -63,7 +63,14 @@ function acceptIntent(state: JournalState, intent: HostIntent): JournalState {
     assert(term >= (state.terms[service] ?? 0), `the term of ${service} fell to ${term} (I11)`);
     terms[service] = Math.max(term, terms[service] ?? 0);
   }
-  return { ...state, intent, terms };
+  return { ...state, intent, terms, startedOn: stillNamed(state, intent) };
+}
+
+/** A member that was removed, or left out, begins anew when it comes back. */
+function stillNamed(state: JournalState, { members }: HostIntent): JournalState['startedOn'] {
+  const named = new Set(members.filter(({ run }) => run !== 'removed').map(({ member }) => member));
+  const kept = Object.entries(state.startedOn ?? {}).filter(([, member]) => named.has(member));
+  return Object.fromEntries(kept);
 }
 
 function settle(state: JournalState, outcome: Outcome): JournalState {
@@ -143,5 +150,6 @@ function startStep(
   );
   const count = state.starts[member] ?? { starts: 0, sinceRetired: 0 };
   const starts = { ...state.starts, [member]: { ...count, starts: count.starts + 1 } };
-  return { ...state, steps, starts };
+  const startedOn = { ...state.startedOn, [record.storage]: member };
+  return { ...state, steps, starts, startedOn };
 }

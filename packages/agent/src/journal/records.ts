@@ -1,5 +1,5 @@
 // What an agent writes down before and after it acts, and what it knows from that. Types only.
-import type { HostIntent, Outcome, Request } from '@leafward/shared/gen/domain.js';
+import type { HostIntent, Outcome, Request, Runtime } from '@leafward/shared/gen/domain.js';
 
 /** A storage that lost its leadership by force; nothing starts from it (I2). */
 export interface StorageRetirement {
@@ -10,6 +10,8 @@ export interface StorageRetirement {
   readonly term: number;
   readonly reason: string;
   readonly at: number;
+  /** What ran it: asked who runs on the storage when no order names its member any more. */
+  readonly runtime?: Runtime | undefined;
   /** Where the new leader is found, for the engine's own way of making a start by hand harmless. */
   readonly newLeaderUrl?: string | undefined;
 }
@@ -71,6 +73,8 @@ export interface JournalState {
   /** By storage path. */
   readonly retirements: Readonly<Record<string, StorageRetirement & { readonly proven: boolean }>>;
   readonly starts: Readonly<Record<string, StartCount>>;
+  /** Storage → its member: what this agent has started there, for as long as an order names that member. */
+  readonly startedOn?: Readonly<Record<string, string>> | undefined;
   /** By request id, oldest first: all unsettled ones and the newest settled ones. */
   readonly requests: Readonly<Record<string, RequestRecord>>;
   /** The step that each member was at. */
@@ -82,6 +86,7 @@ export const emptyState: JournalState = {
   promotions: {},
   retirements: {},
   starts: {},
+  startedOn: {},
   requests: {},
   steps: {},
 };

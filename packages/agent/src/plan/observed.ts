@@ -4,12 +4,13 @@ import type {
   ContainerFact,
   EngineFact,
   MemberIntent,
+  Runtime,
   SecretReference,
   StorageFact,
 } from '@leafward/shared/gen/domain.js';
 import type { StoredRole } from '../engines/engine.js';
 import type { JournalState } from '../journal/records.js';
-import type { MarkerReading } from '../marker.js';
+import type { Marker, MarkerReading } from '../marker.js';
 import type { PermitState } from '../permits.js';
 
 /** Another container or process that has the same storage open for writing. */
@@ -60,11 +61,22 @@ export interface ObservedMember {
   readonly promoting: boolean;
 }
 
+/** What runs on a retired storage and is no member whose own plan stops it. */
+export interface Trespasser {
+  readonly runtime: Runtime;
+  /** As the runtime lists it. */
+  readonly name: string;
+  readonly storage: string;
+  /** What the storage's own marker says, when this agent's memory does not know it. */
+  readonly marker?: Marker | undefined;
+}
+
 export interface Observed {
   readonly now: number;
   readonly fleet?: string | undefined;
   readonly journal: JournalState;
   readonly members: readonly ObservedMember[];
+  readonly trespassers?: readonly Trespasser[] | undefined;
   /** When each wait began that was there in the pass before, by `member/code`. */
   readonly waitingSince: Readonly<Record<string, number>>;
 }

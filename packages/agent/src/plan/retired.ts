@@ -89,6 +89,7 @@ function retirementFrom(draft: Draft): StorageRetirement {
     term: said?.term ?? intent.term,
     reason: said?.reason ?? `the controller retired it at term ${intent.term}`,
     at: said?.at ?? draft.observed.now,
+    runtime: intent.spec.runtime,
     newLeaderUrl: intent.run === 'retired' ? intent.upstream?.url : undefined,
   };
 }

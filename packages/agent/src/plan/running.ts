@@ -18,7 +18,12 @@ import { planRestartPolicy, planStop, waitsForRuntime } from './stopped.js';
 export function planRunning(draft: Draft): void {
   const { container } = draft.subject;
   if (waitsForRuntime(draft)) return;
-  if (refusesSharedStorage(draft)) return;
+  if (refusesSharedStorage(draft)) {
+    // Who else is there changes nothing about who must not lead (I1).
+    planRestartPolicy(draft);
+    if (container.state === 'running' && !stopsIsolated(draft)) stopsActiveMirror(draft);
+    return;
+  }
   planRestartPolicy(draft);
   switch (container.state) {
     case 'absent':

@@ -197,6 +197,17 @@ function refusesStorage(draft: Draft): boolean {
     });
     return true;
   }
+  if (marker.kind === 'none' && wasStartedHere(draft)) {
+    draft.refuse({
+      code: 'storage-lost',
+      message:
+        `${intent.member} has lived on ${intent.spec.storage}, and nothing there says so any more: ` +
+        'its volume is not mounted, or somebody emptied it',
+      unblock:
+        'mount the volume or restore its data; a member with an empty storage needs a new name',
+    });
+    return true;
+  }
   if (marker.kind === 'found' && marker.marker.service !== intent.service) {
     draft.refuse({
       code: 'foreign-storage',
@@ -206,6 +217,13 @@ function refusesStorage(draft: Draft): boolean {
     return true;
   }
   return false;
+}
+
+/** An empty leader would be all that is left of the data for whoever follows it. */
+function wasStartedHere({ subject, observed }: Draft): boolean {
+  const { intent, storagePath } = subject;
+  const { startedOn = {} } = observed.journal;
+  return [storagePath, intent.spec.storage].some((path) => startedOn[path] === intent.member);
 }
 
 /** The storage has lived in a newer term than the one that is wanted: the order is old (I11). */

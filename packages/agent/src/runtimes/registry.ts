@@ -11,6 +11,8 @@ export interface RuntimesOptions {
   /** Usually /var/run/docker.sock. */
   readonly dockerSocket: string;
   readonly log: Logger;
+  /** Storages, links resolved, on which a program that was started by hand must be seen. */
+  readonly storages?: () => readonly string[];
   /** Something may have changed in a runtime that is in use. */
   readonly onChange: () => void;
   readonly signal: AbortSignal;

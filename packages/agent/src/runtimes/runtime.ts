@@ -53,6 +53,11 @@ export interface Runtime {
    * restarts nothing by itself does nothing.
    */
   setRestartPolicyNo(container: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Ends whatever `list` calls by this name, whoever made it, and returns only when it is proven stopped. For what
+   * runs on a retired storage and for nothing else (I2).
+   */
+  stopListed(name: string, graceMs: number, signal: AbortSignal): Promise<void>;
   /** Everything the runtime knows, for I2, I9 and the checks. */
   list(signal: AbortSignal): Promise<readonly ForeignContainer[]>;
   /** Calls back whenever something may have changed, until aborted. Reconnects by itself. */

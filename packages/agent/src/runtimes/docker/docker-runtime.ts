@@ -1,6 +1,6 @@
 // Members as containers of the Docker Engine on this host. The Engine keeps them running while the agent is
 // away, and restarts none by itself (I2): what starts a member is only ever the agent. Must never touch
-// storage, and never stop, start or remove a container that Leafward did not make.
+// storage, and never start or remove a container that Leafward did not make, nor stop one but on a retired storage.
 import type { ContainerFact } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
@@ -46,6 +46,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
       await containers.start(member, signal);
     },
     stop: (member, graceMs, signal) => stopMember(containers, member, graceMs, signal),
+    stopListed: (name, graceMs, signal) => stopOne(containers, name, graceMs, signal),
     remove: (member, signal) => removeMember(containers, member, signal),
     tail: (member, { sinceMs, maxLines }, signal) =>
       tailOf(client, deadlines, { member, sinceMs, maxLines, signal }),
@@ -109,15 +110,21 @@ async function stopMember(
   graceMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const id of await containers.ids(signal, member)) {
-    await orUndefined(containers.stop(id, graceMs, signal));
-    const after = await containers.inspect(id, signal);
-    if (after === undefined || !after.State.Running) continue;
-    const text = `stop container ${after.Name} of ${member}: it still runs (${after.State.Status}) though the Engine says it was stopped`;
-    throw new LeafwardError('failed', `${text}; look at it with docker inspect`, {
-      retry: 'later',
-    });
-  }
+  for (const id of await containers.ids(signal, member))
+    await stopOne(containers, id, graceMs, signal);
+}
+
+async function stopOne(
+  containers: ContainerCalls,
+  idOrName: string,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await orUndefined(containers.stop(idOrName, graceMs, signal));
+  const after = await containers.inspect(idOrName, signal);
+  if (after === undefined || !after.State.Running) return;
+  const text = `stop container ${after.Name}: it still runs (${after.State.Status}) though the Engine says it was stopped`;
+  throw new LeafwardError('failed', `${text}; look at it with docker inspect`, { retry: 'later' });
 }
 
 async function removeMember(

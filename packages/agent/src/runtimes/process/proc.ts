@@ -32,6 +32,15 @@ export function isAlive(stat: ProcessStat | undefined): boolean {
   return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
 }
 
+/** The cheapest question of all; a zombie is still there, which the next inspection sees through. */
+export function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 export function allPids(): readonly number[] {
   return readdirSync('/proc')
     .map(Number)

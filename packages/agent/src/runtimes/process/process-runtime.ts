@@ -9,20 +9,24 @@ import { systemClock, type Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact } from '@leafward/shared/gen/domain.js';
 import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
 import { createSingleFlight, within } from '../../checks/single-flight.js';
+import { findHandStarted, socketsIn, type HandStarted } from './by-hand.js';
 import { openImageStore, type ImageStore } from './image-store.js';
 import { keptMembers, memberFiles, type KeptContainer, type MemberFiles } from './member-files.js';
 import type { Run } from './member-files.js';
 import { rotateOutput, tailOutput } from './output.js';
 import {
   allPids,
+  exists,
   isAlive,
   livingInSession,
   readBootId,
   readCommandLine,
   readStat,
   startedAtOf,
+  type ProcessStat,
 } from './proc.js';
 import { stopSession } from './stop-session.js';
+import { listStrangers, nameOf, stopStranger, type Stranger } from './strangers.js';
 import { resolveUser } from './user.js';
 import { launch, parseWrapper } from './wrapper.js';
 
@@ -30,6 +34,8 @@ export interface ProcessRuntimeOptions {
   /** Absolute; holds images/ and members/. */
   readonly stateDirectory: string;
   readonly clock?: Clock;
+  /** Storages, links resolved, on which a program that was started by hand must be seen. */
+  readonly storages?: () => readonly string[];
 }
 
 /** How often a watch looks whether a member is still there: one system call for each. */
@@ -39,16 +45,6 @@ const SURVEY_EVERY_MS = 60_000;
 /** A thousand processes take 50 ms. */
 const SURVEY_DEADLINE_MS = 5000;
 const COMMAND_LINE_MS = 200;
-
-/** A member of another agent, or of this one before it lost its memory. */
-interface Stranger {
-  readonly pid: number;
-  readonly stateDirectory: string;
-  readonly member: string;
-  readonly storage: string;
-  readonly specDigest: string;
-  readonly imageDigest: string;
-}
 
 /** Takes over what runs already. @throws LeafwardError when /proc cannot be read. */
 export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
@@ -70,7 +66,8 @@ class ProcessRuntime implements Runtime {
   readonly #images: ImageStore;
   readonly #clock: Clock;
   readonly #known = new Map<string, Known>();
-  #strangers: readonly Stranger[] = [];
+  #strangers: readonly (Stranger | HandStarted)[] = [];
+  #sockets = '';
   #surveyedAt = -Infinity;
 
   constructor(
@@ -154,8 +151,9 @@ class ProcessRuntime implements Runtime {
     this.#beginning.add(member);
     try {
       const begun = await this.#launch(container, files);
-      await files.writeRun(begun);
+      // Known before it is written: what cannot be written down runs all the same, and must be stopped by a fence.
       this.#known.set(member, { files, kept, run: begun });
+      await files.writeRun(begun).catch(() => undefined); // the next agent finds it by its wrapper
     } finally {
       this.#beginning.delete(member);
     }
@@ -176,6 +174,13 @@ class ProcessRuntime implements Runtime {
     );
   }
 
+  async stopListed(name: string, graceMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#known.has(name)) return this.stop(name, graceMs, signal);
+    const stranger = this.#strangers.find((one) => nameOf(one) === name);
+    if (stranger !== undefined)
+      await stopStranger(stranger, { graceMs, clock: this.#clock }, signal);
+  }
+
   async remove(member: string): Promise<void> {
     const { kept, run, files } = await this.#load(member);
     if (kept === undefined) return;
@@ -193,7 +198,8 @@ class ProcessRuntime implements Runtime {
   }
 
   async list(): Promise<readonly ForeignContainer[]> {
-    if (this.#clock.monotonic() - this.#surveyedAt > SURVEY_EVERY_MS) await this.survey();
+    const isOld = this.#clock.monotonic() - this.#surveyedAt > SURVEY_EVERY_MS;
+    if (isOld || this.#sockets !== this.#socketsNow()) await this.survey();
     const own: ForeignContainer[] = [];
     for (const { kept, run } of this.#known.values())
       if (kept !== undefined)
@@ -205,14 +211,7 @@ class ProcessRuntime implements Runtime {
           restartPolicy: 'no',
           networkMode: 'host',
         });
-    const strangers = this.#strangers.map((stranger) => ({
-      name: `process ${stranger.pid} (${stranger.member} of ${stranger.stateDirectory})`,
-      running: true,
-      writes: [stranger.storage],
-      restartPolicy: 'no',
-      networkMode: 'host',
-    }));
-    return [...own, ...strangers];
+    return [...own, ...listStrangers(this.#strangers)];
   }
 
   watch(onChange: () => void, signal: AbortSignal): void {
@@ -246,6 +245,9 @@ class ProcessRuntime implements Runtime {
   /** Looks at every process for wrappers: own ones that no file tells of are taken over. */
   async #survey(): Promise<void> {
     const found: Stranger[] = [];
+    const nobodys: (ProcessStat & { readonly words: readonly string[] })[] = [];
+    const sessions = new Set([...this.#known.values()].map(({ run }) => run?.pid));
+    this.#sockets = this.#socketsNow();
     for (const pid of allPids()) {
       // One that hangs in the kernel says nothing; it is no wrapper, which only waits.
       const words = await within(readCommandLine(pid), {
@@ -254,15 +256,29 @@ class ProcessRuntime implements Runtime {
       }).catch(() => []);
       const said = parseWrapper(words);
       // The program's own fork shows the wrapper's words until it is executed: only the leader counts.
-      if (said === undefined) continue;
       const stat = readStat(pid);
-      if (stat === undefined || !isAlive(stat) || stat.session !== pid) continue;
-      if (said.stateDirectory !== this.options.stateDirectory) found.push({ pid, ...said });
-      else if (!this.#beginning.has(said.member))
-        await this.#adopt({ pid, ...said }, stat.startTicks);
+      if (stat === undefined || !isAlive(stat)) continue;
+      if (said === undefined && pid !== process.pid) nobodys.push({ ...stat, words });
+      if (said === undefined || stat.session !== pid) continue;
+      sessions.add(pid);
+      const stranger = { ...said, pid, startTicks: stat.startTicks };
+      if (said.stateDirectory !== this.options.stateDirectory) found.push(stranger);
+      else if (!this.#beginning.has(said.member)) await this.#adopt(stranger, stat.startTicks);
     }
-    this.#strangers = found;
+    const candidates = nobodys.filter(({ session }) => !sessions.has(session));
+    this.#strangers = [...found, ...findHandStarted(candidates, this.#storages())];
     this.#surveyedAt = this.#clock.monotonic();
+  }
+
+  /** Of this runtime's members, and of those that must stay down. */
+  #storages(): readonly string[] {
+    const kept = [...this.#known.values()].flatMap(({ kept }) => kept?.storage ?? []);
+    return [...new Set([...kept, ...(this.options.storages?.() ?? [])])];
+  }
+
+  /** Changes when a socket in one of them is opened or closed: then somebody else may run it. */
+  #socketsNow(): string {
+    return [...socketsIn(this.#storages()).keys()].join();
   }
 
   async #adopt(stranger: Stranger, startTicks: number): Promise<void> {
@@ -356,15 +372,6 @@ class ProcessRuntime implements Runtime {
     await files.writeContainer(kept);
     const run = this.#known.get(kept.member)?.run;
     this.#known.set(kept.member, { files, kept, run });
-  }
-}
-
-/** The cheapest question of all; a zombie is still there, which the next inspection sees through. */
-function exists(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
