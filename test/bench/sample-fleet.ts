@@ -137,6 +137,7 @@ function declarationOf(service: string, members: readonly Placed[]): ServiceDecl
   return {
     name: service,
     kind: 'synapse',
+    shape: 'tree',
     runtime: 'docker',
     image: 'vertexproject/synapse-cortex:v2.250.0',
     storageTarget: '/vertex/storage',

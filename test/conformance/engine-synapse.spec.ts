@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineMember } from '@leafward/agent/engines/engine.js';
+import type { EngineParts } from '@leafward/agent/engines/engine.js';
 import { engineFactories } from '@leafward/agent/engines/registry.js';
 import { assert } from '@leafward/shared/assert.js';
 import { buildCellImage } from '../standin/build-cell-image.js';
@@ -26,7 +27,7 @@ async function makeSubject(version: string, options: SubjectOptions): Promise<En
   const image = await buildCellImage({ version, outDir: join(root, 'images') });
   const create = engineFactories['synapse'];
   assert(create !== undefined, 'synapse is registered');
-  const engine = create();
+  const engine = create({} as EngineParts);
   const running = new Map<Place, CellProcess>();
   const clients = new Map<Place, CellClient>();
   const storageOf = (place: Place): string => join(root, place);

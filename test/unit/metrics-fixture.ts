@@ -82,6 +82,7 @@ export const declaration = (
 ): ServiceDeclaration => ({
   name,
   kind: 'synapse',
+  shape: 'tree',
   runtime: 'process',
   image: 'x',
   storageTarget: '/vertex/storage',

@@ -6,6 +6,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { HostFact, MemberIntent, SessionRequest } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop, type Loop } from '@leafward/shared/loop.js';
+import { specDigestOf } from '@leafward/shared/spec-digest.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { startAgent, type Agent } from './agent.js';
 import { createEvictions } from './evictions.js';
@@ -14,8 +15,8 @@ import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
 import { createTuner } from './checks/tuner.js';
 import type { AgentConfig } from './config.js';
-import type { Engine } from './engines/engine.js';
-import { engineFactories } from './engines/registry.js';
+import type { Engine, EngineParts } from './engines/engine.js';
+import { engineFactories, engineNameOf } from './engines/registry.js';
 import { unknownEngine } from './engines/unknown.js';
 import { startFindings, type Findings } from './findings.js';
 import { observeHost, readInventory } from './host-fact.js';
@@ -76,7 +77,16 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     onChange,
     signal: parts.signal,
   });
-  const { engineOf, forgetAll } = createEngines();
+  const secrets = await openSecrets(join(stateDirectory, 'secrets'), log);
+  const { engineOf, forgetAll } = createEngines({
+    runtimeOf: (spec) => runtimes.of(spec.runtime),
+    containerOf: ({ member, service, spec }) => {
+      const environment = secrets.environmentOf(member, spec);
+      return { member, service, spec: { ...spec, environment }, specDigest: specDigestOf(spec) };
+    },
+    redact: secrets.redact,
+    log,
+  });
   const catalogue = await openCatalogue({
     directory: join(stateDirectory, 'catalogue'),
     host: parts.host,
@@ -105,7 +115,6 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     },
     act,
   });
-  const secrets = await openSecrets(join(stateDirectory, 'secrets'), log);
   const { intent } = journal.state;
   // A crash may have come between an order and what it forgets.
   if (intent !== undefined) await secrets.retain(secretsOfIntent(intent));
@@ -290,16 +299,17 @@ interface Engines {
   readonly forgetAll: () => void;
 }
 
-function createEngines(): Engines {
+function createEngines(parts: EngineParts): Engines {
   const engines = new Map<string, { readonly engine: Engine; readonly members: Set<string> }>();
   return {
-    engineOf: ({ member, spec: { kind } }) => {
-      const known = engines.get(kind) ?? {
-        engine: engineFactories[kind]?.() ?? unknownEngine(kind),
+    engineOf: (intent) => {
+      const name = engineNameOf(intent);
+      const known = engines.get(name) ?? {
+        engine: engineFactories[name]?.(parts) ?? unknownEngine(name),
         members: new Set<string>(),
       };
-      engines.set(kind, known);
-      known.members.add(member);
+      engines.set(name, known);
+      known.members.add(intent.member);
       return known.engine;
     },
     forgetAll: () => {

@@ -255,5 +255,6 @@ function withoutPermit(step: Extract<Step, { kind: 'start' }>): LeafwardError {
 }
 
 export function engineMember(intent: MemberIntent): EngineMember {
-  return { member: intent.member, service: intent.service, spec: intent.spec };
+  const { member, service, spec, exec } = intent;
+  return { member, service, spec, exec };
 }

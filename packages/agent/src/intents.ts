@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import type { HostIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
+import { engineNameOf } from './engines/registry.js';
 import type { JournalState } from './journal.js';
 
 export type Judgement =
@@ -38,16 +39,17 @@ function reasonAgainst(intent: HostIntent, knowledge: Knowledge): string | undef
 
 function reasonAgainstMembers(intent: HostIntent, knowledge: Knowledge): string | undefined {
   const names = new Set<string>();
-  for (const { member, service, term, spec, run } of intent.members) {
+  for (const one of intent.members) {
+    const { member, service, term, spec, run } = one;
     if (names.has(member)) return `it names ${member} twice`;
     names.add(member);
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(member)) return `${member} is no member's name`;
-    const before = knowledge.state.intent?.members.find((one) => one.member === member);
+    const before = knowledge.state.intent?.members.find((other) => other.member === member);
     // A fenced leader is one term ahead of the members beside it until the new term begins for them too.
     const ofService = run === 'retired' ? 0 : (knowledge.state.terms[service] ?? 0);
     const newest = Math.max(ofService, before?.term ?? 0);
     if (term < newest) return `the term of ${member} fell from ${newest} to ${term} (I11)`;
-    if (!knowledge.kinds.includes(spec.kind))
+    if (!knowledge.kinds.includes(engineNameOf(one)))
       return `this agent does not know the kind ${spec.kind}; it knows ${knowledge.kinds.join(', ')}`;
     if (!isAbsolute(spec.storage)) return `the storage ${spec.storage} is no absolute path`;
   }

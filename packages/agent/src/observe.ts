@@ -8,7 +8,7 @@ import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
 import type { Ended } from './chains.js';
 import { within } from './checks/single-flight.js';
 import { engineMember } from './execute.js';
-import type { Engine, StoredRole } from './engines/engine.js';
+import type { Engine, EngineMember, StoredRole } from './engines/engine.js';
 import type { JournalState } from './journal.js';
 import {
   afterLook,
@@ -220,10 +220,14 @@ async function observeEngine(
   const engine = options.engineOf(intent);
   const { redact } = options.secrets;
   const seen = await engine.observe(engineMember(intent), signal);
-  const fact = seen.error === undefined ? seen : { ...seen, error: redact(seen.error) };
+  const said = seen.error === undefined ? seen : { ...seen, error: redact(seen.error) };
+  // A service that does not name its runs is a new one when its program was started anew.
+  const { startedAt } = container;
+  const runId = said.runId ?? (startedAt === undefined ? undefined : `started at ${startedAt}`);
+  const fact = said.answered ? { ...said, runId } : said;
   if (fact.answered) return fact;
   const migrating = await migrationOf(options.runtimeOf(intent), engine, {
-    member: intent.member,
+    of: engineMember(intent),
     sinceMs: container.startedAt ?? 0,
     signal,
   });
@@ -235,14 +239,15 @@ async function migrationOf(
   runtime: Runtime,
   engine: Engine,
   options: {
-    readonly member: string;
+    readonly of: EngineMember;
     readonly sinceMs: number;
     readonly signal: AbortSignal;
   },
 ): Promise<string | undefined> {
   let migrating: string | undefined;
-  for (const line of await tail(runtime, { ...options, maxLines: MIGRATION_LINES })) {
-    const said = engine.migrationIn(line);
+  const { member } = options.of;
+  for (const line of await tail(runtime, { ...options, member, maxLines: MIGRATION_LINES })) {
+    const said = engine.migrationIn(line, options.of);
     if (said !== undefined) migrating = said === 'running' ? line : undefined;
   }
   return migrating;

@@ -42,6 +42,10 @@ export function renderGoal(goal: Goal): string {
       return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}`;
     case 'backup':
       return `back up ${goal.service}`;
+    case 'reseed':
+      return `reseed ${goal.member} of ${goal.service}`;
+    case 'restore':
+      return `restore ${goal.service} to backup ${goal.backup}`;
     default:
       return unreachable(goal);
   }
@@ -84,6 +88,12 @@ export function renderMove(move: Move): string {
       return `re-point ${move.members.join(', ')}`;
     case 'back-up':
       return `back up ${move.member} on ${move.host} as ${move.name}`;
+    case 'halt':
+      return `stop ${move.members.join(', ')}`;
+    case 'reseed':
+      return `reseed ${move.member} on ${move.host} from ${move.upstream}`;
+    case 'restore':
+      return `restore ${move.backup} to ${move.member} on ${move.host}, term ${move.term}`;
     default:
       return unreachable(move);
   }

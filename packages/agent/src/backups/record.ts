@@ -31,6 +31,7 @@ const checks: Readonly<Record<keyof Backup, Check>> = {
   finishedAt: whole,
   manifestSha256: sha256,
   iden: orNothing(text(200)),
+  databaseBackup: orNothing(text(400)),
 };
 
 /** What is known of it and nothing else. @throws Error that names every key that is missing or wrong. */

@@ -1,10 +1,41 @@
 // How to talk to one kind of service. Each engine is one folder and passes test/conformance/engine.spec.ts.
-import type { EngineFact, HistoryProbe, MemberSpec, Role } from '@leafward/shared/gen/domain.js';
+import type {
+  CommandAnswer,
+  EngineFact,
+  ExecEngine,
+  HistoryProbe,
+  MemberSpec,
+  Role,
+} from '@leafward/shared/gen/domain.js';
+import type { Logger } from '@leafward/shared/log.js';
+import type { ContainerSpec, Runtime } from '../runtimes/runtime.js';
 
 export interface EngineMember {
   readonly member: string;
   readonly service: string;
   readonly spec: MemberSpec;
+  /** Set for a kind that the manifest describes with commands. */
+  readonly exec?: ExecEngine | undefined;
+}
+
+/** What an engine may need beside the member itself. */
+export interface EngineParts {
+  readonly runtimeOf: (spec: MemberSpec) => Runtime;
+  /** The member's container with the values of its secrets: for a command's environment, never for a text (I14). */
+  readonly containerOf: (member: EngineMember) => ContainerSpec;
+  /** Takes the values of secrets out of what a command printed. */
+  readonly redact: (text: string) => string;
+  readonly log: Logger;
+}
+
+/** What can be done with this very member beyond the minimum; planning asks, so it is known without any I/O. */
+export interface EngineAbilities {
+  /** An empty mirror is filled by `seed` before its first start; false: the service does that itself. */
+  readonly seeds: boolean;
+  /** A running mirror can be pointed elsewhere without a restart. */
+  readonly repoints: boolean;
+  /** `storedPosition` answers for a stopped member. */
+  readonly storesPosition: boolean;
 }
 
 /** What the storage says a start would do: read without the service running. */
@@ -57,7 +88,35 @@ export interface Engine {
   /** SHA-256 of the log entry at an offset; two members of one history agree on it. */
   probeHistory(member: EngineMember, offset: number, signal: AbortSignal): Promise<HistoryProbe>;
   /** A log line that says a migration runs or is over, if this is one. */
-  migrationIn(line: string): 'running' | 'done' | undefined;
+  migrationIn(line: string, member: EngineMember): 'running' | 'done' | undefined;
+  abilities(member: EngineMember): EngineAbilities;
+  /** Fills the empty storage of a stopped member with its upstream's data and leaves it as a mirror of it. */
+  seed(
+    member: EngineMember,
+    options: { readonly upstreamUrl: string; readonly onProgress: (text: string) => void },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Points a running mirror at another upstream, durably. */
+  repoint(member: EngineMember, upstreamUrl: string, signal: AbortSignal): Promise<void>;
+  /**
+   * A leader takes no more writes until it is restarted; the position that its mirrors must reach. Undefined: it
+   * cannot be fenced while it runs, and must be stopped to be sure.
+   */
+  stepDown(
+    member: EngineMember,
+    options: { readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly position: number } | undefined>;
+  /** How far the log of a stopped member goes. */
+  storedPosition(member: EngineMember, signal: AbortSignal): Promise<number | undefined>;
+  /** Fills the empty storage of a stopped member from one of its service's backups; it will lead. */
+  restore(
+    member: EngineMember,
+    options: { readonly backupPath: string; readonly onProgress: (text: string) => void },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Runs every read-only command and tells each answer; [] where there are no commands. Never throws. */
+  test(member: EngineMember, signal: AbortSignal): Promise<readonly CommandAnswer[]>;
   /** Closes links and forgets what was cached of a member. */
   forget(member: string): void;
 }

@@ -16,6 +16,13 @@ export function unknownEngine(kind: string): Engine {
     promote: refuse,
     probeHistory: refuse,
     migrationIn: () => undefined,
+    abilities: () => ({ seeds: false, repoints: false, storesPosition: false }),
+    seed: refuse,
+    repoint: refuse,
+    stepDown: refuse,
+    storedPosition: refuse,
+    restore: refuse,
+    test: () => Promise.resolve([]),
     forget: () => undefined,
   };
 }

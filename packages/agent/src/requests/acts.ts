@@ -68,6 +68,10 @@ export function createAct(parts: ActParts): Act {
       }
       case 'check-host':
         return { message: `${await parts.check(limit(CHECK_MS))} findings` };
+      case 'step-down':
+      case 'restore-backup':
+      case 'test-engine':
+        throw new LeafwardError('invalid', `${request.kind}: this agent cannot do it`);
       default:
         return unreachable(request);
     }

@@ -21,6 +21,26 @@ export interface ContainerSpec {
   readonly specDigest: string;
 }
 
+/** A program beside the member's own: an argument list, never a shell string. */
+export interface Command {
+  readonly argv: readonly string[];
+  readonly deadlineMs: number;
+  /** Of standard output and standard error together; what comes after is thrown away. */
+  readonly maxOutputBytes: number;
+  /** Called for each line of standard output as it comes. */
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+export interface CommandResult {
+  /** 128 + its number when a signal ended it, as a shell says it. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** More was printed than was kept. */
+  readonly truncated: boolean;
+  readonly tookMs: number;
+}
+
 /**
  * Every method has its own deadline inside, takes a signal and throws LeafwardError:
  * `unavailable` (runtime does not answer), `timeout`, `not-found`, `exhausted` (disk full), `failed`.
@@ -40,6 +60,12 @@ export interface Runtime {
   start(member: string, signal: AbortSignal): Promise<void>;
   /** Returns only when it is proven stopped; after `graceMs` it is killed. Absent or stopped: returns at once. */
   stop(member: string, graceMs: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Runs a program as the member's user with the member's environment, mounts and network: in its container while
+   * that runs, else in a one-off of the same image, which is gone when this returns. Whatever it began is killed at
+   * its deadline. @throws `timeout`, `not-found` when there is no such program; a bad exit code is a result.
+   */
+  run(container: ContainerSpec, command: Command, signal: AbortSignal): Promise<CommandResult>;
   /** Removes the container, never the storage. Refuses a running one. */
   remove(member: string, signal: AbortSignal): Promise<void>;
   /** The last lines of its output since `sinceMs` (wall clock), at most `maxLines`, oldest first. */

@@ -4,6 +4,7 @@ import type {
   Image,
   MemberIntent,
   MemberSpec,
+  Role,
   SecretVariables,
 } from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
@@ -50,14 +51,23 @@ export function intentOf(
     service: declaration.name,
     spec,
     run: 'running',
-    role: topology.leader === member ? 'leader' : 'mirror',
+    role: roleOf(declaration, topology, member),
     upstream:
       upstream === undefined ? undefined : { member: upstream, url: urlOf(declaration, upstream) },
     term: topology.term,
-    mirrored: declaration.members.length > 1 || Object.keys(topology.upstreams).length > 0,
+    // A stack has one main process and no copies: there is nobody whom a permit would protect.
+    mirrored:
+      declaration.shape === 'tree' &&
+      (declaration.members.length > 1 || Object.keys(topology.upstreams).length > 0),
     boot: declaration.boot,
     isolation: declaration.failover.isolation,
+    exec: declaration.exec,
   };
+}
+
+function roleOf(declaration: ServiceDeclaration, topology: Topology, member: string): Role {
+  if (topology.leader === member) return 'leader';
+  return declaration.shape === 'stack' ? 'worker' : 'mirror';
 }
 
 /** Intents of members that were moved in the tree: same spec, role, upstream and term as the tree says. */

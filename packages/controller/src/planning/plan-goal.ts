@@ -68,6 +68,9 @@ function draftOf(snapshot: Snapshot, goal: Goal, images: Readonly<Record<string,
       return planFailover(snapshot, service, goal);
     case 'backup':
       return planBackup(snapshot, service, goal);
+    case 'reseed':
+    case 'restore':
+      return { ...emptyDraft, services: [goal.service] };
     default:
       return unreachable(goal);
   }

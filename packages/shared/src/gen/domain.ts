@@ -155,7 +155,7 @@ export interface EnrollmentService {
   };
 }
 
-export type Role = 'leader' | 'mirror';
+export type Role = 'leader' | 'mirror' | 'worker';
 
 export type Runtime = 'docker' | 'process';
 
@@ -166,6 +166,12 @@ export type BootPolicy = 'wait' | 'autonomous';
 export type OnIsolation = 'keep' | 'stop';
 
 export type Severity = 'ok' | 'info' | 'warning' | 'critical' | 'unknown';
+
+export type CommandPlace = 'member' | 'host';
+
+export type ResultFormat = 'plain' | 'json' | 'exit-code';
+
+export type PositionFormat = 'number' | 'lsn';
 
 export type ContainerState =
   'absent' | 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'unknown';
@@ -222,6 +228,38 @@ export interface MemberSpec {
   readonly secretEnvironment?: SecretVariables | undefined;
 }
 
+export interface CommandStep {
+  readonly run: readonly string[];
+  readonly place: CommandPlace;
+  readonly deadlineMs: number;
+  readonly maxOutputBytes: number;
+}
+
+export interface ResultWords {
+  readonly words: Readonly<Record<string, string>>;
+}
+
+export interface ExecCommand {
+  readonly steps: readonly CommandStep[];
+  readonly of?: string | undefined;
+  readonly format: ResultFormat;
+  readonly field?: string | undefined;
+  readonly match?: string | undefined;
+  readonly words?: ResultWords | undefined;
+}
+
+export interface ExecEngine {
+  readonly commands: Readonly<Record<string, ExecCommand>>;
+  readonly positions: PositionFormat;
+  readonly migrationRunning?: string | undefined;
+  readonly migrationDone?: string | undefined;
+}
+
+export interface Reseed {
+  readonly id: string;
+  readonly wipe: boolean;
+}
+
 export interface Upstream {
   readonly member: string;
   readonly url: string;
@@ -243,6 +281,8 @@ export interface MemberIntent {
   readonly mirrored: boolean;
   readonly boot: BootPolicy;
   readonly isolation: Isolation;
+  readonly exec?: ExecEngine | undefined;
+  readonly reseed?: Reseed | undefined;
 }
 
 export interface HostIntent {
@@ -311,6 +351,8 @@ export interface StorageFact {
   readonly markerTerm?: number | undefined;
   readonly retiredAtTerm?: number | undefined;
   readonly error?: string | undefined;
+  readonly position?: number | undefined;
+  readonly reseeded?: string | undefined;
 }
 
 export interface MemberFact {
@@ -386,6 +428,7 @@ export interface Backup {
   readonly finishedAt: number;
   readonly manifestSha256: string;
   readonly iden?: string | undefined;
+  readonly databaseBackup?: string | undefined;
 }
 
 export interface ResolveImage {
@@ -400,6 +443,7 @@ export interface PullImage {
 
 export interface RunBackup {
   readonly name: string;
+  readonly databaseBackup?: string | undefined;
 }
 
 export interface Promote {
@@ -419,6 +463,19 @@ export interface TuneHost {
 
 export interface CheckHost {}
 
+export interface StepDown {
+  readonly timeoutMs: number;
+}
+
+export interface RestoreBackup {
+  readonly backup: string;
+  readonly wipe: boolean;
+}
+
+export interface TestEngine {
+  readonly exec: ExecEngine;
+}
+
 interface RequestCommon {
   readonly id: string;
   readonly epoch: number;
@@ -433,11 +490,27 @@ export type Request =
   | ({ readonly kind: 'promote' } & RequestCommon & Promote)
   | ({ readonly kind: 'probe-history' } & RequestCommon & ProbeHistory)
   | ({ readonly kind: 'tune-host' } & RequestCommon & TuneHost)
-  | ({ readonly kind: 'check-host' } & RequestCommon & CheckHost);
+  | ({ readonly kind: 'check-host' } & RequestCommon & CheckHost)
+  | ({ readonly kind: 'step-down' } & RequestCommon & StepDown)
+  | ({ readonly kind: 'restore-backup' } & RequestCommon & RestoreBackup)
+  | ({ readonly kind: 'test-engine' } & RequestCommon & TestEngine);
 
 export interface HistoryProbe {
   readonly offset: number;
   readonly sha256: string;
+}
+
+export interface CommandAnswer {
+  readonly command: string;
+  readonly ok: boolean;
+  readonly output: string;
+  readonly value?: string | undefined;
+  readonly error?: string | undefined;
+  readonly tookMs: number;
+}
+
+export interface CommandAnswers {
+  readonly answers: readonly CommandAnswer[];
 }
 
 export interface TuneChange {
@@ -462,6 +535,7 @@ export interface Outcome {
   readonly history?: HistoryProbe | undefined;
   readonly changes: readonly TuneChange[];
   readonly position?: number | undefined;
+  readonly answers?: CommandAnswers | undefined;
 }
 
 export interface FieldChange {
@@ -498,6 +572,7 @@ export interface HandOverMove {
   readonly from: string;
   readonly to: string;
   readonly term: number;
+  readonly byStopping?: boolean | undefined;
 }
 
 export interface FenceMove {
@@ -526,6 +601,25 @@ export interface BackUpMove {
   readonly name: string;
 }
 
+export interface HaltMove {
+  readonly members: readonly string[];
+}
+
+export interface ReseedMove {
+  readonly member: string;
+  readonly host: string;
+  readonly upstream: string;
+  readonly reseed: Reseed;
+}
+
+export interface RestoreMove {
+  readonly member: string;
+  readonly host: string;
+  readonly backup: string;
+  readonly term: number;
+  readonly wipe: boolean;
+}
+
 interface MoveCommon {
   readonly id: string;
   readonly service: string;
@@ -542,7 +636,10 @@ export type Move =
   | ({ readonly kind: 'choose' } & MoveCommon & ChooseMove)
   | ({ readonly kind: 'force-promote' } & MoveCommon & ForcePromoteMove)
   | ({ readonly kind: 'repoint' } & MoveCommon & RepointMove)
-  | ({ readonly kind: 'back-up' } & MoveCommon & BackUpMove);
+  | ({ readonly kind: 'back-up' } & MoveCommon & BackUpMove)
+  | ({ readonly kind: 'halt' } & MoveCommon & HaltMove)
+  | ({ readonly kind: 'reseed' } & MoveCommon & ReseedMove)
+  | ({ readonly kind: 'restore' } & MoveCommon & RestoreMove);
 
 export interface Gate {
   readonly name: string;
@@ -553,6 +650,7 @@ export interface Gate {
 
 export interface DeployGoal {
   readonly manifest: string;
+  readonly workerAlone?: string | undefined;
 }
 
 export interface UpdateGoal {
@@ -578,12 +676,28 @@ export interface BackupGoal {
   readonly name: string;
 }
 
+export interface ReseedGoal {
+  readonly service: string;
+  readonly member: string;
+  readonly wipe: boolean;
+  readonly id: string;
+}
+
+export interface RestoreGoal {
+  readonly service: string;
+  readonly backup: string;
+  readonly wipe: boolean;
+  readonly id: string;
+}
+
 export type Goal =
   | ({ readonly kind: 'deploy' } & DeployGoal)
   | ({ readonly kind: 'update' } & UpdateGoal)
   | ({ readonly kind: 'promote' } & PromoteGoal)
   | ({ readonly kind: 'failover' } & FailoverGoal)
-  | ({ readonly kind: 'backup' } & BackupGoal);
+  | ({ readonly kind: 'backup' } & BackupGoal)
+  | ({ readonly kind: 'reseed' } & ReseedGoal)
+  | ({ readonly kind: 'restore' } & RestoreGoal);
 
 export interface Plan {
   readonly id: string;

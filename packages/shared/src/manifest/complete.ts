@@ -1,7 +1,7 @@
 // From a service as written to a service as meant: defaults filled in, units turned into numbers, templates
 // resolved. Pure; what cannot be resolved is told as a problem.
 import type { Limits } from '../gen/domain.js';
-import { kindDefaults } from './kinds.js';
+import { defaultsOf } from './kinds.js';
 import type { Path } from './locate.js';
 import type { MemberText, ServiceText } from './schema.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
@@ -22,16 +22,17 @@ export function completeService(
   addresses: Addresses,
   tell: Tell,
 ): ServiceDeclaration {
-  const defaults = kindDefaults[text.kind];
+  const defaults = defaultsOf(text.kind);
   const ms = (value: string | undefined, fallback: number): number =>
     value === undefined ? fallback : (parseDuration(value) ?? fallback);
   return {
     name,
     kind: text.kind,
+    shape: defaults.shape,
     runtime: text.runtime ?? 'docker',
     image: text.image,
-    storageTarget: text.storageTarget ?? defaults?.storageTarget ?? '/data',
-    networkMode: text.networkMode ?? defaults?.networkMode ?? 'host',
+    storageTarget: text.storageTarget ?? defaults.storageTarget,
+    networkMode: text.networkMode ?? defaults.networkMode,
     limits: completeLimits(text),
     stopGraceMs: ms(text.stopGrace, 2 * MINUTE_MS),
     boot: text.boot ?? 'wait',
@@ -41,7 +42,7 @@ export function completeService(
       preferMirror: text.backup?.preferMirror ?? true,
     },
     update: {
-      strategy: 'leafs-first',
+      strategy: defaults.shape === 'stack' ? 'whole-stack' : 'leafs-first',
       requireBackup: text.update?.requireBackup ?? true,
       readyTimeoutMs: ms(text.update?.readyTimeout, 5 * MINUTE_MS),
       catchUpTimeoutMs: ms(text.update?.catchUpTimeout, 15 * MINUTE_MS),
@@ -84,7 +85,7 @@ function completeMember(input: MemberInput): MemberDeclaration {
   // A value that a member inherits is complained about where it is written.
   const from = (key: keyof MemberText & keyof ServiceText): Path =>
     own[key] === undefined ? ['services', service, key] : [...at, key];
-  const defaults = kindDefaults[text.kind];
+  const defaults = defaultsOf(text.kind);
   const isProcess = text.runtime === 'process';
   const ports = { ...text.ports, ...own.ports };
   const values: Record<string, string | undefined> = {
@@ -97,12 +98,12 @@ function completeMember(input: MemberInput): MemberDeclaration {
   const fill = (path: Path, value: string, templates: TemplateValues = { values }): string =>
     fillTemplate(value, templates, (problem) => tell(path, problem));
 
-  const wanted = own.storage ?? text.storage ?? defaults?.storage ?? '/srv/{service}/{member}';
+  const wanted = own.storage ?? text.storage ?? defaults.storage;
   const storage = withoutTail(fill(from('storage'), wanted));
   const onHost: TemplateValues = { values: { ...values, storage } };
   // What the program itself reads: in a container the storage is at its target; for a plain process the agent
   // fills in the image's stored copy.
-  const target = text.storageTarget ?? defaults?.storageTarget ?? '/data';
+  const target = text.storageTarget ?? defaults.storageTarget;
   const inside: TemplateValues = {
     values: { ...values, storage: isProcess ? storage : target },
     kept: isProcess ? ['image', 'storage'] : [],
@@ -131,7 +132,7 @@ function completeMember(input: MemberInput): MemberDeclaration {
     command: (own.command ?? text.command ?? []).map((word, index) =>
       fill([...from('command'), index], word, inside),
     ),
-    user: own.user ?? text.user ?? (isProcess ? undefined : defaults?.user),
+    user: own.user ?? text.user ?? (isProcess ? undefined : defaults.user),
     url: fill(from('upstreamUrl'), own.upstreamUrl ?? text.upstreamUrl ?? '', onHost),
     engineOptions: Object.fromEntries(
       Object.entries({ ...text.engine, ...own.engine }).map(([key, value]) => [

@@ -1,5 +1,6 @@
 // What fleet.yaml says once it was parsed: complete, defaults filled in, checked. Pure data.
-import type { BootPolicy, Isolation, Limits, Mount, Runtime } from '../gen/domain.js';
+import type { BootPolicy, ExecEngine, Isolation, Limits, Mount, Runtime } from '../gen/domain.js';
+import type { Shape } from './kinds.js';
 
 export interface BackupPolicy {
   /** Oldest backup that an update accepts, milliseconds. Default 24 h. */
@@ -10,7 +11,8 @@ export interface BackupPolicy {
 }
 
 export interface UpdatePolicy {
-  readonly strategy: 'leafs-first';
+  /** Of a stack: all workers down, main down, main up, workers up. */
+  readonly strategy: 'leafs-first' | 'whole-stack';
   /** An update needs a backup that the policy accepts (I6). Default true. */
   readonly requireBackup: boolean;
   /** From start to ready, migrations excluded. Default 5 min. */
@@ -48,6 +50,9 @@ export interface MemberDeclaration {
 export interface ServiceDeclaration {
   readonly name: string;
   readonly kind: string;
+  readonly shape: Shape;
+  /** Set for a kind that the manifest describes with commands. */
+  readonly exec?: ExecEngine | undefined;
   readonly runtime: Runtime;
   /** As written; resolved to a digest when a plan is made. */
   readonly image: string;

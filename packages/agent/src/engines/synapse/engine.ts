@@ -8,6 +8,7 @@ import { probeHistory } from './history.js';
 import { migrationIn } from './migration-line.js';
 import { observeCell } from './observe.js';
 import { promote } from './promote.js';
+import { restore } from './restore.js';
 import { readStoredRole, writeRetired, writeRole } from './stored-role.js';
 import { socketOf } from './telepath/address.js';
 import { createHeldLink, type HeldLink } from './telepath/held-link.js';
@@ -64,11 +65,26 @@ export function createSynapseEngine(): Engine {
     probeHistory: (member, offset, signal) =>
       withOwnLink(member, signal, (link) => probeHistory(link, offset, signal)),
     migrationIn,
+    // A cell fetches what it lacks from its upstream at its first start, and its promotion hands over by itself.
+    abilities: () => ({ seeds: false, repoints: false, storesPosition: false }),
+    seed: notNeeded('seed'),
+    repoint: notNeeded('repoint'),
+    stepDown: notNeeded('step down'),
+    storedPosition: () => Promise.resolve(undefined),
+    restore: (member, options, signal) => restore(member.spec, options, signal),
+    test: () => Promise.resolve([]),
     forget: (member) => {
       members.get(member)?.held.drop();
       members.delete(member);
     },
   };
+}
+
+function notNeeded(act: string): (member: EngineMember) => Promise<never> {
+  return ({ member }) =>
+    Promise.reject(
+      new LeafwardError('invalid', `${act} ${member}: a Synapse cell sees to that itself`),
+    );
 }
 
 async function observe(

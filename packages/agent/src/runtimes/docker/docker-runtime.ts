@@ -47,6 +47,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
     },
     stop: (member, graceMs, signal) => stopMember(containers, member, graceMs, signal),
     stopListed: (name, graceMs, signal) => stopOne(containers, name, graceMs, signal),
+    run: () => Promise.reject(new LeafwardError('invalid', 'run a command in a container')),
     remove: (member, signal) => removeMember(containers, member, signal),
     tail: (member, { sinceMs, maxLines }, signal) =>
       tailOf(client, deadlines, { member, sinceMs, maxLines, signal }),

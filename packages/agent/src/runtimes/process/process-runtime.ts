@@ -181,6 +181,10 @@ class ProcessRuntime implements Runtime {
       await stopStranger(stranger, { graceMs, clock: this.#clock }, signal);
   }
 
+  run(): Promise<never> {
+    return Promise.reject(new LeafwardError('invalid', 'run a command of a process'));
+  }
+
   async remove(member: string): Promise<void> {
     const { kept, run, files } = await this.#load(member);
     if (kept === undefined) return;

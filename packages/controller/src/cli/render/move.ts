@@ -16,6 +16,10 @@ export function describeGoal(goal: Goal): string {
       return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}`;
     case 'backup':
       return `back ${goal.service} up${goal.member === undefined ? '' : ` from ${goal.member}`}`;
+    case 'reseed':
+      return `reseed ${goal.member} of ${goal.service}`;
+    case 'restore':
+      return `restore ${goal.service} to backup ${goal.backup}`;
     default:
       return unreachable(goal);
   }
@@ -52,6 +56,12 @@ export function describeMove(move: Move): string {
       return `re-point ${move.members.join(', ')} to the new leader`;
     case 'back-up':
       return `back up ${move.member} on ${move.host} as ${move.name}`;
+    case 'halt':
+      return `stop ${move.members.join(', ')}, in this order`;
+    case 'reseed':
+      return `reseed ${move.member} on ${move.host} from ${move.upstream}: what it has is ${move.reseed?.wipe === true ? 'deleted' : 'set aside'}`;
+    case 'restore':
+      return `restore backup ${move.backup} to ${move.member} on ${move.host}: term ${move.term}`;
     default:
       return unreachable(move);
   }

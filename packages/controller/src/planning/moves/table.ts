@@ -4,6 +4,7 @@ import { backUp } from './back-up.js';
 import { choose } from './choose.js';
 import { fence } from './fence.js';
 import { forcePromote } from './force-promote.js';
+import { halt } from './halt.js';
 import { handOver } from './hand-over.js';
 import type { MoveContext, MoveOf, MoveRow, Step } from './move.js';
 import { place } from './place.js';
@@ -11,6 +12,8 @@ import { pull } from './pull.js';
 import { recreate } from './recreate.js';
 import { remove } from './remove.js';
 import { repoint } from './repoint.js';
+import { reseed } from './reseed.js';
+import { restore } from './restore.js';
 
 type Rows = { readonly [K in Move['kind']]: MoveRow<MoveOf<K>> };
 
@@ -25,6 +28,9 @@ export const rows: Rows = {
   'force-promote': forcePromote,
   repoint,
   'back-up': backUp,
+  halt,
+  reseed,
+  restore,
 };
 
 export const begin = (context: MoveContext): Step => rowOf(context).begin(context);
