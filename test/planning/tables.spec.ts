@@ -10,6 +10,7 @@ import type {
   Move,
   Operation,
   Outcome,
+  Plan,
   Request,
 } from '@leafward/shared/gen/domain.js';
 import { deployed, imageOf, manifestOf, type World } from './model.js';
@@ -75,8 +76,10 @@ interface Begun {
   readonly subject: string;
 }
 
+type Kind = Exclude<Move['kind'], 'reseed' | 'restore'>;
+
 /** An operation whose move of this kind is begun, its intents and requests out, on a healthy tree. */
-const begun: Readonly<Record<Move['kind'], () => Begun>> = {
+const begun: Readonly<Record<Kind, () => Begun>> = {
   pull: () => updating('pull', '01.cortex'),
   recreate: () => updating('recreate', '03.cortex'),
   place: () => {
@@ -112,6 +115,18 @@ const begun: Readonly<Record<Move['kind'], () => Begun>> = {
   repoint: () => failing('repoint', '02.cortex'),
   'back-up': () =>
     running(deployed(), { kind: 'backup', service: 'cortex', name: 'b2' }, 'back-up', '03.cortex'),
+  halt: () => {
+    const world = deployed();
+    const goal: Goal = { kind: 'backup', service: 'cortex', name: 'b2' };
+    const halt: Move = {
+      kind: 'halt',
+      id: 'm1',
+      service: 'cortex',
+      cause: '',
+      members: ['03.cortex'],
+    };
+    return started(world, { ...world.plan(goal), moves: [halt] }, 'halt', '03.cortex');
+  },
 };
 
 const updating = (kind: Move['kind'], subject: string): Begun =>
@@ -127,8 +142,10 @@ const failing = (kind: Move['kind'], subject: string): Begun => {
   return running(deployed(), goal, kind, subject);
 };
 
-function running(world: World, goal: Goal, kind: Move['kind'], subject: string): Begun {
-  const plan = world.plan(goal);
+const running = (world: World, goal: Goal, kind: Move['kind'], subject: string): Begun =>
+  started(world, world.plan(goal), kind, subject);
+
+function started(world: World, plan: Plan, kind: Move['kind'], subject: string): Begun {
   const { id } = newOperation(plan, { id: 'op', createdBy: 'test', now: world.now });
   world.operations.push(newOperation(plan, { id, createdBy: 'test', now: world.now }));
   const isBegun = (): boolean => {
@@ -187,7 +204,7 @@ function answer(one: Begun, fact: Fact): string {
 }
 
 type Row = Readonly<Record<string, string>>;
-const table: Readonly<Record<Move['kind'], Row>> = {
+const table: Readonly<Record<Kind, Row>> = {
   pull: {
     silent: 'host-silent',
     'no runtime': 'pulling',
@@ -358,15 +375,32 @@ const table: Readonly<Record<Move['kind'], Row>> = {
     retired: 'backing-up',
     refused: 'backing-up',
   },
+  halt: {
+    silent: 'host-silent',
+    'no runtime': 'stopping',
+    absent: 'done',
+    exited: 'done',
+    paused: 'stopping',
+    mute: 'stopping',
+    migrating: 'stopping',
+    'not ready': 'stopping',
+    'read-only': 'stopping',
+    leading: 'stopping',
+    mirroring: 'stopping',
+    behind: 'stopping',
+    older: 'stopping',
+    retired: 'done',
+    refused: 'done',
+  },
 };
 
 describe('the table of moves', () => {
   it('has a row for every kind of move, and a column for every fact', () => {
-    expect(Object.keys(table).sort()).to.eql(Object.keys(rows).sort());
+    expect([...Object.keys(table), 'reseed', 'restore'].sort()).to.eql(Object.keys(rows).sort());
     for (const row of Object.values(table)) expect(Object.keys(row)).to.eql(Object.keys(facts));
   });
 
-  for (const kind of Object.keys(begun) as Move['kind'][])
+  for (const kind of Object.keys(begun) as Kind[])
     it(`answers for ${kind} what was meant, whatever is said`, () => {
       const one = begun[kind]();
       const actual = Object.fromEntries(
