@@ -255,6 +255,6 @@ function withoutPermit(step: Extract<Step, { kind: 'start' }>): LeafwardError {
 }
 
 export function engineMember(intent: MemberIntent): EngineMember {
-  const { member, service, spec, exec } = intent;
-  return { member, service, spec, exec };
+  const { member, service, spec, exec, role, upstream } = intent;
+  return { member, service, spec, exec, role, upstreamUrl: upstream?.url };
 }

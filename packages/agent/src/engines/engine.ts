@@ -16,6 +16,10 @@ export interface EngineMember {
   readonly spec: MemberSpec;
   /** Set for a kind that the manifest describes with commands. */
   readonly exec?: ExecEngine | undefined;
+  /** As its order says it. */
+  readonly role?: Role | undefined;
+  /** Where it finds its upstream, by its order. */
+  readonly upstreamUrl?: string | undefined;
 }
 
 /** What an engine may need beside the member itself. */
@@ -73,7 +77,12 @@ export interface Engine {
   /** A live backup; returns its directory when it is complete. Cleans up what a failed one left. */
   backup(
     member: EngineMember,
-    options: { readonly name: string; readonly onProgress: (text: string) => void },
+    options: {
+      readonly name: string;
+      /** The database's own backup that it belongs to, where the service keeps its data in one. */
+      readonly databaseBackup?: string | undefined;
+      readonly onProgress: (text: string) => void;
+    },
     signal: AbortSignal,
   ): Promise<{ readonly path: string; readonly position?: number | undefined }>;
   /**
