@@ -50,9 +50,11 @@ function handsOf(parts: {
       ...parts.journal,
     } as Journal,
     permits: {
-      renew: () => undefined,
+      renew: () => 0,
       expect: () => undefined,
       of: () => ({ leftMs: parts.leftMs?.() ?? 0, ageMs: 0 }),
+      epoch: () => 0,
+      sawEpoch: () => undefined,
     },
     secrets: { environmentOf: () => ({}), redact: (text: string) => text },
     now: () => 1,

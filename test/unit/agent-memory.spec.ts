@@ -244,12 +244,12 @@ describe('permits', () => {
     restarted.renew([permit], 10_050);
     expect(restarted.of('00.cortex', 3).leftMs).to.equal(950);
   });
-  it('give a new term a lease of its own', () => {
+  it('give a new term a lease of its own, from the last report that was answered', () => {
     const now = { value: 10_000 };
     const permits = open(now);
-    permits.renew([permit], 1000);
+    permits.renew([permit], 9900);
     permits.expect('00.cortex', 4);
-    expect(permits.of('00.cortex', 4)).to.deep.equal({ leftMs: 0, ageMs: 0 });
+    expect(permits.of('00.cortex', 4)).to.deep.equal({ leftMs: 0, ageMs: 100 });
   });
 });
 

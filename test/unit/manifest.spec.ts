@@ -202,7 +202,7 @@ describe('manifest', () => {
       'a grace that outlives the lease',
       '    after: [aha]',
       '    after: [aha]\n    stopGrace: 10m\n    failover: { lease: 30s, onIsolation: stop }',
-      '16:17 services.cortex.failover.lease: an isolated leader may take its stopGrace of 10m to stop after a lease of 30s, and nobody may take over before: make stopGrace at most 10 leases',
+      '16:17 services.cortex.failover.lease: an isolated leader may take its stopGrace of 10m to stop after a lease of 30s, and nobody may take over before: make stopGrace at most 10 leases, or failover.stopGrace shorter',
     ],
     [
       'a failover that acts alone, which is not there yet',

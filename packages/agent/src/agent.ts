@@ -20,6 +20,7 @@ import { startLoop, type Loop } from '@leafward/shared/loop.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { createChains, type Chains } from './chains.js';
+import { createEpochs, type Epochs } from './epochs.js';
 import type { Evictions } from './evictions.js';
 import type { Hands } from './execute.js';
 import { createFences, type Fences } from './fences.js';
@@ -105,6 +106,7 @@ export function startAgent(options: AgentOptions): Agent {
 class RunningAgent implements Agent {
   readonly #chains: Chains;
   readonly #fences: Fences;
+  readonly #epochs: Epochs;
   readonly #reporter: Reporter;
   readonly #loop: Loop;
   readonly #monotonic: () => number;
@@ -128,6 +130,11 @@ class RunningAgent implements Agent {
       },
       onActivity: () => this.tell(),
     });
+    this.#epochs = createEpochs({
+      permits: options.permits,
+      log: options.log,
+      orderEpoch: () => options.journal.state.intent?.epoch ?? 0,
+    });
     this.#fences = createFences({
       intents: () => this.#intents(),
       permits: options.permits,
@@ -148,7 +155,7 @@ class RunningAgent implements Agent {
       // What is told was seen under this order, however much newer one has come meanwhile.
       generation: () => this.#observed?.journal.intent?.generation ?? 0,
       isReady: () => this.#observed !== undefined,
-      refusedOrders: () => this.#refusedIntents + options.requests.refusedCount(),
+      refusedOrders: () => this.#refused(),
     });
     this.#loop = startLoop({
       name: 'agent',
@@ -176,7 +183,7 @@ class RunningAgent implements Agent {
   receive(message: SessionResponse): void {
     switch (message.kind) {
       case 'welcome':
-        this.#refuseDeposed(message.epoch);
+        this.#epochs.welcomed(message.epoch);
         this.#reporter.welcomed(message.reportEveryMs);
         return;
       case 'intent':
@@ -355,6 +362,7 @@ class RunningAgent implements Agent {
       log.info({ generation: intent.generation, epoch: intent.epoch }, 'accepted an order');
       this.#chains.intentChanged();
       this.options.onNews();
+      this.#epochs.accepted(intent);
     }
     this.#answer({ generation: intent.generation, accepted: true });
     await this.options.secrets.retain(secretsOfIntent(intent));
@@ -366,13 +374,17 @@ class RunningAgent implements Agent {
     this.wake(); // a member may have waited for it
   }
 
+  #refused(): number {
+    return this.#refusedIntents + this.#epochs.refused() + this.options.requests.refusedCount();
+  }
+
   #answer(answer: IntentAnswer): void {
     this.options.send({ kind: 'intent-answer', ...answer });
     this.tell();
   }
 
   #permit(permits: Parameters<Permits['renew']>[0], sentAt: number): void {
-    this.options.permits.renew(permits, sentAt);
+    this.#epochs.renew(permits, sentAt);
     const waits = this.#plans.some((plan) => plan.waits.some(({ code }) => code === 'no-permit'));
     if (waits && permits.length > 0) this.wake();
   }
@@ -384,15 +396,5 @@ class RunningAgent implements Agent {
       if (!(error instanceof LeafwardError) && !isAbort(error)) throw error;
       this.options.log.warn(messageOf(error)); // they are told again, and acknowledged again
     }
-  }
-
-  #refuseDeposed(epoch: number): void {
-    const known = this.options.journal.state.intent?.epoch ?? 0;
-    if (epoch >= known) return;
-    this.#refusedIntents += 1;
-    throw new LeafwardError(
-      'stale',
-      `this controller's epoch ${epoch} is older than ${known}, which has given orders here (I11)`,
-    );
   }
 }

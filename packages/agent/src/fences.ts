@@ -3,7 +3,7 @@
 import type { ContainerState, HostIntent, MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { Chains } from './chains.js';
 import type { Permits } from './permits.js';
-import { isIsolated } from './plan/start.js';
+import { isIsolated, isolationGraceMs } from './plan/start.js';
 import { mayRun } from './plan/stopped.js';
 
 export interface FencesOptions {
@@ -32,12 +32,16 @@ export function createFences(options: FencesOptions): Fences {
   const { intents, permits, chains, stateOf } = options;
   let timer: NodeJS.Timeout | undefined;
 
-  const fence = (mustStop: (intent: MemberIntent) => boolean, cause: string): void => {
+  const fence = (
+    mustStop: (intent: MemberIntent) => boolean,
+    cause: string,
+    graceOf: (intent: MemberIntent) => number,
+  ): void => {
     for (const intent of intents()) {
-      const { member, spec } = intent;
+      const { member } = intent;
       if (!mayRun(stateOf(member) ?? 'absent') || !mustStop(intent)) continue;
       // False: steps are at work on it already. They end soon, and the next pass goes on from there.
-      chains.begin(intent, [{ kind: 'stop', member, graceMs: spec.stopGraceMs, cause }]);
+      chains.begin(intent, [{ kind: 'stop', member, graceMs: graceOf(intent), cause }]);
     }
   };
   const watch = (): void => {
@@ -53,6 +57,7 @@ export function createFences(options: FencesOptions): Fences {
         fence(
           (intent) => isIsolated({ intent, permit: permits.of(intent.member, intent.term) }),
           'no controller has confirmed its term for its whole lease',
+          isolationGraceMs,
         );
         watch();
       },
@@ -65,7 +70,11 @@ export function createFences(options: FencesOptions): Fences {
         members.filter(({ run }) => run === 'retired').map(({ member }) => member);
       const known = new Set(retiredIn(before));
       const fresh = new Set(retiredIn(order.members).filter((member) => !known.has(member)));
-      fence(({ member }) => fresh.has(member), 'an order retires it');
+      fence(
+        ({ member }) => fresh.has(member),
+        'an order retires it',
+        ({ spec }) => spec.stopGraceMs,
+      );
     },
     watch,
     stop: () => clearTimeout(timer),

@@ -43,11 +43,20 @@ export interface PermitState {
 }
 
 export interface Permits {
-  /** Replaces what is known of the members named; `sentAt` is host-monotonic. */
-  renew(permits: readonly Permit[], sentAt: number): void;
-  /** A member leads in this term from now on as far as this agent knows: its lease begins. */
+  /**
+   * What a controller answered to the report that was sent at `sentAt` (host-monotonic): replaces what is known of the
+   * members named. Returns how many permits were refused: their controller was replaced, or its store is older (I11).
+   */
+  renew(permits: readonly Permit[], sentAt: number): number;
+  /**
+   * A member leads in this term from now on as far as this agent knows: its lease begins, with the last report that a
+   * controller answered, since that is the last moment at which the controller can know of it.
+   */
   expect(member: string, term: number): void;
   of(member: string, term: number): PermitState;
+  /** The newest epoch of a controller that this agent has heard of: by a welcome, an order or a permit. */
+  epoch(): number;
+  sawEpoch(epoch: number): void;
 }
 
 export interface PermitsOptions {
@@ -71,21 +80,35 @@ export function openPermits(options: PermitsOptions): Permits {
       options.looksOnly === true ? permit : { ...permit, validMs: 0 },
     ]),
   );
+  let newestEpoch = readEpoch(options);
+  let answeredAt: number | undefined;
+  const keep = (): void => writeHeld(options, held, newestEpoch);
   return {
     renew(permits, sentAt) {
-      if (permits.length === 0) return;
-      for (const { member, term, validMs } of permits) {
+      answeredAt = Math.max(answeredAt ?? sentAt, sentAt);
+      if (permits.length === 0) return 0;
+      // A controller that says no epoch is older than this agent; the epoch of its welcome was asked.
+      const current = permits.filter(({ epoch }) => epoch === undefined || epoch >= newestEpoch);
+      for (const { member, term, validMs, epoch } of current) {
+        newestEpoch = Math.max(newestEpoch, epoch ?? 0);
         const known = held.get(member);
         if (known !== undefined && known.term > term) continue; // answers may overtake an intent
         if (known !== undefined && known.term === term && known.renewedAt >= sentAt) continue;
         held.set(member, { term, renewedAt: sentAt, validMs });
       }
-      writeHeld(options, held);
+      keep();
+      return permits.length - current.length;
     },
     expect(member, term) {
       if ((held.get(member)?.term ?? -1) >= term) return;
-      held.set(member, { term, renewedAt: options.monotonic(), validMs: 0 });
-      writeHeld(options, held);
+      held.set(member, { term, renewedAt: answeredAt ?? options.monotonic(), validMs: 0 });
+      keep();
+    },
+    epoch: () => newestEpoch,
+    sawEpoch(epoch) {
+      if (epoch <= newestEpoch) return;
+      newestEpoch = epoch;
+      keep();
     },
     of(member, term) {
       const permit = held.get(member);
@@ -100,21 +123,37 @@ export function openPermits(options: PermitsOptions): Permits {
 interface HeldFile {
   readonly bootId: string;
   readonly held: readonly (readonly [string, HeldPermit])[];
+  /** Missing in a file of an agent that did not know it. */
+  readonly epoch?: number | undefined;
 }
 
-function readHeld(options: PermitsOptions): HeldFile['held'] {
+function readFile({ path }: PermitsOptions): HeldFile | undefined {
   try {
     // The first line only: an agent that died before it cut the file left the end of a longer one.
-    const [line = ''] = readFileSync(options.path, 'utf8').split('\n', 1);
-    const file = JSON.parse(line) as HeldFile;
-    return file.bootId === options.bootId && file.held instanceof Array ? file.held : [];
+    const [line = ''] = readFileSync(path, 'utf8').split('\n', 1);
+    return JSON.parse(line) as HeldFile;
   } catch {
-    return []; // as if there had never been one: the strict side
+    return undefined; // as if there had never been one: the strict side
   }
 }
 
-function writeHeld(options: PermitsOptions, held: ReadonlyMap<string, HeldPermit>): void {
-  const file: HeldFile = { bootId: options.bootId, held: [...held] };
+function readHeld(options: PermitsOptions): HeldFile['held'] {
+  const file = readFile(options);
+  return file?.bootId === options.bootId && file.held instanceof Array ? file.held : [];
+}
+
+/** Also of an earlier boot: a controller that was replaced stays replaced. */
+function readEpoch(options: PermitsOptions): number {
+  const epoch = readFile(options)?.epoch;
+  return Number.isSafeInteger(epoch) ? (epoch ?? 0) : 0;
+}
+
+function writeHeld(
+  options: PermitsOptions,
+  held: ReadonlyMap<string, HeldPermit>,
+  epoch: number,
+): void {
+  const file: HeldFile = { bootId: options.bootId, held: [...held], epoch };
   const text = Buffer.from(`${JSON.stringify(file)}\n`);
   try {
     // In place: a rename over a file makes ext4 write it out, at every heartbeat; one small write is whole

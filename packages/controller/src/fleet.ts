@@ -15,6 +15,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { Change } from './changes.js';
 import { unknownHost, type LiveHost } from './live-hosts.js';
 import { createHistory } from './move-history.js';
+import { createOwnership, OWNED_MS } from './ownership.js';
 import type { Known } from './report-changes.js';
 import type { StoredSecret } from './secrets/seal.js';
 import { versionsOf } from './secrets/uses.js';
@@ -39,6 +40,8 @@ export interface Fleet {
   /** Requests of a host that have no outcome yet, oldest first. */
   pending(host: string): readonly RequestState[];
   outcome(requestId: string): Outcome | undefined;
+  /** False: nobody may be told that a term is current; another controller may have taken over. */
+  isOwner(): Promise<boolean>;
   /** What a host's report is compared with: all requests, its own backups. */
   knownOf(host: string): Known;
   host(name: string): LiveHost;
@@ -104,7 +107,12 @@ interface FleetImage {
 function imageOf(stored: StoredFleet): FleetImage {
   const live = new Map<string, LiveHost>();
   for (const [name, fact] of Object.entries(stored.hostFacts))
-    live.set(name, { ...(fact.body as LiveHost), name, session: undefined });
+    live.set(name, {
+      ...(fact.body as LiveHost),
+      name,
+      session: undefined,
+      answeredAtMs: undefined,
+    });
   const pending = new Map<string, RequestState[]>();
   for (const state of Object.values(stored.requests)) addPending(pending, state);
   const history = createHistory();
@@ -151,6 +159,14 @@ const newestFirst = (byHost: FleetImage['backupsByHost']): readonly Backup[] =>
 function createFleet(options: FleetOptions, epoch: number, image: FleetImage): Fleet {
   const { clock, store } = options;
   const controllerStartedAt = clock.now();
+  // The store was taken over just now; the one before may take this long to see it.
+  const aloneSinceMs = clock.monotonic() + OWNED_MS;
+  const ownership = createOwnership({
+    clock,
+    epoch,
+    read: () => store.epoch(),
+    onLost: (error) => options.onReplaced?.(error),
+  });
   const listeners: ((changes: readonly Change[]) => void)[] = [];
   let queue: Promise<unknown> = Promise.resolve();
 
@@ -159,6 +175,8 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
     fleet: options.name,
     epoch,
     controllerStartedAt,
+    monotonicMs: clock.monotonic(),
+    aloneSinceMs,
     manifest: image.manifest,
     services: image.services,
     hosts: hostStates(image),
@@ -188,6 +206,7 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
     services: () => image.services,
     operations: () => image.operations,
     pending: (host) => image.pending.get(host) ?? [],
+    isOwner: () => ownership.isOwned(),
     outcome: (id) => image.requests[id]?.outcome,
     knownOf: (host) => ({ requests: image.requests, backups: image.backupsByHost[host] ?? [] }),
     host: (name) => image.live.get(name) ?? unknownHost(name),
@@ -251,6 +270,7 @@ function hostStateOf(image: FleetImage, name: string): HostState {
     clockOffsetMs: live.clockOffsetMs,
     certificateExpiresAt: identity?.certificateExpiresAt,
     intent,
+    answeredAtMs: live.answeredAtMs,
     acceptedGeneration: live.acceptedGeneration,
     refusedIntent: live.refusedIntent,
     fact: live.fact,

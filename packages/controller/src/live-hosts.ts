@@ -9,6 +9,8 @@ export interface LiveHost {
   readonly session?: number | undefined;
   readonly lastSeenAt?: number | undefined;
   readonly clockOffsetMs?: number | undefined;
+  /** The last answer to it, monotonic: a leader's lease cannot have been renewed later. Of this process only. */
+  readonly answeredAtMs?: number | undefined;
   readonly acceptedGeneration?: number | undefined;
   /** Why its agent refused the newest order; undefined: it did not. */
   readonly refusedIntent?: string | undefined;

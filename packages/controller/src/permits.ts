@@ -7,6 +7,7 @@ import type { ServiceState } from './snapshot.js';
 export function permitsFor(
   hostIntent: HostIntent | undefined,
   services: Readonly<Record<string, ServiceState>>,
+  epoch?: number,
 ): readonly Permit[] {
   return (hostIntent?.members ?? []).flatMap((intent): readonly Permit[] => {
     const topology = services[intent.service]?.topology;
@@ -18,6 +19,6 @@ export function permitsFor(
       topology.term === intent.term;
     if (!leads) return [];
     const { service, member, term } = intent;
-    return [{ service, member, term, validMs: intent.isolation.leaseMs }];
+    return [{ service, member, term, validMs: intent.isolation.leaseMs, epoch }];
   });
 }

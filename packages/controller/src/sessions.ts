@@ -12,6 +12,7 @@ import type {
   SessionRequest,
   SessionResponse,
 } from '@leafward/shared/gen/domain.js';
+import { leaseOf } from '@leafward/shared/lease.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { statusFromError } from '@leafward/shared/rpc/status.js';
 import type { Fleet } from './fleet.js';
@@ -59,8 +60,6 @@ export interface SessionOptions {
 
 /** While an operation touches a host its agent reports this often, so that moves do not wait for a timer. */
 const BUSY_REPORT_MS = 250;
-/** One report may be lost and one be late before a lease runs out. */
-const REPORTS_PER_LEASE = 3;
 /** An intent or request that the agent does not show in its reports is sent again after this. */
 const RESEND_MS = 5000;
 /** An agent whose stream is open but that reports nothing for this long (and three of its intervals) is silent. */
@@ -257,11 +256,14 @@ async function onReport(table: Table, session: Session, report: Report): Promise
       changes: changesOfReport(snapshot, host, report),
       value: undefined,
     }));
+  const isOwner = await fleet.isOwner();
   if (table.open.get(host) !== session) return;
+  // Before the answer leaves: the agent counts from its question, so never later than this.
+  fleet.setHost({ ...fleet.host(host), answeredAtMs: clock.monotonic() });
   session.stream.write({
     kind: 'report-answer',
     sequence: report.sequence,
-    permits: permitsFor(fleet.intent(host), fleet.services()),
+    permits: isOwner ? permitsFor(fleet.intent(host), fleet.services(), fleet.epoch) : [],
     settled,
     clockMs: clock.now(),
     reportEveryMs: (session.everyMs = paceFor(fleet, host, table.reportEveryMs)),
@@ -337,7 +339,7 @@ function repace(table: Table): void {
   }
 }
 
-/** How often this host's agent reports: often while an operation touches it, and three times a lease. */
+/** How often this host's agent reports: often while an operation touches it, and so often that leases are renewed. */
 function paceFor(fleet: Fleet, host: string, idleMs: number): number {
   const services = fleet.services();
   const isBusy = fleet
@@ -351,6 +353,6 @@ function paceFor(fleet: Fleet, host: string, idleMs: number): number {
     );
   const leases = (fleet.intent(host)?.members ?? [])
     .filter((intent) => intent.role === 'leader' && intent.run === 'running' && intent.mirrored)
-    .map((intent) => Math.floor(intent.isolation.leaseMs / REPORTS_PER_LEASE));
+    .map(({ isolation, spec }) => leaseOf(isolation, spec.stopGraceMs).renewMs);
   return Math.min(idleMs, ...leases, ...(isBusy ? [BUSY_REPORT_MS] : []));
 }

@@ -36,6 +36,8 @@ export interface HostState {
   /** Why the agent refused the newest order, in its own words; undefined: it did not. */
   readonly refusedIntent?: string | undefined;
   readonly fact?: HostFact | undefined;
+  /** When this controller last answered it, by its monotonic clock. Undefined: it has not. */
+  readonly answeredAtMs?: number | undefined;
   /** By member name. */
   readonly members: Readonly<Record<string, Received<MemberFact>>>;
   readonly findings: readonly Finding[];
@@ -62,6 +64,10 @@ export interface Snapshot {
   readonly epoch: number;
   /** Started at, and whether most agents have reported since: before that nothing is decided on silence. */
   readonly controllerStartedAt: number;
+  /** Its monotonic clock: leases are measured with it, not with the time of day. Undefined: not known. */
+  readonly monotonicMs?: number | undefined;
+  /** From then on (monotonic) no earlier controller can have answered an agent. */
+  readonly aloneSinceMs?: number | undefined;
   readonly manifest?: Manifest | undefined;
   readonly services: Readonly<Record<string, ServiceState>>;
   readonly hosts: Readonly<Record<string, HostState>>;

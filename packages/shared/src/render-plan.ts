@@ -79,7 +79,7 @@ export function renderMove(move: Move): string {
     case 'hand-over':
       return `hand over from ${move.from} to ${move.to}, term ${move.term}`;
     case 'fence':
-      return `fence ${move.member} on ${move.host}${move.leaderIsOff === undefined ? '' : `, said to be off: ${move.leaderIsOff}`}`;
+      return `fence ${move.member} on ${move.host}${move.leaderIsOff === undefined ? '' : `, said to be off: ${move.leaderIsOff}${move.atOnce === true ? ', at once' : ''}`}`;
     case 'choose':
       return `choose among ${move.candidates.join(', ')}${move.candidates.length > 1 ? `, expected ${move.expected}` : ''}`;
     case 'force-promote':

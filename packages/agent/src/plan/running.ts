@@ -5,6 +5,7 @@ import type { ObservedMember } from './observed.js';
 import {
   forbidsStart,
   isIsolated,
+  isolationGraceMs,
   planMarkerTerm,
   planStart,
   sameUpstream,
@@ -130,7 +131,11 @@ function planLiving(draft: Draft): void {
 function stopsIsolated(draft: Draft): boolean {
   const { intent, permit } = draft.subject;
   if (!isIsolated(draft.subject)) return false;
-  planStop(draft, `no controller has confirmed term ${intent.term} for ${permit.ageMs} ms`);
+  planStop(
+    draft,
+    `no controller has confirmed term ${intent.term} for ${permit.ageMs} ms`,
+    isolationGraceMs(intent),
+  );
   waitsForPermit(draft);
   return true;
 }

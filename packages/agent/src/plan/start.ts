@@ -1,5 +1,6 @@
 // What must be true before a start, and the steps of one: marker, role, start. Each rule is a named wait or
 // refusal; none is asked twice. Pure.
+import { leaseOf } from '@leafward/shared/lease.js';
 import type { WantedRole } from '../engines/engine.js';
 import type { Draft } from './draft.js';
 import type { ObservedMember } from './observed.js';
@@ -78,6 +79,11 @@ export function waitsForPermit(draft: Draft): boolean {
 export function isIsolated({ intent, permit }: Pick<ObservedMember, 'intent' | 'permit'>): boolean {
   if (intent.role !== 'leader' || !intent.mirrored) return false;
   return intent.isolation.onIsolation === 'stop' && permit.ageMs >= intent.isolation.leaseMs;
+}
+
+/** How long one that stops itself may take to; what an operator orders to stop has its spec's grace. */
+export function isolationGraceMs({ isolation, spec }: ObservedMember['intent']): number {
+  return leaseOf(isolation, spec.stopGraceMs).graceMs;
 }
 
 /** One that stops itself when it hears no controller needs one too, or it would start and stop for ever. */

@@ -240,9 +240,12 @@ function intentChange(
   };
 }
 
-const isolationOf = ({ isolation: { onIsolation, leaseMs } }: MemberIntent) => [
-  onIsolation,
-  leaseMs,
+const isolationOf = ({ isolation }: MemberIntent) => [
+  isolation.onIsolation,
+  isolation.leaseMs,
+  isolation.stopGraceMs,
+  isolation.renewMs,
+  isolation.clockMarginMs,
 ];
 
 function objectToMovedMember(

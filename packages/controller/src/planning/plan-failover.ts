@@ -5,6 +5,7 @@ import type { Snapshot } from '../snapshot.js';
 import { candidatesOf, ranked } from './candidates.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf } from './diagnose.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { leaseLeftMs, untilFencedOf } from './lease.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToOthers, silent } from './safety.js';
 import { LAG_OFFSETS } from './thresholds.js';
@@ -15,7 +16,13 @@ type FailoverGoal = Extract<Goal, { kind: 'failover' }>;
 export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: FailoverGoal): Draft {
   // A word without a reason is no word.
   const said = asked.leaderIsOff?.trim();
-  const goal = { ...asked, leaderIsOff: said === '' ? undefined : said };
+  const word = said === '' ? undefined : said;
+  // Without a word there is nothing to count at once.
+  const goal = {
+    ...asked,
+    leaderIsOff: word,
+    atOnce: word === undefined ? undefined : asked.atOnce,
+  };
   const { name, topology, leader } = service;
   const mirrors = livingOf(service).filter((member) => !member.isLeader);
   const candidates = goal.to === undefined ? mirrors : mirrors.filter((m) => m.name === goal.to);
@@ -49,7 +56,11 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
   return {
     services: [name],
     ...draft,
-    warnings: [...lossOf(service, expected), ...silentOnes(candidates)],
+    warnings: [
+      ...leaseWarning(snapshot, service, goal),
+      ...lossOf(service, expected),
+      ...silentOnes(candidates),
+    ],
     unchanged: topology.retired.map((r) => `${r.member} stays retired since term ${r.term}`),
     moves: leader === undefined ? [] : movesOf(snapshot, service, leader, goal, choice),
     expectedDowntimeMs: downtimeOf(snapshot, name),
@@ -80,6 +91,8 @@ function movesOf(
       host: leader.host,
       term,
       leaderIsOff: goal.leaderIsOff,
+      untilFencedMs: untilFencedOf(leader),
+      atOnce: goal.atOnce,
     },
     {
       kind: 'choose',
@@ -153,10 +166,33 @@ function objectToLiving(
   ];
 }
 
-const proofWord = (service: ServiceAt, goal: FailoverGoal): string =>
-  service.leader?.hostState?.connected === true
-    ? `the agent of ${service.leader.host} will fence it and say so`
-    : `the operator says that it is off: ${goal.leaderIsOff ?? ''}`;
+function proofWord({ leader }: ServiceAt, goal: FailoverGoal): string {
+  if (leader?.hostState?.connected === true)
+    return `the agent of ${leader.host} will fence it and say so`;
+  if (goal.leaderIsOff !== undefined)
+    return `the operator says that it is off: ${goal.leaderIsOff}`;
+  const untilFencedMs = leader === undefined ? undefined : untilFencedOf(leader);
+  return `its own host stops it, at the latest ${renderDuration(untilFencedMs ?? 0)} after the last answer of a controller (onIsolation: stop)`;
+}
+
+/** How long it may still lead; changes by the second, so it is for the reader and no part of what a plan rests on. */
+function leaseWarning(
+  snapshot: Snapshot,
+  { leader }: ServiceAt,
+  goal: FailoverGoal,
+): readonly string[] {
+  const untilFencedMs = leader === undefined ? undefined : untilFencedOf(leader);
+  if (leader === undefined || leader.hostState?.connected === true || untilFencedMs === undefined)
+    return [];
+  const leftMs = leaseLeftMs(snapshot, leader.host, untilFencedMs);
+  if (leftMs <= 0) return [`the lease of ${leader.name} is over: its own host has stopped it`];
+  const left = Number.isFinite(leftMs) ? ` for ${renderDuration(leftMs)}` : '';
+  return [
+    goal.atOnce === true
+      ? `${leader.name} may still lead${left} if your word is wrong: its last permit is not over, and --at-once does not wait for it`
+      : `${leader.name} may still lead${left}: the fence waits until its last permit and its time for stopping are over`,
+  ];
+}
 
 function objectToNoProof(
   snapshot: Snapshot,
@@ -165,7 +201,7 @@ function objectToNoProof(
 ): readonly Objection[] {
   const { leader, name } = service;
   if (leader === undefined || leader.hostState?.connected === true) return [];
-  if (goal.leaderIsOff !== undefined && goal.leaderIsOff.trim() !== '') return [];
+  if (goal.leaderIsOff !== undefined || untilFencedOf(leader) !== undefined) return [];
   const lastSeenAt = leader.hostState?.lastSeenAt;
   const silence =
     lastSeenAt === undefined

@@ -40,6 +40,8 @@ export interface StoredFleet {
 export interface FleetStore {
   /** Takes over: raises the epoch, so that whoever had it before can commit no more. */
   takeOver(): Promise<number>;
+  /** Of whoever took over last. */
+  epoch(): Promise<number>;
   load(): Promise<StoredFleet>;
   /** @throws LeafwardError `stale` when another controller took over since. */
   commit(changes: readonly Change[], epoch: number): Promise<void>;
@@ -62,6 +64,7 @@ const DURATIONS = 5000;
 export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
   return {
     takeOver: () => db.transaction().execute(takeOver),
+    epoch: () => readEpoch(db),
     load: () => load(db),
     commit: (changes, epoch) =>
       db.transaction().execute(async (trx) => {
@@ -125,13 +128,17 @@ export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
 
 const parse = <T>(text: string): T => JSON.parse(text) as T;
 
-async function takeOver(trx: Transaction<FleetTables>): Promise<number> {
-  const row = await trx
+async function readEpoch(db: Kysely<FleetTables>): Promise<number> {
+  const row = await db
     .selectFrom('meta')
     .select('value')
     .where('key', '=', 'epoch')
     .executeTakeFirst();
-  const epoch = Number(row?.value ?? '0') + 1;
+  return Number(row?.value ?? '0');
+}
+
+async function takeOver(trx: Transaction<FleetTables>): Promise<number> {
+  const epoch = (await readEpoch(trx)) + 1;
   await trx
     .insertInto('meta')
     .values({ key: 'epoch', value: String(epoch) })
@@ -141,15 +148,11 @@ async function takeOver(trx: Transaction<FleetTables>): Promise<number> {
 }
 
 async function assertEpoch(trx: Transaction<FleetTables>, epoch: number): Promise<void> {
-  const row = await trx
-    .selectFrom('meta')
-    .select('value')
-    .where('key', '=', 'epoch')
-    .executeTakeFirst();
-  if (Number(row?.value) === epoch) return;
+  const now = await readEpoch(trx);
+  if (now === epoch) return;
   throw new LeafwardError(
     'stale',
-    `commit as controller epoch ${epoch}: epoch ${row?.value ?? 'none'} has taken over; this controller must end`,
+    `commit as controller epoch ${epoch}: epoch ${now} has taken over; this controller must end`,
   );
 }
 

@@ -68,6 +68,7 @@ export interface Permit {
   readonly member: string;
   readonly term: number;
   readonly validMs: number;
+  readonly epoch?: number | undefined;
 }
 
 export interface ReportAnswer {
@@ -268,6 +269,9 @@ export interface Upstream {
 export interface Isolation {
   readonly onIsolation: OnIsolation;
   readonly leaseMs: number;
+  readonly stopGraceMs?: number | undefined;
+  readonly renewMs?: number | undefined;
+  readonly clockMarginMs?: number | undefined;
 }
 
 export interface MemberIntent {
@@ -399,6 +403,15 @@ export interface HostFact {
   readonly volumes: readonly VolumeFact[];
   readonly os: string;
   readonly kernel: string;
+  readonly deadman?: DeadmanFact | undefined;
+}
+
+export interface DeadmanFact {
+  readonly alive: boolean;
+  readonly armed: number;
+  readonly stops: number;
+  readonly lastStopAt?: number | undefined;
+  readonly lastMember?: string | undefined;
 }
 
 export interface VolumeFact {
@@ -580,6 +593,8 @@ export interface FenceMove {
   readonly host: string;
   readonly term: number;
   readonly leaderIsOff?: string | undefined;
+  readonly untilFencedMs?: number | undefined;
+  readonly atOnce?: boolean | undefined;
 }
 
 export interface ChooseMove {
@@ -668,6 +683,7 @@ export interface FailoverGoal {
   readonly service: string;
   readonly to?: string | undefined;
   readonly leaderIsOff?: string | undefined;
+  readonly atOnce?: boolean | undefined;
 }
 
 export interface BackupGoal {

@@ -1,5 +1,6 @@
 // What no shape can say: who leads, who mirrors whom, what two members must not share. Pure; tells every problem
 // with the path where it is written.
+import { leaseOf, leastMarginMs } from '../lease.js';
 import type { Tell } from './complete.js';
 import type { MemberDeclaration, ServiceDeclaration } from './types.js';
 import { renderDuration } from './units.js';
@@ -124,25 +125,46 @@ function wayTo(
   return search(from, []);
 }
 
-/** An agent with a leader reports three times a lease; more often than once a second is no longer at rest. */
+/** An agent with a leader renews its lease three times in it; more often than once a second is no longer at rest. */
 const LEAST_LEASE_MS = 3000;
+const LEAST_RENEW_MS = 500;
 /** A takeover can begin only after lease + grace for stopping: more than this is no protection any more. */
 const GRACE_PER_LEASE = 10;
 
+/** Lease, renewal, grace and margin against each other: any of them alone may be right. */
 function checkLease(service: ServiceDeclaration, tell: Tell): void {
-  const { leaseMs, onIsolation } = service.failover.isolation;
-  const path = ['services', service.name, 'failover', 'lease'];
+  const { isolation } = service.failover;
+  const { leaseMs, renewMs, graceMs, marginMs } = leaseOf(isolation, service.stopGraceMs);
+  const own = (key: string, message: string): void =>
+    tell(['services', service.name, 'failover', key], message);
+  const isStopped = isolation.onIsolation === 'stop';
   if (leaseMs < LEAST_LEASE_MS)
-    tell(
-      path,
+    own(
+      'lease',
       `a lease of ${renderDuration(leaseMs)} is too short for an agent to renew it in time: at least ${renderDuration(LEAST_LEASE_MS)}`,
     );
-  else if (onIsolation === 'stop' && service.stopGraceMs > leaseMs * GRACE_PER_LEASE)
-    tell(
-      path,
-      `an isolated leader may take its stopGrace of ${renderDuration(service.stopGraceMs)} to stop after a lease of ${renderDuration(leaseMs)}, and nobody may take over before: make stopGrace at most ${GRACE_PER_LEASE} leases`,
+  else if (isStopped && graceMs > leaseMs * GRACE_PER_LEASE)
+    own(
+      'lease',
+      `an isolated leader may take its stopGrace of ${renderDuration(graceMs)} to stop after a lease of ${renderDuration(leaseMs)}, and nobody may take over before: make stopGrace at most ${GRACE_PER_LEASE} leases, or failover.stopGrace shorter`,
     );
-  if (service.boot === 'autonomous' && onIsolation === 'stop')
+  if (isolation.renewMs !== undefined && (renewMs * 2 > leaseMs || renewMs < LEAST_RENEW_MS))
+    own(
+      'renew',
+      `a lease of ${renderDuration(leaseMs)} must be renewed at least twice in it, and at most every ${renderDuration(LEAST_RENEW_MS)}: ${renderDuration(renewMs)} is not that`,
+    );
+  if (isolation.stopGraceMs !== undefined && graceMs > service.stopGraceMs)
+    own(
+      'stopGrace',
+      `an isolated leader cannot have ${renderDuration(graceMs)} to stop when any other stop has ${renderDuration(service.stopGraceMs)} (stopGrace)`,
+    );
+  const leastMs = leastMarginMs({ leaseMs, graceMs });
+  if (marginMs < leastMs)
+    own(
+      'clockMargin',
+      `over a lease of ${renderDuration(leaseMs)} and a grace of ${renderDuration(graceMs)} two clocks may differ by ${leastMs}ms: ${marginMs}ms is too little`,
+    );
+  if (service.boot === 'autonomous' && isStopped)
     tell(
       ['services', service.name, 'boot'],
       'boot: autonomous would start at boot the leader that onIsolation: stop has stopped',

@@ -53,6 +53,10 @@ export function completeService(
       isolation: {
         onIsolation: text.failover?.onIsolation ?? 'keep',
         leaseMs: ms(text.failover?.lease, 30_000),
+        // Left out as long as nothing is said, so that an order of before is no other order.
+        ...said('stopGraceMs', text.failover?.stopGrace),
+        ...said('renewMs', text.failover?.renew),
+        ...said('clockMarginMs', text.failover?.clockMargin),
       },
     },
     after: text.after ?? [],
@@ -60,6 +64,11 @@ export function completeService(
       completeMember({ service: name, text, member, own, addresses, tell }),
     ),
   };
+}
+
+function said<K extends string>(key: K, text: string | undefined): { readonly [P in K]?: number } {
+  const value = text === undefined ? undefined : parseDuration(text);
+  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: number };
 }
 
 function completeLimits(text: ServiceText): Limits {

@@ -136,6 +136,13 @@ const failoverSchema = z.strictObject({
     .describe('What an agent does with a leader when it hears no controller. Default keep.')
     .optional(),
   lease: duration('How long a leader may go on without hearing a controller. Default 30s.'),
+  renew: duration('How often the lease is renewed. Default a third of it.'),
+  stopGrace: duration(
+    'How long an isolated leader may take to stop before it is killed. Default the service’s stopGrace.',
+  ),
+  clockMargin: duration(
+    'What the clocks of two hosts may differ by over lease and grace. Default 500ms and 1.2 % of both.',
+  ),
 });
 
 export const serviceSchema = z.strictObject({

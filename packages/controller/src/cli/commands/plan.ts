@@ -1,6 +1,7 @@
 // leafward plan: makes plans and shows them. Nothing here changes the fleet.
 import { Option, type Command } from 'commander';
 import type { Goal, Plan } from '@leafward/shared/gen/domain.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
 import { addCommand, required, type Tree } from '../command.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { renderPlans } from '../render/lists.js';
@@ -55,7 +56,7 @@ function addChanges(plan: Command, tree: Tree): void {
     options: [required(new Option('--to <member>', 'who leads then'))],
     act: (run, { to }, service = '') => planAndShow(run, { kind: 'promote', service, to }),
   });
-  addCommand<{ to?: string; leaderIsOff?: string }>(plan, tree, {
+  addCommand<{ to?: string; leaderIsOff?: string; atOnce?: boolean }>(plan, tree, {
     usage: 'failover <service>',
     summary: 'for a dead leader: fence it, choose the best mirror, promote it by force',
     options: [
@@ -64,9 +65,16 @@ function addChanges(plan: Command, tree: Tree): void {
         '--leader-is-off <reason>',
         'your own word that the leader is off and stays off, when its host cannot say it',
       ),
+      new Option(
+        '--at-once',
+        'do not wait for the leader’s lease: only with its power off for certain',
+      ),
     ],
-    act: (run, { to, leaderIsOff }, service = '') =>
-      planAndShow(run, { kind: 'failover', service, to, leaderIsOff }),
+    act: (run, { to, leaderIsOff, atOnce }, service = '') => {
+      if (atOnce === true && (leaderIsOff ?? '').trim() === '')
+        throw new LeafwardError('invalid', '--at-once needs --leader-is-off and its reason');
+      return planAndShow(run, { kind: 'failover', service, to, leaderIsOff, atOnce });
+    },
   });
   addCommand<{ member?: string }>(plan, tree, {
     usage: 'backup <service>',

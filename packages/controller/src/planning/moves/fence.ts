@@ -1,9 +1,11 @@
 // fence: the old leader is stopped for ever, on its host's disk and in its storage, before anybody else leads
-// (I1, I2). Proof is its agent's word; the operator's word counts only while that agent is not there.
+// (I1, I2). Proof is its agent's word, or of a silent host its lease; the operator's word counts only while that agent
+// is not there.
 import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { evidenceOf } from '../diagnose.js';
 import { BEGIN_PATIENCE_MS, START_GRACE_MS } from '../thresholds.js';
-import { evidence } from '../words.js';
+import { leaseLeftMs } from '../lease.js';
+import { evidence, renderDuration } from '../words.js';
 import {
   generationEvidence,
   hasTakenIntent,
@@ -50,6 +52,8 @@ export const fence: MoveRow<MoveOf<'fence'>> = {
     const proof = proofOf(context, member);
     if (proof !== undefined) return { kind: 'done', note: proof };
     const isConnected = member.hostState?.connected === true;
+    if (!isConnected && move.untilFencedMs !== undefined)
+      return waitForLease(context, member, move.untilFencedMs);
     return wait(context, {
       code: 'fence-unproven',
       subject: move.member,
@@ -71,6 +75,30 @@ export const fence: MoveRow<MoveOf<'fence'>> = {
     });
   },
 };
+
+/** Its own host stops it, be its agent well or not: all that is needed is time. */
+function waitForLease(context: Context, member: MemberAt, untilFencedMs: number): Step {
+  const { move, snapshot } = context;
+  const leftMs = leaseLeftMs(snapshot, member.host, untilFencedMs);
+  const left = Number.isFinite(leftMs) ? ` for ${renderDuration(leftMs)}` : '';
+  const { answeredAtMs } = member.hostState ?? {};
+  return wait(context, {
+    code: 'lease-runs',
+    subject: move.member,
+    message: `host ${move.host} is silent: ${move.member} may still lead${left}, then its own host has stopped it`,
+    timeoutMs: untilFencedMs + START_GRACE_MS + BEGIN_PATIENCE_MS,
+    unblock: `wait: it goes on by itself; only for a host whose power is off for certain: leafward plan failover ${move.service} --leader-is-off "reason" --at-once`,
+    evidence: [
+      evidence('stopped at the latest', `${renderDuration(untilFencedMs)} after the last answer`),
+      evidence(
+        'last answer',
+        answeredAtMs === undefined || snapshot.monotonicMs === undefined
+          ? 'none of this controller; an earlier one’s may have been just before it began'
+          : `${renderDuration(Math.max(0, snapshot.monotonicMs - answeredAtMs))} ago`,
+      ),
+    ],
+  });
+}
 
 /**
  * The operator said that it is off, and its host is here: then its own agent must show it stopped before anybody
@@ -110,7 +138,15 @@ function proofOf(context: Context, member: MemberAt): string | undefined {
   }
   // After a start of the controller every agent is silent for a moment: that is no reason to believe anything.
   const isSettled = snapshot.now - snapshot.controllerStartedAt >= START_GRACE_MS;
-  if (move.leaderIsOff === undefined || move.leaderIsOff.trim() === '' || !isSettled)
-    return undefined;
-  return `${move.host} is silent and the operator says that it is off: ${move.leaderIsOff}`;
+  if (!isSettled) return undefined;
+  const { untilFencedMs } = move;
+  const word = move.leaderIsOff?.trim() ?? '';
+  const said = `${move.host} is silent and the operator says that it is off: ${word}`;
+  if (untilFencedMs !== undefined && leaseLeftMs(snapshot, member.host, untilFencedMs) <= 0)
+    return word === ''
+      ? `${move.host} has been silent for longer than ${renderDuration(untilFencedMs)}: it has stopped ${move.member} by itself`
+      : `${said}; and its lease is over`;
+  // A word is waited with as long as the host may prove it wrong by itself, unless it was meant for at once.
+  const isEnough = untilFencedMs === undefined || move.atOnce === true;
+  return word !== '' && isEnough ? said : undefined;
 }
