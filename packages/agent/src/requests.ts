@@ -9,7 +9,7 @@ import type { Journal } from './journal.js';
 
 /** What a request brought; the rest of its outcome is the same for all. */
 export type Result = Partial<
-  Pick<Outcome, 'image' | 'backup' | 'history' | 'changes' | 'position' | 'message'>
+  Pick<Outcome, 'image' | 'backup' | 'history' | 'changes' | 'position' | 'message' | 'answers'>
 >;
 
 /** Carries out one kind. @throws LeafwardError; an abort leaves the request open. */
@@ -54,6 +54,17 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'pull-image',
   'probe-history',
   'check-host',
+  'test-engine',
+]);
+/**
+ * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its
+ * hand-over was given up is one that nobody wants stopped.
+ */
+const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set([
+  'run-backup',
+  'promote',
+  'step-down',
+  'restore-backup',
 ]);
 
 interface Running {
@@ -196,13 +207,13 @@ class OpenRequests implements Requests {
     );
   }
 
-  /** I10: a backup does not run beside a promotion or another backup of the member. */
+  /** A promotion does not wait for a backup: it may be a failover. Everything else waits for what is under way. */
   #refusalByCompany(request: Request): LeafwardError | undefined {
-    if (request.kind !== 'run-backup' && request.kind !== 'promote') return undefined;
+    if (!EXCLUSIVE.has(request.kind)) return undefined;
     const other = this.#ofMember(request.member).find(
       (one) =>
-        one.request.kind === 'promote' ||
-        (one.request.kind === 'run-backup' && request.kind === 'run-backup'),
+        EXCLUSIVE.has(one.request.kind) &&
+        !(request.kind === 'promote' && one.request.kind === 'run-backup'),
     );
     if (other === undefined) return undefined;
     return refusal('refused', request, `${other.request.kind} ${other.request.id} is at it (I10)`);

@@ -1,0 +1,68 @@
+// What the acts on a member work with, and what each of them asks before it touches one. Decides nothing else.
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { MemberIntent, Request, Runtime as RuntimeName } from '@leafward/shared/gen/domain.js';
+import type { Catalogue } from '../../backups/catalogue.js';
+import type { Tuner } from '../../checks/check.js';
+import type { Engine } from '../../engines/engine.js';
+import type { Journal } from '../../journal.js';
+import { readMarker, realPathOf } from '../../marker.js';
+import type { Runtime } from '../../runtimes/runtime.js';
+
+export interface ActParts {
+  readonly host: string;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly catalogue: Catalogue;
+  readonly tuner: Tuner;
+  readonly runtime: (name: RuntimeName) => Runtime;
+  readonly engineOf: (intent: MemberIntent) => Engine;
+  /** Runs the checks and has their findings ready for the next report. */
+  readonly check: (signal: AbortSignal) => Promise<number>;
+}
+
+export type Kind<K extends Request['kind']> = Extract<Request, { kind: K }>;
+
+/** One act that is under way. */
+export interface Turn {
+  readonly parts: ActParts;
+  readonly onProgress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The order for the member of a request. @throws LeafwardError `refused` when this host has none. */
+export function intentOf(request: Request, { journal }: ActParts): MemberIntent {
+  const intent = journal.state.intent?.members.find((one) => one.member === request.member);
+  if (intent === undefined)
+    throw new LeafwardError('refused', `${request.kind}: ${request.member} is not of this host`);
+  return intent;
+}
+
+/**
+ * Nothing is done to a retired storage (I2), nor to one that is half filled, nor against the order.
+ * @throws LeafwardError `refused` with the reason.
+ */
+export async function refuseUnfit(
+  request: Request,
+  options: { readonly run: MemberIntent['run'] },
+  parts: ActParts,
+): Promise<MemberIntent> {
+  const intent = intentOf(request, parts);
+  const { storage } = intent.spec;
+  const refuse = (why: string): never => {
+    throw new LeafwardError('refused', `${request.kind} ${intent.member}: ${why}`);
+  };
+  const reading = await readMarker(storage);
+  // Not being able to read it is no proof that it is not retired.
+  if (reading.kind === 'unreadable') return refuse(`${reading.error} (I2)`);
+  const marker = reading.kind === 'found' ? reading.marker : undefined;
+  const { retirements } = parts.journal.state;
+  const isKnown = [storage, await realPathOf(storage)].some((path) => path in retirements);
+  if (marker?.retired !== undefined || isKnown) return refuse('its storage is retired (I2)');
+  if (intent.run !== options.run) return refuse(`it shall be ${intent.run}`);
+  return intent;
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
