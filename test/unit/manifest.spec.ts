@@ -11,6 +11,7 @@ import {
   renderDuration,
   renderSize,
 } from '@leafward/shared/manifest/units.js';
+import { problems } from './manifest-problems.js';
 
 const deploy = new URL('../../../deploy/', import.meta.url);
 
@@ -39,13 +40,6 @@ const parsed = (text: string): Manifest => {
   const result = parseManifest(text);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.manifest;
-};
-
-/** "line:column path: message" of each problem. */
-const problems = (text: string): readonly string[] => {
-  const result = parseManifest(text);
-  if (result.ok) return [];
-  return result.problems.map((p) => `${p.line ?? '?'}:${p.column ?? '?'} ${p.path}: ${p.message}`);
 };
 
 describe('manifest', () => {

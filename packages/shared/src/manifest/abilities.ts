@@ -44,6 +44,13 @@ export const ACT_COMMANDS = [
   'fence',
   'stop',
 ] as const;
+/** These change something; the others only look. */
+export const isAct = (command: string): boolean =>
+  ['setUpstream', 'clearUpstream', ...ACT_COMMANDS].includes(command);
+/** These look at a member that runs. */
+export const isLiveLook = (command: string): boolean =>
+  (READ_COMMANDS as readonly string[]).includes(command);
+
 export const COMMANDS = [...READ_COMMANDS, ...STORED_COMMANDS, ...ACT_COMMANDS] as const;
 export type CommandName = (typeof COMMANDS)[number];
 

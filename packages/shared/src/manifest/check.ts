@@ -1,6 +1,7 @@
 // What no shape can say: who leads, who mirrors whom, what two members must not share. Pure; tells every problem
 // with the path where it is written.
 import { leaseOf, leastMarginMs } from '../lease.js';
+import { checkStack } from './check-stack.js';
 import type { Tell } from './complete.js';
 import type { MemberDeclaration, ServiceDeclaration } from './types.js';
 import { renderDuration } from './units.js';
@@ -18,7 +19,8 @@ export function checkServices(
 ): void {
   for (const service of services) {
     checkHosts(service, known, tell);
-    checkTree(service, tell);
+    if (service.shape === 'stack') checkStack(service, tell);
+    else checkTree(service, tell);
     checkAfter(service, services, known, tell);
     checkLease(service, tell);
     checkRuntime(service, tell);

@@ -1,7 +1,7 @@
 // From a service as written to a service as meant: defaults filled in, units turned into numbers, templates
 // resolved. Pure; what cannot be resolved is told as a problem.
-import type { Limits } from '../gen/domain.js';
-import { defaultsOf } from './kinds.js';
+import type { ExecEngine, Limits } from '../gen/domain.js';
+import { defaultsOf, isBuiltIn } from './kinds.js';
 import type { Path } from './locate.js';
 import type { MemberText, ServiceText } from './schema.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
@@ -19,7 +19,7 @@ const MINUTE_MS = 60_000;
 export function completeService(
   name: string,
   text: ServiceText,
-  addresses: Addresses,
+  { addresses, exec }: { readonly addresses: Addresses; readonly exec: ExecEngine | undefined },
   tell: Tell,
 ): ServiceDeclaration {
   const defaults = defaultsOf(text.kind);
@@ -29,6 +29,7 @@ export function completeService(
     name,
     kind: text.kind,
     shape: defaults.shape,
+    exec,
     runtime: text.runtime ?? 'docker',
     image: text.image,
     storageTarget: text.storageTarget ?? defaults.storageTarget,
@@ -142,11 +143,15 @@ function completeMember(input: MemberInput): MemberDeclaration {
       fill([...from('command'), index], word, inside),
     ),
     user: own.user ?? text.user ?? (isProcess ? undefined : defaults.user),
-    url: fill(from('upstreamUrl'), own.upstreamUrl ?? text.upstreamUrl ?? '', onHost),
+    url: fill(
+      from('upstreamUrl'),
+      own.upstreamUrl ?? text.upstreamUrl ?? usualUrl(text, ports),
+      onHost,
+    ),
     engineOptions: Object.fromEntries(
       Object.entries({ ...text.engine, ...own.engine }).map(([key, value]) => [
         key,
-        // An exec engine's commands are for its own placeholders as well; only a URL must be complete.
+        // Only a URL must be complete.
         key.endsWith('Alias') ? fill([...from('engine'), key], value, onHost) : value,
       ]),
     ),
@@ -155,6 +160,13 @@ function completeMember(input: MemberInput): MemberDeclaration {
         ? undefined
         : fill([...backupPath, 'directory'], backupDirectory, onHost),
   };
+}
+
+/** A kind that the manifest describes, with one port and mirrors: nothing else can be meant. */
+function usualUrl(text: ServiceText, ports: Readonly<Record<string, number>>): string {
+  const [port, ...more] = Object.keys(ports);
+  const isMeant = !isBuiltIn(text.kind) && Object.keys(text.members).length > 1;
+  return isMeant && port !== undefined && more.length === 0 ? `tcp://{address}:{port.${port}}` : '';
 }
 
 /** Values as text, and the names of secrets: what a secret says is never looked into for templates. */

@@ -46,4 +46,7 @@ export const execDefaults: KindDefaults = {
   user: undefined,
 };
 
-export const defaultsOf = (kind: string): KindDefaults => kindDefaults[kind] ?? execDefaults;
+export const isBuiltIn = (kind: string): boolean => Object.hasOwn(kindDefaults, kind);
+
+export const defaultsOf = (kind: string): KindDefaults =>
+  (isBuiltIn(kind) ? kindDefaults[kind] : undefined) ?? execDefaults;

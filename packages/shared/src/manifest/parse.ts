@@ -2,7 +2,10 @@
 // a file or throw.
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
+import { COMMANDS } from './abilities.js';
+import { checkKindOf } from './check-kind-of.js';
 import { checkServices } from './check.js';
+import { completeKinds } from './complete-kind.js';
 import { completeService, type Addresses, type Tell } from './complete.js';
 import { problemAt, type Path } from './locate.js';
 import { hostSchema, manifestSchema, serviceSchema } from './schema.js';
@@ -113,13 +116,18 @@ function completeServices(
       return [name, parsed.success ? parsed.data?.address : undefined];
     }),
   );
+  const kinds = completeKinds(inner(raw, 'kinds'), tell);
   const texts = recordIn(raw, 'services');
   const services = Object.entries(texts).flatMap(([name, service]) => {
     const parsed = serviceSchema.safeParse(service);
     const usable = parsed.success
       ? parsed
       : serviceSchema.safeParse(without(service, parsed.error));
-    return usable.success ? [completeService(name, usable.data, addresses, tell)] : [];
+    if (!usable.success) return [];
+    const exec = Object.hasOwn(kinds, usable.data.kind) ? kinds[usable.data.kind] : undefined;
+    const complete = completeService(name, usable.data, { addresses, exec }, tell);
+    checkKindOf(complete, usable.data, Object.keys(kinds), tell);
+    return [complete];
   });
   return { services, addresses, names: Object.keys(texts) };
 }
@@ -154,8 +162,7 @@ function tellIssues(issues: readonly z.core.$ZodIssue[], tell: Tell): void {
   for (const issue of issues) {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)) as Path;
     if (issue.code === 'unrecognized_keys')
-      for (const key of issue.keys)
-        tell([...path, key], 'this key is not known; look for a slip of the pen');
+      for (const key of issue.keys) tell([...path, key], unknownKey(path));
     else if (issue.code === 'invalid_key')
       tell(path, issue.issues[0]?.message ?? 'this name cannot be used');
     else if (issue.code === 'invalid_type' && issue.input === undefined)
@@ -163,6 +170,11 @@ function tellIssues(issues: readonly z.core.$ZodIssue[], tell: Tell): void {
     else tell(path, issue.message);
   }
 }
+
+const unknownKey = ([section, , part, ...deeper]: Path): string =>
+  section === 'kinds' && part === 'commands' && deeper.length === 0
+    ? `there is no command of this name; commands are ${COMMANDS.join(', ')}`
+    : 'this key is not known; look for a slip of the pen';
 
 const isMissing = (issue: z.core.$ZodIssue): boolean => issue.message.includes('undefined');
 

@@ -1,36 +1,9 @@
 // The shape of fleet.yaml. Strict: a key that is not here is refused. Its JSON Schema is published for editors
 // (deploy/fleet.schema.json), so every key has a description. Meaning across keys is checked in check.ts.
 import { z } from 'zod';
-import { kindDefaults } from './kinds.js';
-import { NAME_PATTERN } from './name-pattern.js';
-import { DURATION_PATTERN, SIZE_PATTERN } from './units.js';
+import { kindsSchema } from './kinds-schema.js';
+import { absolutePath, duration, name, size } from './schema-parts.js';
 
-const name = (what: string) =>
-  z
-    .string()
-    .regex(
-      NAME_PATTERN,
-      `${what} is made of lower-case letters, digits, "-" and ".", starts and ends with a letter or digit and has at most 63 characters`,
-    )
-    // It would be found in every record of names.
-    .refine((text) => text !== 'constructor', `${what} cannot be this word`);
-const duration = (description: string) =>
-  z
-    .string({ error: 'a duration is text such as "24h", "5m", "90s" or "500ms"' })
-    .regex(DURATION_PATTERN, 'a duration is a whole number and ms, s, m, h or d: "24h", "5m"')
-    .describe(description)
-    .optional();
-const size = (description: string) =>
-  z
-    .string({ error: 'a size is text such as "512MiB"' })
-    .regex(SIZE_PATTERN, 'a size is a number and B, KiB, MiB, GiB or TiB: "512MiB"')
-    .describe(description)
-    .optional();
-const absolutePath = z
-  .string()
-  .startsWith('/', 'a path is absolute: it starts with "/"')
-  .max(4096)
-  .refine((path) => !path.split('/').includes('..'), 'a path has no ".."');
 const words = z.array(z.string().max(4096)).max(256);
 const environment = z
   .record(
@@ -65,9 +38,7 @@ const ports = z
   .describe('Ports by name, used as {port.NAME}; two members of one host never share one.');
 const engine = z
   .record(z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/), z.string().max(4096))
-  .describe(
-    'Options of the engine. synapse: leaderAlias, a URL that always means the leader. exec: its commands.',
-  );
+  .describe('Options of the engine. synapse: leaderAlias, a URL that always means the leader.');
 
 /** What a service says for all its members and a member may say for itself. */
 const common = {
@@ -114,7 +85,10 @@ const backupSchema = z.strictObject({
 });
 
 const updateSchema = z.strictObject({
-  strategy: z.literal('leafs-first').optional(),
+  strategy: z
+    .enum(['leafs-first', 'whole-stack'], { error: 'a strategy is leafs-first or whole-stack' })
+    .describe('A tree of mirrors is updated leafs-first, a stack of workers whole-stack.')
+    .optional(),
   requireBackup: z
     .boolean()
     .describe('An update needs a fresh, complete backup. Default true.')
@@ -147,10 +121,9 @@ const failoverSchema = z.strictObject({
 
 export const serviceSchema = z.strictObject({
   kind: z
-    .enum(Object.keys(kindDefaults) as [string, ...string[]], {
-      error: `a kind is one of: ${Object.keys(kindDefaults).join(', ')}`,
-    })
-    .describe('How to talk to it.'),
+    .string({ error: 'a kind is the name of a built-in one or of one of `kinds`' })
+    .min(1)
+    .describe('How to talk to it: synapse, matrix-synapse, or one of `kinds`.'),
   image: z
     .string()
     .min(1, 'an image is needed')
@@ -201,6 +174,7 @@ export const hostSchema = z
 export const manifestSchema = z.strictObject({
   fleet: name('a fleet’s name').describe('Name of the fleet; the controller’s.'),
   hosts: z.record(name('a host’s name'), hostSchema).describe('Enrolled machines, by name.'),
+  kinds: kindsSchema.optional(),
   services: z.record(name('a service’s name'), serviceSchema).describe('Services, by name.'),
 });
 

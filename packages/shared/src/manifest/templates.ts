@@ -7,7 +7,7 @@ export interface TemplateValues {
   readonly kept?: readonly string[] | undefined;
 }
 
-const PLACEHOLDER = /\{([A-Za-z][A-Za-z0-9.-]*)\}/g;
+export const PLACEHOLDER = /\{([A-Za-z][A-Za-z0-9.-]*)\}/g;
 
 /** Fills in what is known and tells `onUnknown` of the rest, which stays as written. */
 export function fillTemplate(
