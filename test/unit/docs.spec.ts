@@ -24,7 +24,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   '`container-${container.state}`': ['container-paused', 'container-restarting'],
   '`${what}-changes`': ['host-changes', 'storage-changes', 'kind-changes', 'runtime-changes'],
-  '`promotion-unclear-${phase}`': [
+  '`promotion-unclear-${number}`': [
     'promotion-unclear-1',
     'promotion-unclear-2',
     'promotion-unclear-3',

@@ -5,7 +5,8 @@ import type { Snapshot } from '../snapshot.js';
 import type { Effect } from './effects.js';
 import { wait, type MoveContext, type Step } from './moves/move.js';
 import { begin, check } from './moves/table.js';
-import { isBetweenFenceAndRepoint } from './operation.js';
+import { startHalted } from './halted.js';
+import { isHalfway } from './operation.js';
 import { objectToBegin } from './safe-begin.js';
 import { BEGIN_PATIENCE_MS } from './thresholds.js';
 
@@ -45,15 +46,15 @@ function advanceOnce(operation: Operation, snapshot: Snapshot): Once {
   const index = operation.progress.findIndex((progress) => progress.state !== 'done');
   const move = operation.moves[index];
   const progress = operation.progress[index];
-  if (move === undefined || progress === undefined) return ended(operation, snapshot.now, 'done');
+  if (move === undefined || progress === undefined) return ended(operation, snapshot, 'done');
   const context: MoveContext = { operation, index, move, progress, snapshot };
   const isBegun = progress.state === 'begun';
-  if (!isBegun && operation.abortRequested && !isBetweenFenceAndRepoint(operation))
-    return ended(operation, snapshot.now, 'aborted');
+  if (!isBegun && operation.abortRequested && !isHalfway(operation))
+    return ended(operation, snapshot, 'aborted');
   if (isBegun) {
     const step = check(context);
     return mayLeave(operation, move, step)
-      ? ended(operation, snapshot.now, 'aborted')
+      ? ended(operation, snapshot, 'aborted')
       : afterStep(context, step);
   }
   const first: MoveContext = {
@@ -74,10 +75,10 @@ function mayLeave(operation: Operation, move: Move, step: Step): boolean {
   );
 }
 
-function ended(operation: Operation, now: number, state: 'done' | 'aborted'): Once {
+function ended(operation: Operation, snapshot: Snapshot, state: 'done' | 'aborted'): Once {
   return {
-    operation: { ...operation, state, endedAt: now },
-    effects: [],
+    operation: { ...operation, state, endedAt: snapshot.now },
+    effects: state === 'aborted' ? startHalted(operation, snapshot) : [],
     events: [state === 'done' ? 'done' : `aborted: ${operation.reason ?? ''}`],
     isWaiting: true,
   };
@@ -142,14 +143,18 @@ function afterStep(context: MoveContext, step: Step): Once {
     }
     case 'failed': {
       const next: MoveProgress = { ...progress, state: 'failed', endedAt: now, note: step.reason };
+      const paused = withProgress(context, next);
+      const events = [`${move.id}: failed: ${step.reason}`];
+      // An abort was asked for, and this is a safe point.
+      if (operation.abortRequested && !isHalfway(paused)) {
+        const end = ended(paused, snapshot, 'aborted');
+        return { ...end, events: [...events, ...end.events] };
+      }
+      const reason = `${move.id} failed: ${step.reason}`;
       return {
-        operation: {
-          ...withProgress(context, next),
-          state: 'paused',
-          reason: `${move.id} failed: ${step.reason}`,
-        },
+        operation: { ...paused, state: 'paused', reason },
         effects: [],
-        events: [`${move.id}: failed: ${step.reason}`],
+        events,
         isWaiting: true,
       };
     }

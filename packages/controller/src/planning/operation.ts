@@ -1,10 +1,12 @@
 // An operation's record: how it begins and what an operator's word does to it. Pure.
 import type {
+  Move,
   MoveProgress,
   Operation,
   OperationControl,
   Plan,
 } from '@leafward/shared/gen/domain.js';
+import { hasBegun, hasOnlyHalted } from './halted.js';
 
 export interface OperationStart {
   readonly id: string;
@@ -73,14 +75,33 @@ const patientAnew = ({ wait: _, ...move }: MoveProgress): MoveProgress => move;
 function abort(operation: Operation, why: string, now: number): Operation {
   const isFailed = operation.progress.some((move) => move.state === 'failed');
   const isIdle =
-    !operation.progress.some((move) => move.state === 'begun') &&
-    !isBetweenFenceAndRepoint(operation);
-  if (isFailed || isIdle) return { ...operation, state: 'aborted', reason: why, endedAt: now };
+    !operation.progress.some((move) => move.state === 'begun') && !isHalfway(operation);
+  // What it has stopped must be started again first.
+  if ((isFailed || isIdle) && !hasOnlyHalted(operation))
+    return { ...operation, state: 'aborted', reason: why, endedAt: now };
   return { ...operation, state: 'running', abortRequested: true, reason: why };
 }
 
+/** Nobody may lead now, or not everybody runs again: giving up here would leave the service down. */
+export const isHalfway = (operation: Operation): boolean =>
+  isBetweenFenceAndRepoint(operation) || operation.services.some((name) => isDown(operation, name));
+
+/** From the restore, or from the first stop of a whole stack, until the last of its members was started again. */
+function isDown(operation: Operation, service: string): boolean {
+  const { moves, progress } = operation;
+  const indexOf = (kinds: readonly Move['kind'][]): number =>
+    moves.findIndex((move) => move.service === service && kinds.includes(move.kind));
+  const stop = indexOf(['halt']);
+  if (stop === -1) return false;
+  const pivot = Math.max(stop, indexOf(['restore']));
+  const last = moves.findLastIndex(
+    (move) => move.service === service && ['restore', 'recreate', 'place'].includes(move.kind),
+  );
+  return hasBegun(operation, pivot) && progress[last]?.state !== 'done';
+}
+
 /** The old leader is, or may be, stopped, and not everybody follows the new one yet. */
-export function isBetweenFenceAndRepoint(operation: Operation): boolean {
+function isBetweenFenceAndRepoint(operation: Operation): boolean {
   const stateOf = (kind: 'fence' | 'repoint') =>
     operation.progress[operation.moves.findIndex((move) => move.kind === kind)]?.state;
   const fence = stateOf('fence');

@@ -16,7 +16,7 @@ import {
   objectToStop,
   silent,
 } from './safety.js';
-import { isHandedOver } from './moves/hand-over.js';
+import { isHandedOver } from './moves/handed-over.js';
 import type { Objection } from './words.js';
 
 export function objectToBegin(

@@ -23,6 +23,11 @@ export const PULL_MS = 60 * 60_000;
 export const BACKUP_MS = 6 * 3_600_000;
 /** The engine's own limit for the mirror to catch up in a graceful promotion (30 s), doubled. */
 export const PROMOTE_MS = 60_000;
+/** A leader refuses writes from here on: longer would be an outage of its own. */
+export const STEP_DOWN_MS = 30_000;
+/** A whole copy of the data over a slow line: what the commands themselves have by default. */
+export const SEED_MS = 12 * 3_600_000;
+export const RESTORE_MS = 12 * 3_600_000;
 /** Past a request's own deadline its outcome must be told within this. */
 export const OUTCOME_MS = 30_000;
 /** Requests that never arrived are not begun after this. */

@@ -18,6 +18,7 @@ import {
   type MoveRow,
   type Step,
 } from './move.js';
+import { isStopped } from './stopped.js';
 
 type Context = MoveContext<MoveOf<'fence'>>;
 
@@ -118,9 +119,6 @@ export function fenceAgain(context: MoveContext, service: ServiceAt): Step | und
     evidence: [...evidenceOf(service, member, context.snapshot.now), generationEvidence(member)],
   });
 }
-
-const isStopped = ({ fact }: MemberAt): boolean =>
-  ['absent', 'exited', 'created'].includes(fact?.container.state ?? 'unknown');
 
 /** Why it is certain that the old leader is stopped and stays so; undefined while it is not. */
 function proofOf(context: Context, member: MemberAt): string | undefined {

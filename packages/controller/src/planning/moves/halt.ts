@@ -1,22 +1,9 @@
 // halt: members are stopped one after another, each proven before the next. Their storage and their place in the
 // tree stay; who starts them again is a later move's business. Phases: one a member.
-import { evidenceOf } from '../diagnose.js';
 import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
-import { BEGIN_PATIENCE_MS } from '../thresholds.js';
 import { listed } from '../words.js';
-import {
-  generationEvidence,
-  hasTakenIntent,
-  isSeenAfter,
-  refusalText,
-  serviceAt,
-  wait,
-  waitForHost,
-  type MoveContext,
-  type MoveOf,
-  type MoveRow,
-  type Step,
-} from './move.js';
+import { serviceAt, type MoveContext, type MoveOf, type MoveRow, type Step } from './move.js';
+import { waitUntilStopped } from './stopped.js';
 
 type Context = MoveContext<MoveOf<'halt'>>;
 
@@ -49,24 +36,14 @@ function stopFrom(context: Context, index: number): Step {
       {
         kind: 'set-intents',
         host: member.host,
-        intents: [{ ...member.intent, run: 'stopped' }],
+        // What must never run again is not told anything milder (I2).
+        intents: [
+          { ...member.intent, run: member.intent.run === 'retired' ? 'retired' : 'stopped' },
+        ],
       },
     ],
   };
 }
 
-function notStopped(context: Context, service: ServiceAt, member: MemberAt): Step | undefined {
-  if (member.hostState?.connected !== true) return waitForHost(context, member);
-  const state = member.fact?.container.state;
-  const isStopped = state === 'exited' || state === 'absent' || state === 'created';
-  if (isStopped && hasTakenIntent(member) && isSeenAfter(member, context.progress.begunAt))
-    return undefined;
-  return wait(context, {
-    code: 'stopping',
-    subject: member.name,
-    message: `${member.name} is ${state ?? 'not seen'} and shall stop${refusalText(member)}`,
-    timeoutMs: Math.max(BEGIN_PATIENCE_MS, 2 * service.declaration.stopGraceMs),
-    unblock: `wait for it, or look at it: leafward why ${member.name}`,
-    evidence: [...evidenceOf(service, member, context.snapshot.now), generationEvidence(member)],
-  });
-}
+const notStopped = (context: Context, service: ServiceAt, member: MemberAt): Step | undefined =>
+  waitUntilStopped(context, service, member, context.progress.begunAt);

@@ -1,10 +1,11 @@
 // hand-over: the two members pass leadership on by themselves; tree, term and intents follow once it happened.
+// Where they cannot, the controller stops one and promotes the other: hand-over-by-stopping.ts.
 // Phases: 1 asked, 2 the answer is no proof, so observation decides, 3 it happened, everybody settles.
-import { handOver as handOverTree } from '@leafward/shared/topology.js';
-import { livingOf, memberOf, type MemberAt, type ServiceAt } from '../gather.js';
+import { memberOf, type ServiceAt } from '../gather.js';
 import { evidenceOf } from '../diagnose.js';
-import { retreed, setIntents } from '../intents.js';
 import { OUTCOME_MS, PROMOTE_MS, SILENT_HOST_MS } from '../thresholds.js';
+import { happened, isActive, isHandedOver, settled } from './handed-over.js';
+import { beginByStopping, checkByStopping } from './hand-over-by-stopping.js';
 import {
   isSeenAfter,
   outcomeOf,
@@ -18,7 +19,6 @@ import {
   type MoveRow,
   type Step,
 } from './move.js';
-import { settle, settledNote } from './settle.js';
 
 type Context = MoveContext<MoveOf<'hand-over'>>;
 
@@ -29,10 +29,11 @@ export const handOver: MoveRow<MoveOf<'hand-over'>> = {
     const target = service === undefined ? undefined : memberOf(service, move.to);
     if (service === undefined || target === undefined)
       return { kind: 'failed', reason: `${move.to} is not known any more; plan again` };
+    if (move.byStopping === true) return beginByStopping(context, service, target);
     // An earlier attempt ended as it was meant to, only nobody was there to see it.
     if (service.topology.term === move.term && service.topology.leader === move.to)
       return { kind: 'go', phase: 3, effects: [] };
-    if (isHandedOver(service, move)) return happened(context, service);
+    if (isHandedOver(service, move)) return happened(context, service, 3);
     return {
       kind: 'go',
       phase: 1,
@@ -58,29 +59,18 @@ export const handOver: MoveRow<MoveOf<'hand-over'>> = {
         kind: 'failed',
         reason: `${context.move.service} is not known any more; plan again`,
       };
+    if (context.move.byStopping === true) return checkByStopping(context, service);
     if (context.progress.phase === 1) return answered(context, service);
     if (context.progress.phase === 2) return observed(context, service);
     return settled(context, service);
   },
 };
 
-/** Both say so themselves: an order whose answer came too late, or never, was carried out. */
-export function isHandedOver(service: ServiceAt, move: MoveOf<'hand-over'>): boolean {
-  const from = memberOf(service, move.from);
-  const to = memberOf(service, move.to);
-  return (
-    from?.isFresh === true &&
-    to?.isFresh === true &&
-    isActive(to) &&
-    from.fact?.engine.active === false
-  );
-}
-
 /** Until the outcome is told nothing is concluded: the act may still be going on. */
 function answered(context: Context, service: ServiceAt): Step {
   const { move } = context;
   const outcome = outcomeOf(context);
-  if (outcome?.state === 'succeeded') return happened(context, service);
+  if (outcome?.state === 'succeeded') return happened(context, service, 3);
   if (outcome?.state === 'refused')
     return {
       kind: 'failed',
@@ -118,7 +108,7 @@ function observed(context: Context, service: ServiceAt): Step {
       reason: 'a member of this hand-over is not known any more; plan again',
     };
   const isFreshPair = isSeenAfter(from, since) && isSeenAfter(to, since);
-  if (isFreshPair && isActive(to) && !isActive(from)) return happened(context, service);
+  if (isFreshPair && isActive(to) && !isActive(from)) return happened(context, service, 3);
   if (isFreshPair && isActive(from) && !isActive(to))
     return {
       kind: 'failed',
@@ -139,42 +129,4 @@ function observed(context: Context, service: ServiceAt): Step {
       ...evidenceOf(service, to, snapshot.now),
     ],
   });
-}
-
-const isActive = (member: MemberAt): boolean =>
-  member.fact?.container.state === 'running' && member.fact.engine.active === true;
-
-function happened(context: Context, service: ServiceAt): Step {
-  const { move } = context;
-  const topology = handOverTree(service.topology, move.to, move.term);
-  return {
-    kind: 'go',
-    phase: 3,
-    event: `${move.to} leads ${move.service} in term ${move.term}; ${move.from} mirrors it`,
-    effects: [
-      { kind: 'set-topology', topology },
-      ...setIntents(
-        livingOf(service).flatMap((member) =>
-          member.intent === undefined
-            ? []
-            : [{ host: member.host, intent: retreed(service, topology, member.name) }],
-        ),
-      ),
-    ],
-  };
-}
-
-/** New leader first, then the old one, then the rest; those that were out of sight before are not waited for. */
-function settled(context: Context, service: ServiceAt): Step {
-  const { move } = context;
-  const first = [move.to, move.from];
-  const others = livingOf(service)
-    .filter((member) => !first.includes(member.name) && member.hostState?.connected === true)
-    .map((member) => member.name);
-  for (const member of [...first, ...others]) {
-    const role = member === service.topology.leader ? 'leader' : 'mirror';
-    const step = settle(context, service, { member, role });
-    if (step !== undefined) return step;
-  }
-  return { kind: 'done', note: `${settledNote(service, move.to)}; ${move.from} mirrors it` };
 }
