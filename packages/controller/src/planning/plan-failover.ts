@@ -1,7 +1,9 @@
 // The forced failover of a dead leader: fence, prove, choose, promote, re-point (I1, I2). Pure. Must never be
 // possible while the leader is healthy.
 import type { Goal } from '@leafward/shared/gen/domain.js';
+import { isAble } from '@leafward/shared/manifest/abilities.js';
 import type { Snapshot } from '../snapshot.js';
+import { objectToInability, unable } from './able.js';
 import { candidatesOf, ranked } from './candidates.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf } from './diagnose.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
@@ -24,6 +26,8 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
     atOnce: word === undefined ? undefined : asked.atOnce,
   };
   const { name, topology, leader } = service;
+  const inability = objectToInability(service, ['promote-by-force'], 'be failed over');
+  if (inability.length > 0) return unable(name, inability);
   const mirrors = livingOf(service).filter((member) => !member.isLeader);
   const candidates = goal.to === undefined ? mirrors : mirrors.filter((m) => m.name === goal.to);
   const expected = goal.to ?? expectedChoice(service);
@@ -60,12 +64,24 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
       ...leaseWarning(snapshot, service, goal),
       ...lossOf(service, expected),
       ...silentOnes(candidates),
+      ...historiesWarning(service, candidates),
     ],
     unchanged: topology.retired.map((r) => `${r.member} stays retired since term ${r.term}`),
     moves: leader === undefined ? [] : movesOf(snapshot, service, leader, goal, choice),
     expectedDowntimeMs: downtimeOf(snapshot, name),
   };
 }
+
+/** Positions alone do not prove that two mirrors have the same log. */
+const historiesWarning = (
+  { declaration }: ServiceAt,
+  candidates: readonly MemberAt[],
+): readonly string[] =>
+  candidates.length <= 1 || isAble('compare-histories', declaration)
+    ? []
+    : [
+        `${declaration.kind} has no command history: mirrors are compared by their positions alone, and one that has gone another way is not noticed`,
+      ];
 
 function movesOf(
   snapshot: Snapshot,

@@ -1,13 +1,18 @@
-// The graceful promotion: leadership is handed over by the two members themselves, nothing is lost. Pure.
+// The planned promotion, in which nothing is lost: the two members hand leadership over by themselves, or, where their
+// kind has no way to, the leader is stopped first. Pure.
+import { isAble } from '@leafward/shared/manifest/abilities.js';
 import { downstreamsOf } from '@leafward/shared/topology.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
+import { objectToInability, unable } from './able.js';
 import { evidenceOf, unhealthyOf } from './diagnose.js';
 import { expectedMs, judge, type Draft } from './draft.js';
 import { memberOf, type ServiceAt } from './gather.js';
 import { objectToHandOver, objectToOthers } from './safety.js';
 import { isOlder } from './versions.js';
-import { listed } from './words.js';
+import { listed, renderDuration } from './words.js';
+
+const ABILITIES = ['promote-gracefully', 'hand-over-by-stopping'] as const;
 
 export function planPromote(
   snapshot: Snapshot,
@@ -25,7 +30,10 @@ export function planPromote(
       unchanged: [`${goal.to} leads ${name} already, in term ${topology.term}`],
     };
   const target = memberOf(service, goal.to);
-  const objections = objectToHandOver(snapshot, service, goal.to);
+  const inability = objectToInability(service, ABILITIES, 'hand leadership over');
+  const byStopping = !isAble('promote-gracefully', service.declaration);
+  const expected = expectedMs(snapshot, name, 'hand-over');
+  if (inability.length > 0) return unable(name, inability);
   return {
     services: [name],
     ...judge([
@@ -37,11 +45,14 @@ export function planPromote(
       {
         name: 'ready to hand over',
         passed: `${goal.to} mirrors ${topology.leader} directly and is near it`,
-        objections,
+        objections: objectToHandOver(snapshot, service, goal.to),
         evidence: target === undefined ? [] : evidenceOf(service, target, snapshot.now),
       },
     ]),
-    warnings: warningsOf(snapshot, service, goal.to),
+    warnings: [
+      ...(byStopping ? [pauseOf(service, goal.to, expected)] : []),
+      ...warningsOf(snapshot, service, goal.to),
+    ],
     unchanged: downstreamsOf(topology, topology.leader)
       .filter((mirror) => mirror !== goal.to)
       .map((mirror) => `${mirror} goes on mirroring ${topology.leader}`),
@@ -52,16 +63,22 @@ export function planPromote(
             {
               kind: 'hand-over',
               service: name,
-              cause: `${topology.leader} ends as a mirror of ${goal.to}`,
-              expectedMs: expectedMs(snapshot, name, 'hand-over'),
+              cause: byStopping
+                ? `${topology.leader} is stopped, and comes back as a mirror of ${goal.to}`
+                : `${topology.leader} ends as a mirror of ${goal.to}`,
+              expectedMs: expected,
               from: topology.leader,
               to: goal.to,
               term: topology.term + 1,
+              byStopping: byStopping ? true : undefined,
             },
           ],
-    expectedDowntimeMs: expectedMs(snapshot, name, 'hand-over'),
+    expectedDowntimeMs: expected,
   };
 }
+
+const pauseOf = ({ topology, declaration }: ServiceAt, to: string, expectedMs?: number): string =>
+  `a ${declaration.kind} cannot pass leadership on while it runs: writes pause from the moment ${topology.leader} steps down until ${to} leads, ${expectedMs === undefined ? 'how long is not known before it was done once' : `about ${renderDuration(expectedMs)}`}; if ${to} does not reach its last position, ${topology.leader} is put back`;
 
 function warningsOf(snapshot: Snapshot, service: ServiceAt, to: string): readonly string[] {
   const target = memberOf(service, to)?.fact?.engine.version;

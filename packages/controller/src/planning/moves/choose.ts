@@ -1,6 +1,7 @@
 // choose: who takes over. Needs the fence proven first; compares positions that were seen after it, and one log
 // entry of every candidate, since equal positions do not prove equal histories. Phases: 1 positions, 2 histories.
 import type { Operation } from '@leafward/shared/gen/domain.js';
+import { isAble } from '@leafward/shared/manifest/abilities.js';
 import { ranked, type Candidate } from '../candidates.js';
 import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { CANDIDATE_MS, OUTCOME_MS, START_GRACE_MS } from '../thresholds.js';
@@ -75,7 +76,9 @@ function collect(context: Context, service: ServiceAt): Step {
     };
   const left = missing.map((member) => member.name);
   const offset = Math.min(...ready.map((one) => one.position)) - 1;
-  if (ready.length <= 1 || offset < 0) return decide(context, service, ready, left, undefined);
+  const isComparable = isAble('compare-histories', service.declaration);
+  if (ready.length <= 1 || offset < 0 || !isComparable)
+    return decide(context, service, ready, left, undefined);
   return {
     kind: 'go',
     phase: 2,
@@ -200,6 +203,9 @@ function decide(
       : `named by the operator, at position ${best.position}`,
     ...(others.length === 0 ? [] : [`others: ${others.join(', ')}`]),
     ...(left.length === 0 ? [] : [`left out, silent: ${left.join(', ')}`]),
+    ...(order.length <= 1 || isAble('compare-histories', service.declaration)
+      ? []
+      : [`by positions alone: ${service.declaration.kind} has no command history`]),
     ...(strangers.length === 0
       ? []
       : [`another history: ${strangers.map((one) => one.member.name).join(', ')}, kept stopped`]),
