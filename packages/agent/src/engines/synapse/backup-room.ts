@@ -54,7 +54,8 @@ export async function backupRoom(
   return { needBytes: wholeBytes + reserveBytes, freeBytes, rule };
 }
 
-async function nearestExisting(path: string): Promise<string> {
+/** The path itself, or the directory nearest to it that is there. */
+export async function nearestExisting(path: string): Promise<string> {
   for (let at = path; ; at = dirname(at)) {
     const found = await stat(at).catch(() => undefined);
     if (found !== undefined || at === dirname(at)) return at;
