@@ -3,7 +3,12 @@ import { expect } from 'chai';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerFact, ContainerState } from '@leafward/shared/gen/domain.js';
 import { LeafwardError, type ErrorCode } from '@leafward/shared/errors.js';
-import type { ContainerSpec, Runtime } from '@leafward/agent/runtimes/runtime.js';
+import type {
+  Command,
+  CommandResult,
+  ContainerSpec,
+  Runtime,
+} from '@leafward/agent/runtimes/runtime.js';
 
 /** `obedient` ends with 0 on SIGTERM, `stubborn` ignores it, `crashing` ends with 3 by itself. */
 export type Behaviour = 'obedient' | 'stubborn' | 'crashing';
@@ -103,6 +108,7 @@ export function runtimeObligations(name: string, makeSubject: () => Promise<Runt
     imageObligations();
     lifeObligations();
     surroundingObligations();
+    commandObligations();
 
     function imageObligations(): void {
       it('resolves a reference to a digest, and says not-found for one that is not there', async () => {
@@ -274,6 +280,123 @@ export function runtimeObligations(name: string, makeSubject: () => Promise<Runt
         expect((await state('m-watch', 'exited')).exitCode).to.equal(137);
         expect(await subject.runs('m-watch')).to.equal(1);
       });
+    }
+
+    function commandObligations(): void {
+      const run = (
+        container: ContainerSpec,
+        script: string,
+        change: Partial<Command> = {},
+        stop = signal,
+      ): Promise<CommandResult> =>
+        subject.runtime.run(
+          container,
+          { argv: ['sh', '-c', script], deadlineMs: 10_000, maxOutputBytes: 10_000, ...change },
+          stop,
+        );
+      /** Writes into the storage for ever, from the background. */
+      const BEATS = '(while :; do echo beat >> "$STORAGE/runs"; sleep 0.05; done)';
+      const seeBeats = async (member: string): Promise<void> => {
+        const before = await subject.runs(member);
+        await eventually(
+          () => subject.runs(member),
+          (runs) => runs > before + 1,
+          'it writes',
+        );
+      };
+      const expectRest = async (member: string): Promise<void> => {
+        const before = await subject.runs(member);
+        await delay(300);
+        expect(await subject.runs(member), 'writes after its end').to.equal(before);
+      };
+
+      for (const where of ['beside a running member', 'for a stopped member'] as const)
+        describe(`a command ${where}`, () => {
+          const member = where === 'for a stopped member' ? 'm-stopped' : 'm-running';
+          let container: ContainerSpec;
+          before(async () => {
+            container = await begin(member, 'obedient');
+            if (member === 'm-stopped') await subject.runtime.stop(member, 5000, signal);
+          });
+          after(() => subject.runtime.stop(member, 5000, signal));
+
+          it('has its environment, its storage and an exit code', async () => {
+            const script = 'echo "$VALUE in $(pwd)"; echo complaint >&2; exit 7';
+            const result = await run(container, script);
+            expect(result).to.include({ exitCode: 7, stderr: 'complaint\n', truncated: false });
+            expect(result.stdout).to.equal(`${member} in ${container.spec.storageTarget}\n`);
+          });
+
+          it('is given its words as they are', async () => {
+            const argv = ['sh', '-c', 'printf "%s|" "$@"', 'sh', 'a b', '$HOME', "it's", ''];
+            const result = await run(container, '', { argv });
+            expect(result.stdout).to.equal("a b|$HOME|it's||");
+          });
+
+          it('is not found when there is no such program', async () => {
+            const argv = ['no-such-program-anywhere'];
+            expect(await codeOf(run(container, '', { argv }))).to.equal('not-found');
+          });
+
+          it('may print without an end: the beginning is kept, each line is told', async () => {
+            let lines = 0;
+            const result = await run(container, 'yes 0123456789 | head -n 200000; echo last', {
+              onLine: () => (lines += 1),
+            });
+            expect(result).to.include({ exitCode: 0, truncated: true });
+            expect(result.stdout.length).to.be.within(1000, 10_000);
+            expect(lines).to.equal(200_001);
+          });
+
+          it('is killed at its deadline with all that it began', async () => {
+            const attempt = codeOf(run(container, `${BEATS} & ${BEATS}`, { deadlineMs: 1500 }));
+            await seeBeats(member);
+            expect(await attempt).to.equal('timeout');
+            await expectRest(member);
+          });
+
+          it('is killed on an abort with all that it began', async () => {
+            const stop = new AbortController();
+            const attempt = codeOf(run(container, `${BEATS} & sleep 100`, {}, stop.signal));
+            await seeBeats(member);
+            stop.abort();
+            expect(await attempt).to.equal('aborted');
+            await expectRest(member);
+          });
+
+          it('is over when its program is, whoever still holds its output', async () => {
+            const result = await run(container, `${BEATS} & echo done; exit 3`);
+            expect(result).to.include({ exitCode: 3, stdout: 'done\n' });
+            await expectRest(member);
+          });
+
+          it('is never taken for another user of the storage', async () => {
+            const stop = new AbortController();
+            const attempt = codeOf(run(container, BEATS, {}, stop.signal));
+            await seeBeats(member);
+            const users = (await subject.runtime.list(signal)).filter((one) =>
+              one.writes.includes(container.spec.storage),
+            );
+            expect(users.map((one) => one.member)).to.not.include(undefined);
+            expect(users.some((one) => one.member === member && one.command !== true)).to.equal(
+              true,
+            );
+            if (member === 'm-stopped')
+              expect(users.some((one) => one.command === true && one.running)).to.equal(true);
+            stop.abort();
+            await attempt;
+            const after = await subject.runtime.list(signal);
+            expect(after.filter((one) => one.command === true)).to.deep.equal([]);
+          });
+
+          it('leaves the member as it was', async () => {
+            const state = member === 'm-stopped' ? 'exited' : 'running';
+            const before = await subject.runtime.inspect(member, signal);
+            await run(container, 'true');
+            expect(await subject.runtime.inspect(member, signal)).to.deep.equal(before);
+            expect(before.state).to.equal(state);
+          });
+        });
     }
   });
 }

@@ -11,6 +11,8 @@ export interface ForeignContainer {
   readonly networkMode: string;
   /** Name of the member when Leafward made it. */
   readonly member?: string | undefined;
+  /** Not the member itself but a command of it, which this agent runs now (Runtime.run). */
+  readonly command?: boolean | undefined;
 }
 
 export interface ContainerSpec {
@@ -62,8 +64,9 @@ export interface Runtime {
   stop(member: string, graceMs: number, signal: AbortSignal): Promise<void>;
   /**
    * Runs a program as the member's user with the member's environment, mounts and network: in its container while
-   * that runs, else in a one-off of the same image, which is gone when this returns. Whatever it began is killed at
-   * its deadline. @throws `timeout`, `not-found` when there is no such program; a bad exit code is a result.
+   * that runs, else in a one-off of the same image, which is gone when this returns. Whatever it began is killed when
+   * its program ends, at its deadline and on an abort. In its words {image} is what the runtime calls the image.
+   * @throws `timeout`, `not-found` when there is no such program or storage; a bad exit code is a result.
    */
   run(container: ContainerSpec, command: Command, signal: AbortSignal): Promise<CommandResult>;
   /** Removes the container, never the storage. Refuses a running one. */

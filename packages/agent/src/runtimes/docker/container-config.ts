@@ -7,6 +7,10 @@ export const LABEL_SERVICE = 'leafward.service';
 export const LABEL_SPEC = 'leafward.spec';
 export const LABEL_IMAGE = 'leafward.image';
 
+/** On the container of a command, which is no member: the member's name, and who waits for it. */
+export const LABEL_COMMAND = 'leafward.command';
+export const LABEL_OWNER = 'leafward.owner';
+
 /** 5 files of 20 MB: days of a talkative service, and no log ever fills a disk. */
 const LOG_OPTIONS = { 'max-size': '20m', 'max-file': '5' };
 
@@ -20,7 +24,7 @@ export function containerConfig(container: ContainerSpec, image: string): object
   return {
     Image: image,
     User: spec.user ?? '',
-    Env: Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`),
+    Env: environmentOf(spec),
     ...(spec.command.length > 0 ? { Cmd: spec.command.map((word) => fill(word, container)) } : {}),
     Labels: {
       [LABEL_MEMBER]: member,
@@ -32,6 +36,39 @@ export function containerConfig(container: ContainerSpec, image: string): object
     ...exposedPorts(spec),
     HostConfig: hostConfig(spec),
   };
+}
+
+/**
+ * For one command of a member that does not run: the same image, user, environment, mounts, network and limits.
+ * Publishes nothing, writes no log, and bears none of the labels by which a member is found.
+ */
+export function commandConfig(
+  container: ContainerSpec,
+  image: string,
+  command: { readonly argv: readonly string[]; readonly owner: string; readonly mark: string },
+): object {
+  const { spec, member } = container;
+  const [program, ...words] = command.argv;
+  return {
+    Image: image,
+    User: spec.user ?? '',
+    Env: [...environmentOf(spec), command.mark],
+    // Both: an image's own entry point would start the service.
+    Entrypoint: [program],
+    Cmd: words,
+    WorkingDir: spec.storageTarget,
+    Healthcheck: { Test: ['NONE'] },
+    Labels: { [LABEL_COMMAND]: member, [LABEL_OWNER]: command.owner },
+    HostConfig: {
+      ...hostConfig({ ...spec, ports: {} }),
+      LogConfig: { Type: 'none' },
+      Init: false, // it is ended by force only; and an init would tell of a missing program in its own words
+    },
+  };
+}
+
+function environmentOf(spec: MemberSpec): readonly string[] {
+  return Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`);
 }
 
 function hostConfig(spec: MemberSpec): object {

@@ -18,10 +18,11 @@ export interface ContainerCalls {
   setRestartPolicyNo(name: string, signal: AbortSignal): Promise<void>;
 }
 
+/** Path of one container's resource. */
+export const pathOf = (name: string, rest = ''): string =>
+  `/containers/${encodeURIComponent(name)}${rest}`;
+
 export function containerCalls(client: EngineClient, deadlines: EngineDeadlines): ContainerCalls {
-  /** Path of one container's resource. */
-  const pathOf = (name: string, rest = ''): string =>
-    `/containers/${encodeURIComponent(name)}${rest}`;
   const change = async (call: Omit<EngineCall, 'method' | 'deadlineMs'>): Promise<void> => {
     await client.ask({ method: 'POST', deadlineMs: deadlines.changeMs, ...call });
   };

@@ -13,6 +13,9 @@ import { connectEngine } from './engine-client.js';
 import { watchEngine } from './engine-events.js';
 import { engineImages } from './engine-images.js';
 import { tailOf } from './engine-logs.js';
+import { execCommand } from './exec-command.js';
+import { createOneOffs, isOneOff, type OneOffs } from './one-off.js';
+import { oneOffCalls } from './one-off-calls.js';
 
 export interface DockerRuntimeOptions {
   /** Usually /var/run/docker.sock. */
@@ -30,6 +33,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
   const client = connectEngine(options.socketPath);
   const images = engineImages(client, deadlines);
   const containers = containerCalls(client, deadlines);
+  const oneOffs = createOneOffs(containers, oneOffCalls(client, deadlines));
   return {
     name: 'docker',
     inspect: (member, signal) => inspectMember(containers, member, signal),
@@ -47,11 +51,21 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
     },
     stop: (member, graceMs, signal) => stopMember(containers, member, graceMs, signal),
     stopListed: (name, graceMs, signal) => stopOne(containers, name, graceMs, signal),
-    run: () => Promise.reject(new LeafwardError('invalid', 'run a command in a container')),
+    run: async (container, command, signal) => {
+      const argv = command.argv.map((word) =>
+        word.replaceAll('{image}', container.spec.image.reference),
+      );
+      const filled = { ...command, argv };
+      const found = await containers.inspect(containerName(container.member), signal);
+      if (found?.State.Running === true && isOurs(found, container.member))
+        return execCommand({ client, deadlines }, { id: found.Id, container }, filled, signal);
+      const image = await images.localName(container.spec.image, signal);
+      return oneOffs.run(container, image, filled, signal);
+    },
     remove: (member, signal) => removeMember(containers, member, signal),
     tail: (member, { sinceMs, maxLines }, signal) =>
       tailOf(client, deadlines, { member, sinceMs, maxLines, signal }),
-    list: (signal) => listContainers(containers, signal),
+    list: (signal) => listContainers(containers, oneOffs, signal),
     setRestartPolicyNo: (container, signal) => containers.setRestartPolicyNo(container, signal),
     watch: (onChange, signal) => {
       // Never rejects: it ends with the signal.
@@ -141,16 +155,26 @@ async function removeMember(
   await orUndefined(containers.remove(found.Id, signal));
 }
 
+/** Members first: a member's own container is found before its commands. */
 async function listContainers(
   containers: ContainerCalls,
+  oneOffs: OneOffs,
   signal: AbortSignal,
 ): Promise<readonly ForeignContainer[]> {
   const ids = [...(await containers.ids(signal))];
   const found: ForeignContainer[] = [];
+  const commands: ForeignContainer[] = [];
   while (ids.length > 0) {
     const some = ids.splice(0, LIST_AT_ONCE).map((id) => containers.inspect(id, signal));
-    for (const container of await Promise.all(some))
-      if (container !== undefined) found.push(foreignContainer(container)); // else removed meanwhile
+    for (const container of await Promise.all(some)) {
+      if (container === undefined) continue; // removed meanwhile
+      if (!isOneOff(container)) found.push(foreignContainer(container));
+      else commands.push(...[await oneOffs.listed(container, signal)].filter(isDefined));
+    }
   }
-  return found;
+  return [...found, ...commands];
+}
+
+function isDefined<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }

@@ -26,6 +26,10 @@ const meanings: readonly (readonly [RegExp, Meaning])[] = [
     { code: 'exhausted', retry: 'later', advice: 'the host is out of a resource; see its journal' },
   ],
   [
+    /executable file not found|exec: "[^"]*": (?:stat [^:]*: )?no such file or directory/i,
+    { code: 'not-found', retry: 'never', advice: 'the image has no such program' },
+  ],
+  [
     /bind source path does not exist|error mounting .*no such file or directory/i,
     { code: 'not-found', retry: 'never', advice: 'make the directory on the host, with its owner' },
   ],

@@ -1,15 +1,14 @@
-// Lines out of a container's log stream: frames of 8 bytes of header and a payload, as the Engine multiplexes
-// stdout and stderr. Bounded: keeps the newest lines and cuts long ones.
+// Lines out of a container's log stream, stdout and stderr together. Bounded: keeps the newest lines and cuts long ones.
 import type { IncomingMessage } from 'node:http';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import { containerName } from './container-config.js';
 import { orUndefined } from './containers.js';
 import type { EngineDeadlines } from './deadlines.js';
 import type { EngineClient } from './engine-client.js';
+import { readFrames } from './stream-frames.js';
 
 /** A line longer than this is cut: it is for people. */
 const MAX_LINE_BYTES = 8 * 1024;
-const HEADER_BYTES = 8;
 
 export interface LogLines {
   take(chunk: Buffer): void;
@@ -25,10 +24,6 @@ interface Channel {
 export function collectLogLines(maxLines: number): LogLines {
   const kept: string[] = [];
   const channels = new Map<number, Channel>();
-  let header = Buffer.alloc(0);
-  let channel: Channel = { bytes: [], size: 0 };
-  let left = 0;
-
   const finish = (of: Channel): void => {
     kept.push(Buffer.concat(of.bytes).toString('utf8').replace(/\r$/, ''));
     if (kept.length > maxLines) kept.shift();
@@ -40,7 +35,9 @@ export function collectLogLines(maxLines: number): LogLines {
     if (room > 0) of.bytes.push(bytes.subarray(0, room));
     of.size += bytes.length;
   };
-  const takePayload = (payload: Buffer): void => {
+  const takePayload = (stream: number, payload: Buffer): void => {
+    const channel = channels.get(stream) ?? { bytes: [], size: 0 };
+    channels.set(stream, channel);
     let from = 0;
     for (let at = payload.indexOf(10); at !== -1; at = payload.indexOf(10, from)) {
       add(channel, payload.subarray(from, at));
@@ -49,32 +46,8 @@ export function collectLogLines(maxLines: number): LogLines {
     }
     if (from < payload.length) add(channel, payload.subarray(from));
   };
-  const takeHeader = (chunk: Buffer): Buffer => {
-    const missing = HEADER_BYTES - header.length;
-    header = Buffer.concat([header, chunk.subarray(0, missing)]);
-    if (header.length === HEADER_BYTES) {
-      const stream = header.readUInt8(0);
-      channel = channels.get(stream) ?? { bytes: [], size: 0 };
-      channels.set(stream, channel);
-      left = header.readUInt32BE(4);
-      header = Buffer.alloc(0);
-    }
-    return chunk.subarray(missing);
-  };
   return {
-    take: (chunk) => {
-      let rest = chunk;
-      while (rest.length > 0) {
-        if (left === 0) {
-          rest = takeHeader(rest);
-          continue;
-        }
-        takePayload(rest.subarray(0, left));
-        const taken = Math.min(left, rest.length);
-        left -= taken;
-        rest = rest.subarray(taken);
-      }
-    },
+    take: readFrames(takePayload),
     lines: () => {
       for (const open of channels.values()) if (open.size > 0) finish(open);
       return kept;

@@ -3,6 +3,7 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
+import type { MemberSpec } from '@leafward/shared/gen/domain.js';
 import type { ContainerSpec } from '../runtime.js';
 
 export interface Run {
@@ -62,6 +63,13 @@ export function memberFiles(root: string, member: string): MemberFiles {
     },
     remove: () => rm(directory, { recursive: true, force: true }),
   };
+}
+
+/** Host paths that a member, and each of its commands, may write. */
+export function writesOf(spec: MemberSpec): readonly string[] {
+  const mounts = spec.mounts.filter((mount) => !mount.readOnly).map((mount) => mount.source);
+  const { storage, backupDirectory } = spec;
+  return [storage, ...mounts, ...(backupDirectory === undefined ? [] : [backupDirectory])];
 }
 
 export async function keptMembers(root: string): Promise<readonly string[]> {

@@ -41,6 +41,11 @@ export function exists(pid: number): boolean {
   }
 }
 
+/** One system call: whether any process of the group that `pid` led is there. */
+export function groupLives(pid: number): boolean {
+  return exists(-pid);
+}
+
 export function allPids(): readonly number[] {
   return readdirSync('/proc')
     .map(Number)

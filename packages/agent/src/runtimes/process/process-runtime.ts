@@ -11,8 +11,9 @@ import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
 import { createSingleFlight, within } from '../../checks/single-flight.js';
 import { findHandStarted, socketsIn, type HandStarted } from './by-hand.js';
 import { openImageStore, type ImageStore } from './image-store.js';
-import { keptMembers, memberFiles, type KeptContainer, type MemberFiles } from './member-files.js';
-import type { Run } from './member-files.js';
+import { createCommands, type ProcessCommands } from './commands.js';
+import { keptMembers, memberFiles, writesOf } from './member-files.js';
+import type { KeptContainer, MemberFiles, Run } from './member-files.js';
 import { rotateOutput, tailOutput } from './output.js';
 import {
   allPids,
@@ -65,6 +66,7 @@ class ProcessRuntime implements Runtime {
   readonly #root: string;
   readonly #images: ImageStore;
   readonly #clock: Clock;
+  readonly #commands: ProcessCommands;
   readonly #known = new Map<string, Known>();
   #strangers: readonly (Stranger | HandStarted)[] = [];
   #sockets = '';
@@ -77,6 +79,7 @@ class ProcessRuntime implements Runtime {
     this.#root = join(options.stateDirectory, 'members');
     this.#images = openImageStore(join(options.stateDirectory, 'images'));
     this.#clock = options.clock ?? systemClock;
+    this.#commands = createCommands(this.#clock);
   }
 
   resolve: Runtime['resolve'] = (reference, signal) => this.#images.resolve(reference, signal);
@@ -181,9 +184,10 @@ class ProcessRuntime implements Runtime {
       await stopStranger(stranger, { graceMs, clock: this.#clock }, signal);
   }
 
-  run(): Promise<never> {
-    return Promise.reject(new LeafwardError('invalid', 'run a command of a process'));
-  }
+  run: Runtime['run'] = async (container, command, signal) => {
+    const image = await this.#images.find(container.spec.image.digest);
+    return this.#commands.run(container, command, image, signal);
+  };
 
   async remove(member: string): Promise<void> {
     const { kept, run, files } = await this.#load(member);
@@ -211,11 +215,11 @@ class ProcessRuntime implements Runtime {
           name: kept.member,
           member: kept.member,
           running: run !== undefined && this.#lives(run),
-          writes: writesOf(kept),
+          writes: kept.container === undefined ? [kept.storage] : writesOf(kept.container.spec),
           restartPolicy: 'no',
           networkMode: 'host',
         });
-    return [...own, ...listStrangers(this.#strangers)];
+    return [...own, ...this.#commands.list(), ...listStrangers(this.#strangers)];
   }
 
   watch(onChange: () => void, signal: AbortSignal): void {
@@ -235,6 +239,7 @@ class ProcessRuntime implements Runtime {
 
   /** Reads what was kept of all members. */
   async load(): Promise<void> {
+    await this.#commands.endOrphans();
     for (const member of await keptMembers(this.#root)) await this.#load(member);
   }
 
@@ -250,7 +255,8 @@ class ProcessRuntime implements Runtime {
   async #survey(): Promise<void> {
     const found: Stranger[] = [];
     const nobodys: (ProcessStat & { readonly words: readonly string[] })[] = [];
-    const sessions = new Set([...this.#known.values()].map(({ run }) => run?.pid));
+    const known = [...this.#known.values()].map(({ run }) => run?.pid);
+    const sessions = new Set([...known, ...this.#commands.sessions()]);
     this.#sockets = this.#socketsNow();
     for (const pid of allPids()) {
       // One that hangs in the kernel says nothing; it is no wrapper, which only waits.
@@ -377,16 +383,6 @@ class ProcessRuntime implements Runtime {
     const run = this.#known.get(kept.member)?.run;
     this.#known.set(kept.member, { files, kept, run });
   }
-}
-
-function writesOf({ storage, container }: KeptContainer): readonly string[] {
-  const mounts = container?.spec.mounts.filter((mount) => !mount.readOnly) ?? [];
-  const backups = container?.spec.backupDirectory;
-  return [
-    storage,
-    ...mounts.map((mount) => mount.source),
-    ...(backups === undefined ? [] : [backups]),
-  ];
 }
 
 function imageMissing({ member, spec }: ContainerSpec): LeafwardError {

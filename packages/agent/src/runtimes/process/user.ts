@@ -1,6 +1,7 @@
 // Whom a member runs as: `uid`, `uid:gid` or a name from /etc/passwd.
 import { readFile } from 'node:fs/promises';
 import { LeafwardError } from '@leafward/shared/errors.js';
+import type { MemberSpec } from '@leafward/shared/gen/domain.js';
 
 export interface ProcessUser {
   readonly uid: number;
@@ -27,6 +28,18 @@ export async function resolveUser(
       `find the user ${user} on this host: ${passwdPath} does not name it; create it or give numbers`,
     );
   return { uid, gid, home: row?.[5] };
+}
+
+/**
+ * Whom a storage that is made now belongs to. Undefined: the agent itself, also for a container's user whose name only
+ * its image knows.
+ */
+export async function ownerOf({
+  runtime,
+  user,
+}: Pick<MemberSpec, 'runtime' | 'user'>): Promise<ProcessUser | undefined> {
+  if (runtime === 'process') return resolveUser(user);
+  return resolveUser(user).catch(() => undefined);
 }
 
 function isId(value: number): boolean {

@@ -83,7 +83,9 @@ function shellArguments(options: Launch): string[] {
 }
 
 /** The spec's, and what a program cannot do without; the directory of this Node comes last in PATH. */
-function environmentOf(options: Launch): Record<string, string> {
+export function environmentOf(
+  options: Pick<Launch, 'storage' | 'environment' | 'user'>,
+): Record<string, string> {
   const system = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   return {
     PATH: `${system}:${dirname(process.execPath)}`,
