@@ -4,6 +4,7 @@ import { Server, ServerCredentials, credentials } from '@grpc/grpc-js';
 import { systemClock } from '@leafward/shared/clock.js';
 import type {
   Backup,
+  CommandAnswer,
   Finding,
   HostView,
   MemberView,
@@ -286,6 +287,12 @@ const outcome = {
     },
   ],
 };
+/** What a kind's commands said at a leader. */
+export const answers: readonly CommandAnswer[] = [
+  { command: 'role', ok: true, output: 'role:master', value: 'leader', tookMs: 4 },
+  { command: 'position', ok: true, output: '0/16B3748', value: '23803720', tookMs: 31 },
+  { command: 'upstream', ok: true, output: '', tookMs: 5 },
+];
 const waiver = {
   host: 'charlie',
   check: 'swap',
@@ -359,6 +366,7 @@ export const canned: Handlers = {
   setSecret: async ({ name }) => ({ secret: secretView(name) }),
   listSecrets: async () => ({ secrets: [secretView('db-password')] }),
   removeSecret: async () => ({}),
+  testEngine: async ({ member }) => ({ member, host: 'alpha', answers }),
   listAudit: async () => ({
     rows: [{ at: NOW, who: 'ada', what: 'ApplyPlan', subject: 'p-7c21', result: 'op-19' }],
   }),

@@ -43,7 +43,10 @@ export async function resolveImages(
 }
 
 type HostAct =
-  Extract<Request, { kind: 'resolve-image' | 'tune-host' | 'check-host' }> extends infer R
+  Extract<
+    Request,
+    { kind: 'resolve-image' | 'tune-host' | 'check-host' | 'test-engine' }
+  > extends infer R
     ? R extends unknown
       ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term'>
       : never
@@ -54,6 +57,8 @@ export interface HostQuestion {
   /** For errors: what is tried, on what. */
   readonly what: string;
   readonly timeoutMs: number;
+  /** Whom it is about, in which term of its service. Undefined: the host itself. */
+  readonly about?: { readonly member: string; readonly term: number } | undefined;
   readonly act: HostAct;
 }
 
@@ -63,7 +68,7 @@ export async function askHost(
   clock: Clock,
   question: HostQuestion,
 ): Promise<Outcome> {
-  const { host, what } = question;
+  const { host, what, about = { member: '', term: 0 } } = question;
   if (fleet.host(host).session === undefined)
     throw new LeafwardError(
       'unavailable',
@@ -84,8 +89,7 @@ export async function askHost(
             id,
             epoch: snapshot.epoch,
             expiresAt: snapshot.now + question.timeoutMs,
-            member: '',
-            term: 0,
+            ...about,
           },
         },
       },

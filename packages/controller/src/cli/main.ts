@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addAbout, ownVersion } from './commands/about.js';
 import { addApply } from './commands/apply.js';
 import { addBackup } from './commands/backup.js';
+import { addEngine } from './commands/engine.js';
 import { addEnroll } from './commands/enroll.js';
 import { addAudit, addWhy } from './commands/explain.js';
 import { addHost } from './commands/host.js';
@@ -56,6 +57,7 @@ export function buildProgram(tree: Tree): Command {
   addApply(program, tree);
   addOperation(program, tree);
   addBackup(program, tree);
+  addEngine(program, tree);
   addWhy(program, tree);
   addAudit(program, tree);
   addAbout(program, tree);

@@ -34,6 +34,7 @@ export const leastRole: Readonly<Record<keyof OperatorService, UserRole>> = {
   setSecret: 'admin',
   listSecrets: 'operator',
   removeSecret: 'admin',
+  testEngine: 'operator',
 };
 
 export interface Operator {

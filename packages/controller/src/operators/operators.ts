@@ -8,6 +8,7 @@ import { buildStatus, explain } from '../planning/index.js';
 import type { Vault } from '../secrets/vault.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
+import { testEngine } from './engines.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
 import { showOperation, showPlan } from './hide.js';
 import type { LiveCalls } from './live-calls.js';
@@ -187,7 +188,7 @@ function explainPlan(plan: Plan): Explanation {
 
 type Orders = Pick<
   Handlers,
-  'makePlan' | 'applyPlan' | 'controlOperation' | 'tuneHost' | 'waive' | 'endWaiver'
+  'makePlan' | 'applyPlan' | 'controlOperation' | 'tuneHost' | 'waive' | 'endWaiver' | 'testEngine'
 >;
 
 function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
@@ -221,6 +222,8 @@ function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
       audited(caller, request.undo ? 'undo tuning' : 'tune host', request.host, async () => ({
         outcome: await tuneHost(fleet, clock, request),
       })),
+    testEngine: (request, { caller }) =>
+      audited(caller, 'test engine', request.member, () => testEngine(fleet, clock, request)),
     waive: (request, { caller }) =>
       audited(caller, 'waive', `${request.host} ${request.check}`, async () => ({
         waiver: await waive(fleet, request, caller),

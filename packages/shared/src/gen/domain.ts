@@ -1108,6 +1108,17 @@ export interface RemoveSecretRequest {
 
 export interface RemoveSecretResponse {}
 
+export interface TestEngineRequest {
+  readonly member: string;
+  readonly exec: ExecEngine;
+}
+
+export interface TestEngineResponse {
+  readonly member: string;
+  readonly host: string;
+  readonly answers: readonly CommandAnswer[];
+}
+
 export interface OperatorService {
   readonly getStatus: {
     readonly kind: 'unary';
@@ -1248,5 +1259,10 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: RemoveSecretRequest;
     readonly response: RemoveSecretResponse;
+  };
+  readonly testEngine: {
+    readonly kind: 'unary';
+    readonly request: TestEngineRequest;
+    readonly response: TestEngineResponse;
   };
 }

@@ -1,0 +1,48 @@
+// Has a member's agent run the read-only commands of a definition that an operator is writing. Changes nothing.
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { TestEngineRequest, TestEngineResponse } from '@leafward/shared/gen/domain.js';
+import type { Fleet } from '../fleet.js';
+import { askHost } from '../images.js';
+import type { Snapshot } from '../snapshot.js';
+
+/** What an agent gives all commands together, one after the other, and a little for the way. */
+const TEST_MS = 5 * 60_000 + 15_000;
+
+/** @throws LeafwardError `not-found`, `refused`, `unavailable`, or what the agent said. */
+export async function testEngine(
+  fleet: Fleet,
+  clock: Clock,
+  { member, exec }: TestEngineRequest,
+): Promise<TestEngineResponse> {
+  const { host, term } = placeOf(fleet.snapshot(), member);
+  const { answers } = await askHost(fleet, clock, {
+    host,
+    what: `test an engine at ${member} on host ${host}`,
+    timeoutMs: TEST_MS,
+    about: { member, term },
+    act: { kind: 'test-engine', exec },
+  });
+  return { member, host, answers: answers?.answers ?? [] };
+}
+
+function placeOf(
+  snapshot: Snapshot,
+  member: string,
+): { readonly host: string; readonly term: number } {
+  const all = Object.values(snapshot.hosts).flatMap(({ name, intent }) =>
+    (intent?.members ?? []).map((one) => ({ host: name, ...one })),
+  );
+  const found = all.find((one) => one.member === member);
+  if (found === undefined) {
+    const names = all.map((one) => one.member).sort();
+    throw new LeafwardError(
+      'not-found',
+      `test an engine at ${member}: there is no such member; ${names.length === 0 ? 'nothing is deployed yet' : `there are: ${names.join(', ')}`}`,
+    );
+  }
+  return {
+    host: found.host,
+    term: snapshot.services[found.service]?.topology.term ?? found.term,
+  };
+}
