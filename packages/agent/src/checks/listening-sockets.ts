@@ -9,6 +9,8 @@ import { listPids } from './processes.js';
 
 export interface ListeningSocket {
   readonly port: number;
+  /** 0.0.0.0 or :: for every address. */
+  readonly address: string;
   readonly inode: string;
 }
 
@@ -29,9 +31,24 @@ export function readListening(roots: HostRoots): readonly ListeningSocket[] {
       const fields = line.trim().split(/\s+/);
       const [local, state, inode] = [fields[1], fields[3], fields[9]];
       if (local === undefined || state !== LISTEN || inode === undefined) return [];
-      return [{ port: Number.parseInt(local.split(':')[1] ?? '', 16), inode }];
+      const [address = '', port = ''] = local.split(':');
+      return [{ port: Number.parseInt(port, 16), address: addressIn(address), inode }];
     });
   });
+}
+
+/** The kernel writes each 32 bits of an address in the order of this machine: little-endian on all that run Node. */
+function addressIn(hex: string): string {
+  const words = hex.match(/.{8}/g) ?? [];
+  const bytes = words.flatMap((word) => (word.match(/../g) ?? []).reverse());
+  const numbers = bytes.map((byte) => Number.parseInt(byte, 16));
+  if (numbers.length === 4) return numbers.join('.');
+  const isMapped = /^0{20}f{4}/i.test(bytes.join(''));
+  if (isMapped) return numbers.slice(12).join('.');
+  const groups = (bytes.join('').match(/.{4}/g) ?? []).map((group) =>
+    group.replace(/^0+(?=.)/, ''),
+  );
+  return groups.every((group) => group === '0') ? '::' : groups.join(':').toLowerCase();
 }
 
 /**

@@ -2,6 +2,7 @@
 import { addressTranslation } from './address-translation.js';
 import type { Check } from './check.js';
 import { clockOffset } from './clock-offset.js';
+import { databaseConnections } from './database-connections.js';
 import { diskLatency } from './disk-latency.js';
 import { dockerEngine } from './docker-engine.js';
 import { freeSpaceBackup } from './free-space-backup.js';
@@ -11,7 +12,9 @@ import { logForwarder } from './log-forwarder.js';
 import { memorySize } from './memory-size.js';
 import { nameResolution } from './name-resolution.js';
 import { openFiles } from './open-files.js';
+import { openMetrics } from './open-metrics.js';
 import { portCollision } from './port-collision.js';
+import { replicationPorts } from './replication-ports.js';
 import { restartPolicy } from './restart-policy.js';
 import { storageMedium } from './storage-medium.js';
 import { storageOwner } from './storage-owner.js';
@@ -33,6 +36,9 @@ export const allChecks: readonly Check[] = [
   freeSpaceGuide,
   storageOwner,
   portCollision,
+  replicationPorts,
+  openMetrics,
+  databaseConnections,
   nameResolution,
   addressTranslation,
   openFiles,
