@@ -1,6 +1,11 @@
 // What differs between two specs, as an operator would say it. Pure. Must never show an environment variable's
 // value (I14): names only, of secrets with their versions.
-import type { FieldChange, MemberSpec, SecretReference } from '@leafward/shared/gen/domain.js';
+import type {
+  ExecEngine,
+  FieldChange,
+  MemberSpec,
+  SecretReference,
+} from '@leafward/shared/gen/domain.js';
 import type { ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { shortDigest } from './words.js';
@@ -39,6 +44,23 @@ export function policyChanges(
     urls: Object.fromEntries(declaration.members.map((member) => [member.name, member.url])),
   });
   return fieldChanges(flatten(policies(before)), flatten(policies(after)));
+}
+
+/** What differs between two descriptions of a kind, by name: commands, how positions are written, migrations. */
+export function kindChanges(
+  before: ExecEngine | undefined,
+  after: ExecEngine | undefined,
+): readonly string[] {
+  const parts = (exec: ExecEngine | undefined): Readonly<Record<string, unknown>> => {
+    const { commands = {}, ...rest } = exec ?? {};
+    return { ...rest, ...commands };
+  };
+  const [old, next] = [parts(before), parts(after)];
+  return [...new Set([...Object.keys(old), ...Object.keys(next)])].sort().flatMap((name) => {
+    const [was, is] = [old[name] ?? null, next[name] ?? null];
+    if (canonicalJson(was) === canonicalJson(is)) return [];
+    return [was === null ? `${name} is new` : is === null ? `${name} is gone` : name];
+  });
 }
 
 function fieldChanges(

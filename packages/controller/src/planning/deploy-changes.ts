@@ -4,7 +4,7 @@ import type { Image, MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import { isRetired, type Topology } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
-import { changesBetween, policyChanges } from './changes.js';
+import { changesBetween, kindChanges, policyChanges } from './changes.js';
 import { hostsGate, imageGate, placeMove } from './deploy-new.js';
 import { planRemovals } from './deploy-removals.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
@@ -214,19 +214,21 @@ function intentChange(
   member: MemberAt,
   old: MemberIntent,
 ): DraftMove | undefined {
-  const { upstream, mirrored, boot, isolation } = intentOf(
+  const { upstream, mirrored, boot, isolation, exec } = intentOf(
     declaration,
     topology,
     member.name,
     old.spec,
   );
-  const wanted = { ...old, upstream, mirrored, boot, isolation };
+  const wanted = { ...old, upstream, mirrored, boot, isolation, exec };
+  const commands = kindChanges(old.exec, exec);
   const changed = (
     [
       ['mirrored', old.mirrored !== mirrored],
       ['boot', old.boot !== boot],
       ['isolation', JSON.stringify(isolationOf(old)) !== JSON.stringify(isolationOf(wanted))],
       ['upstream', old.upstream?.url !== upstream?.url],
+      [`description of its kind: ${commands.join(', ')}`, commands.length > 0],
     ] as const
   ).filter(([, differs]) => differs);
   if (changed.length === 0) return undefined;
