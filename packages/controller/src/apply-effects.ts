@@ -66,7 +66,7 @@ function replaceMembers(
     if (before === undefined) continue;
     assert(intent.term >= before.term, `the term of ${intent.member} would fall (I11)`);
     assert(
-      before.run !== 'retired' || intent.run === 'retired',
+      before.run !== 'retired' || intent.run === 'retired' || beginsAgain(before, intent),
       `${intent.member} is retired and would run again (I2)`,
     );
   }
@@ -74,6 +74,10 @@ function replaceMembers(
     a.member.localeCompare(b.member),
   );
 }
+
+/** The one way back for a retired member's host: as a mirror, by a reseed that it has not had. */
+const beginsAgain = (before: MemberIntent, intent: MemberIntent): boolean =>
+  intent.role === 'mirror' && intent.reseed !== undefined && intent.reseed.id !== before.reseed?.id;
 
 function serviceChange(
   snapshot: Snapshot,

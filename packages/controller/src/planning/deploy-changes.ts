@@ -14,7 +14,9 @@ import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
 import { inUpdateOrder, placeInTree, pullMove, retiredOnes } from './plan-update.js';
 import { objectToOtherHistory } from './safety.js';
+import { downtimeOf, gatesOfStack, planStackRestarts } from './plan-stack.js';
 import { secretsGate, secretVariables } from './secrets.js';
+import { isStack } from './stack.js';
 import { gatesBeforeStops } from './update-gates.js';
 import { isOlder } from './versions.js';
 import { imageName, type Objection } from './words.js';
@@ -24,6 +26,7 @@ export function planService(
   service: ServiceAt,
   manifest: ServiceDeclaration,
   images: Images,
+  workerAlone?: string,
 ): Draft {
   const wanted = wantedReference(snapshot, manifest, service);
   const declaration = { ...manifest, image: wanted.reference };
@@ -34,7 +37,11 @@ export function planService(
   const added = declaration.members.filter(
     (member) => memberOf(service, member.name) === undefined,
   );
-  const restarts = inUpdateOrder(service).filter((member) => stays.restarts.has(member.name));
+  const changed = inUpdateOrder(service).filter((member) => stays.restarts.has(member.name));
+  const stack = isStack(service)
+    ? planStackRestarts(snapshot, service, { ...stays, members: changed, workerAlone })
+    : undefined;
+  const restarts = stack?.restarts ?? changed;
   const stops = [...removals.members, ...restarts];
   const newImage = restarts.some(
     (m) => m.intent?.spec.image.digest !== stays.restarts.get(m.name)?.digest,
@@ -44,7 +51,7 @@ export function planService(
     ...stays.intentMoves,
     // First: a leaf that goes is not updated, so nothing above it may be newer while it is there (I3).
     ...removals.moves,
-    ...restarts.flatMap((member) => stays.recreates.get(member.name) ?? []),
+    ...(stack?.moves ?? restarts.flatMap((member) => stays.recreates.get(member.name) ?? [])),
     ...fromTheTop(added, topology).flatMap((member) =>
       image === undefined ? [] : [placeMove(snapshot, { declaration, topology, member, image })],
     ),
@@ -53,11 +60,15 @@ export function planService(
   const policyMoves =
     moves.length === 0 && policies.length > 0 ? policyMove(snapshot, service, policies) : [];
   const all = [...moves, ...policyMoves];
-  const gates = gatesBeforeStops(snapshot, service, stops, newImage ? image : undefined);
+  const gatesOf = stack === undefined ? gatesBeforeStops : gatesOfStack;
+  const gates = gatesOf(snapshot, service, stops, newImage ? image : undefined);
   const draft = judge([
     ...(stays.objections.length === 0
       ? []
       : [{ name: 'kept', passed: '', objections: stays.objections }]),
+    ...(stack === undefined || stack.objections.length === 0
+      ? []
+      : [{ name: 'stack', passed: '', objections: stack.objections }]),
     ...(removals.objections.length === 0
       ? []
       : [{ name: 'removals', passed: '', objections: removals.objections }]),
@@ -81,12 +92,15 @@ export function planService(
     warnings: [
       ...(stops.length > 0 ? gates.warnings : []),
       ...stays.warnings,
+      ...(stack?.warnings ?? []),
       ...keptWarning(wanted, manifest, service),
     ],
     unchanged: [...stays.unchanged, ...retiredOnes(service)],
-    expectedDowntimeMs: restarts.some((member) => member.isLeader)
-      ? expectedMs(snapshot, service.name, 'recreate')
-      : undefined,
+    expectedDowntimeMs: !restarts.some((member) => member.isLeader)
+      ? undefined
+      : stack === undefined
+        ? expectedMs(snapshot, service.name, 'recreate')
+        : downtimeOf(snapshot, service.name),
   };
 }
 
@@ -180,18 +194,19 @@ function changedMembers(input: ChangeInput): Changed {
     const intentMove = intentChange(input, member, intent);
     if (intentMove !== undefined) intentMoves.push(intentMove);
     // An earlier deploy was aborted while it removed this one: it is declared, so it comes back.
-    const isBack = intent.run === 'removed';
+    const isHalted = isStack(service) && intent.run === 'stopped';
+    const isBack = intent.run === 'removed' || isHalted;
     if (changes.length === 0 && !isBack) {
       if (intentMove === undefined)
         unchanged.push(`${member.name} is as it should be, ${imageName(intent.spec.image)}`);
       continue;
     }
-    objections.push(...objectToOtherHistory(member));
+    if (!isStack(service)) objections.push(...objectToOtherHistory(member));
     restarts.set(member.name, image);
     recreates.set(member.name, {
       kind: 'recreate',
       service: service.name,
-      cause: `${placeInTree(service, member)}: ${isBack ? 'its removal is taken back' : changes.map((change) => change.path).join(', ')}`,
+      cause: `${placeInTree(service, member)}: ${isHalted ? 'it was left stopped' : isBack ? 'its removal is taken back' : changes.map((change) => change.path).join(', ')}`,
       expectedMs: expectedMs(input.snapshot, service.name, 'recreate'),
       member: member.name,
       host: member.host,

@@ -53,7 +53,7 @@ export function planNewService(
         members.map((member) => member.host),
         image,
       ),
-      ...fromTheTop(members).map((member) =>
+      ...inOrder(declaration).map((member) =>
         placeMove(snapshot, { declaration, topology, member, image }),
       ),
     ],
@@ -68,12 +68,15 @@ export function firstTopology(declaration: ServiceDeclaration): Topology {
   return { service: declaration.name, term: 1, leader: leader?.name ?? '', upstreams, retired: [] };
 }
 
-function fromTheTop(members: readonly MemberDeclaration[]): readonly MemberDeclaration[] {
+/** Each one after its upstream; the workers of a stack as they are written. */
+function inOrder({ members, shape }: ServiceDeclaration): readonly MemberDeclaration[] {
   const depth = (member: MemberDeclaration): number => {
     const above = members.find((other) => other.name === member.upstream);
     return above === undefined ? 0 : depth(above) + 1;
   };
-  return [...members].sort((a, b) => depth(a) - depth(b) || a.name.localeCompare(b.name));
+  return [...members].sort(
+    (a, b) => depth(a) - depth(b) || (shape === 'stack' ? 0 : a.name.localeCompare(b.name)),
+  );
 }
 
 export function placeMove(
@@ -91,11 +94,17 @@ export function placeMove(
   return {
     kind: 'place',
     service: declaration.name,
-    cause: upstream === undefined ? `new, leads ${declaration.name}` : `new, mirrors ${upstream}`,
+    cause: `new, ${placedAs(declaration, upstream)}`,
     expectedMs: expectedMs(snapshot, declaration.name, 'place'),
     host: member.host,
     intent: intentOf(declaration, topology, member.name, spec),
   };
+}
+
+function placedAs({ name, shape }: ServiceDeclaration, upstream: string | undefined): string {
+  if (shape === 'stack')
+    return upstream === undefined ? `the main process of ${name}` : `a worker behind ${upstream}`;
+  return upstream === undefined ? `leads ${name}` : `mirrors ${upstream}`;
 }
 
 export function hostsGate(

@@ -3,6 +3,7 @@
 import type { Evidence, MemberFact } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { livingOf, type MemberAt, type ServiceAt } from './gather.js';
+import { isStack } from './stack.js';
 import { LAG_OFFSETS, LAG_OFFSETS_PER_MS } from './thresholds.js';
 import { isOlder } from './versions.js';
 import { evidence, renderDuration } from './words.js';
@@ -10,6 +11,7 @@ import { evidence, renderDuration } from './words.js';
 export type StateWord =
   | 'leading'
   | 'mirroring'
+  | 'working'
   | 'behind'
   | 'starting'
   | 'migrating'
@@ -31,20 +33,24 @@ export interface Diagnosis {
 }
 
 export function diagnose(service: ServiceAt, member: MemberAt, now: number): Diagnosis {
-  const lag = lagOf(service, member);
+  const lag = isStack(service) ? undefined : lagOf(service, member);
   const state = stateOf(service, member, now, lag);
   const upstream = service.members.find((other) => other.name === member.upstream);
   return {
     state,
     lag,
     problems: problemsOf(service, member, state, { lag, now }),
-    isHealthy: state === (member.isLeader ? 'leading' : 'mirroring'),
+    isHealthy: state === healthyWord(service, member),
     needsUpdate:
+      !isStack(service) &&
       member.isFresh &&
       member.fact?.engine.readOnly === true &&
       isOlder(member.fact.engine.version, upstream?.fact?.engine.version),
   };
 }
+
+const healthyWord = (service: ServiceAt, member: MemberAt): StateWord =>
+  isStack(service) ? 'working' : member.isLeader ? 'leading' : 'mirroring';
 
 export function lagOf(service: ServiceAt, member: MemberAt): number | undefined {
   const leads = service.leader?.fact?.engine.position;
@@ -77,6 +83,8 @@ function stateOf(
     return fact.activity === undefined && container.state !== 'restarting' ? 'down' : 'starting';
   }
   if (!engine.answered) return isYoung(service, member, now) ? 'starting' : 'down';
+  if (isStack(service))
+    return engine.ready !== false ? 'working' : isYoung(service, member, now) ? 'starting' : 'down';
   if (engine.active === true) return 'leading';
   if (member.isLeader) return isYoung(service, member, now) ? 'starting' : 'down';
   if (engine.readOnly === true || engine.uplink === false) return 'behind';
@@ -119,13 +127,18 @@ function problemsOf(
     () => `it was started ${fact.startsSinceRetired} times since it was retired (I2)`,
   );
   if (state === 'retired' || !member.isFresh) return problems;
+  const lacks = !engine.answered
+    ? 'does not answer'
+    : isStack(service)
+      ? 'is not ready'
+      : 'does not lead';
   say(state === 'down', () =>
     runs
-      ? `its program does not ${engine.answered ? 'lead' : 'answer'}: ${engine.error ?? 'no reason given'}`
+      ? `its program ${lacks}: ${engine.error ?? 'no reason given'}`
       : `its container is ${container.state}${container.exitCode === undefined ? '' : ` with exit code ${container.exitCode}`}${container.error === undefined ? '' : `: ${container.error}`}`,
   );
   say(
-    runs && engine.active === true && !member.isLeader,
+    runs && engine.active === true && !member.isLeader && !isStack(service),
     () => 'it leads although it must not (I1)',
   );
   say(runs && engine.readOnly === true, () =>
@@ -134,8 +147,14 @@ function problemsOf(
       : 'it is read-only: is its upstream newer, or its disk full?',
   );
   say(
-    runs && engine.uplink === false && !member.isLeader,
+    runs && engine.uplink === false && !member.isLeader && !isStack(service),
     () => `its link to ${member.upstream ?? 'its upstream'} is down`,
+  );
+  const main = isStack(service) ? service.leader?.fact?.engine.version : undefined;
+  say(
+    runs && !member.isLeader && isOther(engine.version, main),
+    () =>
+      `it runs version ${engine.version ?? ''}, ${service.topology.leader}, the main process, ${main ?? ''}: what goes through both fails`,
   );
   say(runs && engine.health === 'failed', () => 'its health check says failed');
   say(
@@ -151,6 +170,9 @@ function problemsOf(
   for (const refusal of fact.refusals) problems.push(`its agent refuses: ${refusal.message}`);
   return problems;
 }
+
+const isOther = (a: string | undefined, b: string | undefined): boolean =>
+  isOlder(a, b) || isOlder(b, a);
 
 const isNoPolicy = (policy: string): boolean => policy === 'no' || policy === '';
 

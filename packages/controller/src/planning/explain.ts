@@ -4,6 +4,7 @@ import type { HostState, Snapshot } from '../snapshot.js';
 import { diagnose, evidenceOf } from './diagnose.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToBackups, objectToStop } from './safety.js';
+import { isStack } from './stack.js';
 import { hostProblems, serviceProblems } from './status.js';
 import { evidence, plural, renderDuration, renderSize } from './words.js';
 
@@ -64,7 +65,7 @@ function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explan
   const newest = backupsOf(snapshot, service.name)[0];
   const own: Explanation = {
     subject: service.name,
-    summary: `${topology.leader} leads in term ${topology.term}; ${problems.length === 0 ? 'nothing is wrong with the service itself' : problems.join('; ')}`,
+    summary: `${isStack(service) ? `${topology.leader} is the main process` : `${topology.leader} leads in term ${topology.term}`}; ${problems.length === 0 ? 'nothing is wrong with the service itself' : problems.join('; ')}`,
     facts: [
       evidence('term', topology.term),
       evidence('declared image', declaration.image),
@@ -108,9 +109,7 @@ function explainMembers(snapshot: Snapshot, name: string): readonly Explanation[
 function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt): Explanation {
   const { state, problems } = diagnose(service, member, snapshot.now);
   const { fact, intent } = member;
-  const role = member.isLeader
-    ? `leader of ${service.name}`
-    : `mirror of ${member.upstream ?? 'nobody'}`;
+  const role = roleText(service, member);
   const retirement = service.topology.retired.find((each) => each.member === member.name);
   const wanted = `${role}, wanted ${intent?.run ?? 'nowhere'} on ${member.host}, is ${state}`;
   const told = problems.length === 0 ? '' : `: ${problems.join('; ')}`;
@@ -154,12 +153,18 @@ function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt)
     waits: fact?.waits ?? [],
     refusals: [
       ...(fact?.refusals ?? []),
-      ...(member.isRetired ? [] : objectToStop(snapshot, service, member.name)),
+      ...(member.isRetired || isStack(service) ? [] : objectToStop(snapshot, service, member.name)),
     ],
     findings: (member.hostState?.findings ?? []).filter(
       (finding) => finding.subject === member.name || finding.subject === intent?.spec.storage,
     ),
   };
+}
+
+function roleText(service: ServiceAt, { isLeader, upstream = 'nobody' }: MemberAt): string {
+  if (isStack(service))
+    return isLeader ? `main process of ${service.name}` : `worker behind ${upstream}`;
+  return isLeader ? `leader of ${service.name}` : `mirror of ${upstream}`;
 }
 
 const retiredText = (

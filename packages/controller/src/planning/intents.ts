@@ -65,7 +65,8 @@ export function intentOf(
   };
 }
 
-function roleOf(declaration: ServiceDeclaration, topology: Topology, member: string): Role {
+/** As the tree has it; who does not lead a stack is a worker. */
+export function roleOf(declaration: ServiceDeclaration, topology: Topology, member: string): Role {
   if (topology.leader === member) return 'leader';
   return declaration.shape === 'stack' ? 'worker' : 'mirror';
 }

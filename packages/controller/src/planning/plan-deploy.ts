@@ -33,7 +33,7 @@ export function planDeploy(
   const drafts = inOrder(manifest.services).map((declaration) => {
     const service = gatherService(snapshot, declaration.name);
     return service?.members.some((member) => member.intent !== undefined) === true
-      ? planService(snapshot, service, declaration, images)
+      ? planService(snapshot, service, declaration, images, goal.workerAlone)
       : planNewService(snapshot, declaration, images);
   });
   const fleet = judge([

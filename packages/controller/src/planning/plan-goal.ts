@@ -10,6 +10,8 @@ import { planBackup } from './plan-backup.js';
 import { planDeploy } from './plan-deploy.js';
 import { planFailover } from './plan-failover.js';
 import { planPromote } from './plan-promote.js';
+import { planReseed } from './plan-reseed.js';
+import { planRestore } from './plan-restore.js';
 import { planUpdate } from './plan-update.js';
 import { assertPlanSafe } from './prove-plan.js';
 
@@ -69,8 +71,9 @@ function draftOf(snapshot: Snapshot, goal: Goal, images: Readonly<Record<string,
     case 'backup':
       return planBackup(snapshot, service, goal);
     case 'reseed':
+      return planReseed(snapshot, service, goal);
     case 'restore':
-      return { ...emptyDraft, services: [goal.service] };
+      return planRestore(snapshot, service, goal);
     default:
       return unreachable(goal);
   }

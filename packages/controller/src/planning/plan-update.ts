@@ -6,7 +6,9 @@ import type { Snapshot } from '../snapshot.js';
 import { changesBetween } from './changes.js';
 import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
 import { memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { planStackUpdate } from './plan-stack.js';
 import { objectToOtherHistory } from './safety.js';
+import { isStack } from './stack.js';
 import { gatesBeforeStops } from './update-gates.js';
 import { imageName, shortDigest } from './words.js';
 
@@ -34,6 +36,7 @@ export function planUpdate(
         },
       ],
     };
+  if (isStack(service)) return planStackUpdate(snapshot, service, { ...goal, resolved: image });
   const order = inUpdateOrder(service);
   const stops = order.filter((member) => member.intent?.spec.image.digest !== image.digest);
   const gates = gatesBeforeStops(snapshot, service, stops, image);
@@ -80,7 +83,7 @@ export const retiredOnes = (service: ServiceAt): readonly string[] =>
     ({ member, term }) => `${member} is retired since term ${term}; it stays as it is (I2)`,
   );
 
-const unknownVersion = (image: Image): readonly string[] =>
+export const unknownVersion = (image: Image): readonly string[] =>
   image.version === undefined
     ? [`the version of ${image.reference} is not known yet; it is compared after the pull (I5)`]
     : [];

@@ -16,6 +16,8 @@ import {
   objectToStop,
   silent,
 } from './safety.js';
+import { objectToSource } from './plan-reseed.js';
+import { isStack, objectToStackOrder, objectToWorkerStart } from './stack.js';
 import { isHandedOver } from './moves/handed-over.js';
 import type { Objection } from './words.js';
 
@@ -38,6 +40,8 @@ export function objectToBegin(
       return objectToPlace(snapshot, service, move);
     case 'remove':
       return objectToStop(snapshot, service, move.member);
+    case 'reseed':
+      return objectToReseed(snapshot, service, move);
     case 'hand-over':
       // It happened already: an earlier attempt only has to be seen to its end.
       return service.topology.term >= move.term || isHandedOver(service, move)
@@ -45,7 +49,8 @@ export function objectToBegin(
         : objectToHandOver(snapshot, service, move.to);
     default:
       // pull and back-up stop nobody; the moves of a failover prove their own order, and nobody's health may
-      // stand in the way of the only leader that a service can get.
+      // stand in the way of the only leader that a service can get. A halt is what a whole stack or a restore is
+      // planned for: the others are no reason to stop half-way (I4).
       return [];
   }
 }
@@ -66,10 +71,14 @@ function objectToRecreate(
   return [
     ...(member.hostState?.connected === true ? [] : [silent(member)]),
     ...objectToRetired(member),
-    ...objectToOtherHistory(member),
-    ...objectToStop(snapshot, service, member.name),
+    ...(isStack(service)
+      ? objectToStackOrder(service, member, move.spec.image)
+      : [
+          ...objectToOtherHistory(member),
+          ...objectToStop(snapshot, service, member.name),
+          ...objectToOrder(service, member, move.spec.image),
+        ]),
     ...objectToDowngrade(member, move.spec.image),
-    ...objectToOrder(service, member, move.spec.image),
     ...objectToBootSpace(member),
     ...beforeFirst,
   ];
@@ -83,6 +92,23 @@ function hasBegunOnce(operation: Operation, index: number): boolean {
   );
 }
 
+/** Its upstream is what it will be made of. While it is emptied it is down, unless it is so already (I4). */
+function objectToReseed(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  move: Extract<Move, { kind: 'reseed' }>,
+): readonly Objection[] {
+  const member = memberOf(service, move.member);
+  if (member === undefined) return [];
+  const hasBegun = member.intent?.reseed?.id === move.reseed?.id;
+  const isDown = member.intent?.run !== 'running' || hasBegun;
+  return [
+    ...(member.hostState?.connected === true ? [] : [silent(member)]),
+    ...objectToSource(snapshot, service, member, memberOf(service, move.upstream)),
+    ...(isDown ? [] : objectToStop(snapshot, service, member.name)),
+  ];
+}
+
 function objectToPlace(
   snapshot: Snapshot,
   service: ServiceAt,
@@ -90,6 +116,8 @@ function objectToPlace(
 ): readonly Objection[] {
   const { intent } = move;
   const member = memberOf(service, intent.member);
+  if (isStack(service) && intent.role === 'worker')
+    return objectToWorkerStart(service, intent.member, intent.spec.image);
   if (member?.intent !== undefined) {
     const isMoved = member.intent.upstream?.url !== intent.upstream?.url;
     return [

@@ -233,7 +233,7 @@ export function objectToRetired(member: MemberAt): readonly Objection[] {
       code: 'retired',
       subject: member.name,
       message: `${member.name} was retired by a forced failover and must not start from its storage (I2)`,
-      unblock: 'wipe and reseed it as a mirror',
+      unblock: `begin it again as a mirror: leafward plan reseed ${member.intent?.service ?? 'SERVICE'} ${member.name}`,
       evidence: [evidence('intent', member.intent?.run)],
     },
   ];
@@ -247,8 +247,7 @@ export function objectToOtherHistory(member: MemberAt): readonly Objection[] {
       code: 'other-history',
       subject: member.name,
       message: `${member.name} is kept stopped: its history differs from its leader's`,
-      unblock:
-        'take it out of the manifest and deploy; keep its storage for what only it has, and add a member under a new name',
+      unblock: `begin it again as a mirror, which sets aside what only it has: leafward plan reseed ${member.intent?.service ?? 'SERVICE'} ${member.name}`,
       evidence: [evidence('intent', member.intent.run)],
     },
   ];

@@ -10,6 +10,8 @@ import {
   type MemberAt,
   type ServiceAt,
 } from './gather.js';
+import { roleOf } from './intents.js';
+import { isStack } from './stack.js';
 import { renderDuration } from './words.js';
 
 export function buildStatus(snapshot: Snapshot): Status {
@@ -73,7 +75,7 @@ function memberView(snapshot: Snapshot, service: ServiceAt, member: MemberAt): M
   return {
     member: member.name,
     host: member.host,
-    role: member.isLeader ? 'leader' : 'mirror',
+    role: roleOf(service.declaration, service.topology, member.name),
     upstream: member.upstream,
     depth: member.depth,
     run: intent?.run ?? 'stopped',
@@ -100,7 +102,7 @@ export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonl
       member.fact?.container.state === 'running' &&
       member.fact.engine.active === true,
   );
-  if (active.length > 1)
+  if (active.length > 1 && !isStack(service))
     problems.push(`${active.map((member) => member.name).join(' and ')} lead at once (I1)`);
   if (service.leader === undefined) problems.push('it has no leader yet');
   const { requireBackup } = service.declaration.update;

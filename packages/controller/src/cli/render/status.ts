@@ -6,6 +6,7 @@ import type {
   ServiceView,
   Status,
 } from '@leafward/shared/gen/domain.js';
+import { defaultsOf } from '@leafward/shared/manifest/kinds.js';
 import { renderOperationLines } from './operation.js';
 import type { Colour, Style } from './style.js';
 import { renderTable, type Cell, type Column } from './table.js';
@@ -89,14 +90,15 @@ const COLUMNS: readonly Column[] = [
 ];
 
 function renderService(service: ServiceView, style: Style): string {
+  const isStack = defaultsOf(service.kind).shape === 'stack';
   const leaderSeenAt = service.members.find(isLeading)?.seenAt;
   const rows = inTreeOrder(service.members).map(({ member, prefix }) =>
-    memberRow(member, prefix, { term: service.term, leaderSeenAt }, style),
+    memberRow(member, prefix, { term: service.term, isStack, leaderSeenAt }, style),
   );
   const lines = [
     [
       style.paint('bold', service.service),
-      `  ${service.kind} · term ${service.term} · ${lastBackup(service.lastBackup, style)}`,
+      `  ${service.kind} · ${isStack ? '' : `term ${service.term} · `}${lastBackup(service.lastBackup, style)}`,
       service.operation === undefined ? '' : ` · ${style.paint('cyan', service.operation)}`,
     ].join(''),
     renderTable({ columns: COLUMNS, rows, indent: '  ' }, style),
@@ -145,7 +147,7 @@ export function inTreeOrder(
   return rows;
 }
 
-const GOOD = new Set(['leading', 'mirroring']);
+const GOOD = new Set(['leading', 'mirroring', 'working']);
 const MOVING = new Set(['behind', 'starting', 'migrating', 'stopped']);
 
 const isLeading = (member: MemberView): boolean =>
@@ -154,7 +156,11 @@ const isLeading = (member: MemberView): boolean =>
 function memberRow(
   member: MemberView,
   prefix: string,
-  service: { readonly term: number; readonly leaderSeenAt: number | undefined },
+  service: {
+    readonly term: number;
+    readonly isStack: boolean;
+    readonly leaderSeenAt: number | undefined;
+  },
   style: Style,
 ): readonly Cell[] {
   const retired = member.run === 'retired';
@@ -162,9 +168,9 @@ function memberRow(
   return [
     leads ? { text: prefix + member.member, colour: 'bold' } : prefix + member.member,
     member.host,
-    retired ? { text: 'retired', colour: 'dim' } : member.role,
+    retired ? { text: 'retired', colour: 'dim' } : roleWord(member.role, service.isStack),
     { text: member.state, colour: stateColour(member.state) },
-    retired ? NOTHING : String(service.term),
+    retired || service.isStack ? NOTHING : String(service.term),
     member.version ?? NOTHING,
     formatCount(member.position),
     leads ? NOTHING : lagCell(member, service.leaderSeenAt),
@@ -174,6 +180,10 @@ function memberRow(
     formatAge(member.seenAt, style.now),
   ];
 }
+
+/** A stack has a main process, which leads nobody that could follow it. */
+const roleWord = (role: MemberView['role'], isStack: boolean): string =>
+  isStack && role === 'leader' ? 'main' : role;
 
 function stateColour(state: string): Colour {
   if (GOOD.has(state)) return 'green';

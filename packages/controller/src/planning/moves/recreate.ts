@@ -1,6 +1,7 @@
 // recreate: one member stops gracefully, comes back with its new spec and is waited for until it is ready, of a
 // version that is not lower, and caught up. Role, upstream and term stay as they are.
 import { memberOf } from '../gather.js';
+import { roleOf } from '../intents.js';
 import { declare } from './declared.js';
 import { serviceAt, type MoveOf, type MoveRow } from './move.js';
 import { settle, settledNote } from './settle.js';
@@ -37,7 +38,7 @@ export const recreate: MoveRow<MoveOf<'recreate'>> = {
     return (
       settle(context, service, {
         member: move.member,
-        role: member.isLeader ? 'leader' : 'mirror',
+        role: roleOf(service.declaration, service.topology, move.member),
         runIdBefore: progress.runIdBefore,
         versionBefore: move.fromVersion,
       }) ?? { kind: 'done', note: settledNote(service, move.member) }

@@ -1,7 +1,80 @@
-// reseed
-import type { MoveOf, MoveRow } from './move.js';
+// reseed: a member begins again as a mirror, from nothing. It leaves the retired ones and enters the tree together with
+// the order, which names the reseed: its agent sets aside or deletes what is there once, and never again. Done when
+// its agent says that it was filled to the end, it mirrors and has caught up; then the order is taken back.
+import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { Snapshot } from '../../snapshot.js';
+import { livingOf, memberOf, type MemberAt, type ServiceAt } from '../gather.js';
+import { intentOf, setIntents, specOf } from '../intents.js';
+import { imageAfterSeed } from '../plan-reseed.js';
+import { secretVariables } from '../secrets.js';
+import { reseeded } from '../tree.js';
+import { serviceAt, type MoveOf, type MoveRow } from './move.js';
+import { settle, settledNote } from './settle.js';
 
-export const reseed: MoveRow<MoveOf<'reseed'>> = {
-  begin: () => ({ kind: 'failed', reason: 'this controller cannot do it yet' }),
-  check: () => ({ kind: 'failed', reason: 'this controller cannot do it yet' }),
+type Reseed = MoveOf<'reseed'>;
+
+export const reseed: MoveRow<Reseed> = {
+  begin: (context) => {
+    const { move, snapshot } = context;
+    const service = serviceAt(context);
+    const member = service && memberOf(service, move.member);
+    const upstream = service && livingOf(service).find((one) => one.name === move.upstream);
+    if (service === undefined || member === undefined || upstream === undefined)
+      return { kind: 'failed', reason: `${move.member} or ${move.upstream} is gone; plan again` };
+    if (member.isLeader)
+      return { kind: 'failed', reason: `${move.member} leads now and is not emptied; plan again` };
+    const topology = reseeded(service.topology, move.member, move.upstream);
+    const intent = mirrorIntent(snapshot, { ...service, topology }, member, upstream);
+    if (intent === undefined || move.reseed === undefined)
+      return { kind: 'failed', reason: `${move.member} is not placed any more; plan again` };
+    return {
+      kind: 'go',
+      phase: 1,
+      event: `begins ${move.member} on ${move.host} again as a mirror of ${move.upstream}: what it has is ${move.reseed.wipe ? 'deleted' : 'set aside'}`,
+      effects: [
+        { kind: 'set-topology', topology },
+        ...setIntents([{ host: member.host, intent: { ...intent, reseed: move.reseed } }]),
+      ],
+    };
+  },
+  check: (context) => {
+    const { move } = context;
+    const service = serviceAt(context);
+    const member = service && memberOf(service, move.member);
+    if (service === undefined || member?.intent === undefined)
+      return { kind: 'failed', reason: `${move.member} is not known any more; plan again` };
+    const open = settle(context, service, {
+      member: move.member,
+      role: 'mirror',
+      reseeded: move.reseed?.id,
+      isNew: true,
+    });
+    if (open !== undefined) return open;
+    return {
+      kind: 'done',
+      note: `${settledNote(service, move.member)}; filled anew from ${move.upstream}`,
+      // Kept, it would empty a storage again whose mark was lost, whoever leads from it by then.
+      effects: setIntents([{ host: member.host, intent: { ...member.intent, reseed: undefined } }]),
+    };
+  },
 };
+
+/** As it is declared now, with an image that its upstream is not ahead of. */
+function mirrorIntent(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  member: MemberAt,
+  upstream: MemberAt,
+): MemberIntent | undefined {
+  const { declaration, topology } = service;
+  const old = member.intent?.spec;
+  const image = imageAfterSeed(member, upstream);
+  if (old === undefined || image === undefined) return undefined;
+  const { declared } = member;
+  // One that was declared elsewhere since is begun again where it is: a deploy says what it thinks of that.
+  const spec =
+    declared?.host === member.host && declared.storage === old.storage
+      ? specOf(declaration, declared, image, secretVariables(snapshot, declared))
+      : { ...old, image };
+  return intentOf(declaration, topology, member.name, spec);
+}

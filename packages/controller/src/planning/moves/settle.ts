@@ -4,7 +4,8 @@ import type { Image, Role } from '@leafward/shared/gen/domain.js';
 import { specDigestOf } from '@leafward/shared/spec-digest.js';
 import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { evidenceOf } from '../diagnose.js';
-import { ACCEPT_MS, REFUSAL_MS } from '../thresholds.js';
+import { ACCEPT_MS, REFUSAL_MS, SEED_MS } from '../thresholds.js';
+import { isStack } from '../stack.js';
 import { isOlder } from '../versions.js';
 import { evidence } from '../words.js';
 import {
@@ -27,6 +28,8 @@ export interface Wanted {
   readonly versionBefore?: string | undefined;
   /** A new mirror copies everything from its upstream before it answers. */
   readonly isNew?: boolean | undefined;
+  /** Of the reseed that its storage must have been filled by, to the end. */
+  readonly reseeded?: string | undefined;
 }
 
 /** A step that is not `done` yet, or undefined when it has settled. */
@@ -36,6 +39,7 @@ export function settle(context: MoveContext, service: ServiceAt, wanted: Wanted)
     return { kind: 'failed', reason: `${wanted.member} is not known in ${service.name} any more` };
   return (
     settleIntent(context, member) ??
+    settleSeed(context, service, member, wanted) ??
     settleProgram(context, service, member, wanted) ??
     settleRole(context, service, member, wanted) ??
     settlePosition(context, service, member)
@@ -62,6 +66,24 @@ function settleIntent(context: MoveContext, member: MemberAt): Step | undefined 
     timeoutMs: REFUSAL_MS,
     unblock: refusal.unblock,
     evidence: refusal.evidence,
+  });
+}
+
+function settleSeed(
+  context: MoveContext,
+  service: ServiceAt,
+  member: MemberAt,
+  { reseeded }: Wanted,
+): Step | undefined {
+  if (reseeded === undefined || member.fact?.storage.reseeded === reseeded) return undefined;
+  const activity = member.fact?.activity;
+  return wait(context, {
+    code: 'seeding',
+    subject: member.name,
+    message: `${member.name} is not filled anew yet${activity === undefined ? '' : `: its agent is at ${activity}`}`,
+    timeoutMs: SEED_MS,
+    unblock: `wait; a copy that was cut short begins anew by itself; look at it with: leafward why ${member.name}`,
+    evidence: [...evidenceOf(service, member, context.snapshot.now), ...agentWaits(member)],
   });
 }
 
@@ -149,6 +171,12 @@ function settleRole(
       unblock: `look at it with: leafward why ${member.name}`,
       evidence: facts,
     });
+  if (isStack(service)) {
+    // Nobody mirrors here: a main process leads by being there, a worker follows by being ready.
+    if (engine?.ready === false)
+      return notYet('not-ready', 'answers and is not ready yet', update.readyTimeoutMs);
+    return undefined;
+  }
   if (leads && engine?.active !== true)
     return notYet('not-leading', 'answers and does not lead yet', update.readyTimeoutMs);
   if (!leads && engine?.active === true)
@@ -170,7 +198,7 @@ function settlePosition(
   service: ServiceAt,
   member: MemberAt,
 ): Step | undefined {
-  if (member.isLeader) return undefined;
+  if (member.isLeader || isStack(service)) return undefined;
   const position = member.fact?.engine.position;
   const leads = service.leader?.fact?.engine.position;
   if (leads === undefined || (position !== undefined && position >= leads)) return undefined;

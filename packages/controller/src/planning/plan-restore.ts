@@ -1,0 +1,331 @@
+// The way back: everybody stops, one member gets a backup's data and leads in a new term, the others are filled anew
+// from it. What was written since the backup is lost, so the plan says all that it knows of that. Pure.
+import type { Backup, Goal } from '@leafward/shared/gen/domain.js';
+import { depthOf, leafsFirst, type Topology } from '@leafward/shared/topology.js';
+import type { Snapshot } from '../snapshot.js';
+import { objectToInability, unable } from './able.js';
+import {
+  emptyDraft,
+  expectedMs,
+  judge,
+  type Draft,
+  type DraftMove,
+  type GateCheck,
+} from './draft.js';
+import { backupsOf, livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { retreed } from './intents.js';
+import { fateOf, reseedMove } from './plan-reseed.js';
+import { retiredOnes } from './plan-update.js';
+import { objectToLostBackups, objectToSeedSpace } from './replaced.js';
+import { objectToOthers, objectToRetired, silent } from './safety.js';
+import { workersOf } from './stack.js';
+import { restoredTo } from './tree.js';
+import { isOlder } from './versions.js';
+import { evidence, listed, plural, renderDuration, renderSize, type Objection } from './words.js';
+
+type RestoreGoal = Extract<Goal, { kind: 'restore' }>;
+
+interface Restoring {
+  readonly backup: Backup;
+  readonly member: MemberAt;
+  readonly goal: RestoreGoal;
+}
+
+export function planRestore(snapshot: Snapshot, service: ServiceAt, goal: RestoreGoal): Draft {
+  const { name } = service;
+  const inability = objectToInability(service, ['restore'], 'be restored');
+  if (inability.length > 0) return unable(name, inability);
+  const backup = backupsOf(snapshot, name).find((one) => one.name === goal.backup);
+  const member = backup === undefined ? undefined : memberFor(service, backup);
+  if (backup === undefined || member === undefined)
+    return {
+      ...emptyDraft,
+      services: [name],
+      ...judge([
+        {
+          name: 'backup',
+          passed: '',
+          objections: [
+            backup === undefined ? noBackup(snapshot, service, goal) : outOfReach(backup),
+          ],
+        },
+      ]),
+    };
+  const what = { backup, member, goal };
+  return {
+    services: [name],
+    ...judge(gatesFor(snapshot, service, what)),
+    warnings: warningsOf(snapshot, service, what),
+    unchanged: retiredOnes(service),
+    moves: movesOf(snapshot, service, what),
+    expectedDowntimeMs: sum([
+      expectedMs(snapshot, name, 'halt'),
+      expectedMs(snapshot, name, 'restore'),
+    ]),
+  };
+}
+
+const sum = (parts: readonly (number | undefined)[]): number | undefined =>
+  parts.every((part) => part !== undefined)
+    ? parts.reduce<number>((all, part) => all + part, 0)
+    : undefined;
+
+/** It reads the backup from its own disk: the member that took it, else another one of that host. */
+function memberFor(service: ServiceAt, backup: Backup): MemberAt | undefined {
+  const there = livingOf(service).filter(
+    (member) => member.host === backup.host && member.intent !== undefined,
+  );
+  const usable = service.declaration.shape === 'stack' ? there.filter((m) => m.isLeader) : there;
+  return usable.find((member) => member.name === backup.member) ?? usable[0];
+}
+
+function noBackup(snapshot: Snapshot, service: ServiceAt, { backup }: RestoreGoal): Objection {
+  const names = backupsOf(snapshot, service.name).map((one) => one.name);
+  return {
+    code: 'no-such-backup',
+    subject: service.name,
+    message: `${service.name} has no complete backup ${backup}`,
+    unblock: names.length === 0 ? 'there is none at all' : `there are: ${names.join(', ')}`,
+    evidence: [],
+  };
+}
+
+const outOfReach = (backup: Backup): Objection => ({
+  code: 'backup-out-of-reach',
+  subject: backup.name,
+  message: `${backup.name} of ${backup.member} lies on host ${backup.host}, where no living member of ${backup.service} is that could take it`,
+  unblock: `begin the member of that host again first: leafward plan reseed ${backup.service} ${backup.member}; or take another backup`,
+  evidence: [evidence('path', `${backup.host}:${backup.path}`)],
+});
+
+function gatesFor(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  { backup, member, goal }: Restoring,
+): readonly GateCheck[] {
+  const { leader, name } = service;
+  const others = replacedBeside(service, member);
+  return [
+    {
+      name: 'alone',
+      passed: `no other operation is going on on ${name}`,
+      objections: objectToOthers(snapshot, name, undefined),
+    },
+    {
+      name: 'backup',
+      passed: `${backup.name} of ${backup.member} is complete, ${renderDuration(snapshot.now - backup.finishedAt)} old`,
+      objections: objectToBackup(backup, member),
+      evidence: [
+        evidence('files hashed', backup.files),
+        evidence('size', renderSize(backup.sizeBytes)),
+      ],
+    },
+    {
+      name: 'connected',
+      passed: `${listed([...new Set([leader?.name ?? '', member.name])])} can be seen stopped`,
+      objections: [leader, member]
+        .filter((one, index, all) => one !== undefined && all.indexOf(one) === index)
+        .flatMap((one) => (one === undefined || one.isFresh ? [] : [unseen(service, one)])),
+    },
+    {
+      name: 'retired',
+      passed: 'nobody is brought back that must not be (I2)',
+      objections: [leader, member]
+        .flatMap((one) => (one === undefined ? [] : objectToRetired(one)))
+        .slice(0, 1),
+    },
+    {
+      name: 'space',
+      passed: 'there is room for the data of the backup wherever it is put',
+      objections: [member, ...others].flatMap((one) =>
+        objectToSeedSpace(one, backup.sizeBytes, goal.wipe),
+      ),
+    },
+    {
+      name: 'backups',
+      passed: 'no backup goes away with the old data',
+      objections: [member, ...others].flatMap((one) =>
+        objectToLostBackups(snapshot, service, one, goal.wipe),
+      ),
+    },
+  ];
+}
+
+/** Whoever led and cannot be seen may go on leading beside the restored one (I1). */
+const unseen = (service: ServiceAt, member: MemberAt): Objection => ({
+  ...silent(member),
+  unblock:
+    member.isLeader && service.declaration.shape === 'tree' && livingOf(service).length > 1
+      ? `bring host ${member.host} back; or fail over first, which fences it: leafward plan failover ${service.name}`
+      : `bring host ${member.host} and its leafward-agent back`,
+});
+
+function objectToBackup(backup: Backup, member: MemberAt): readonly Objection[] {
+  const image = member.intent?.spec.image;
+  if (backup.manifestSha256 === '')
+    return [
+      {
+        code: 'no-such-backup',
+        subject: backup.name,
+        message: `${backup.name} is not complete: its files were never all hashed`,
+        unblock: 'take another backup',
+        evidence: [],
+      },
+    ];
+  if (!isOlder(image?.version, backup.version)) return [];
+  return [
+    {
+      code: 'downgrade',
+      subject: member.name,
+      message: `${backup.name} is of version ${backup.version ?? ''}, ${member.name} has the image of ${image?.version ?? ''}: versions never go down (I5)`,
+      unblock: `update ${backup.service} to ${backup.version ?? ''} or newer first`,
+      evidence: [evidence('version', image?.version, { wanted: `≥ ${backup.version ?? ''}` })],
+    },
+  ];
+}
+
+/** Members of a tree that hold copies; workers hold none. */
+const replacedBeside = (service: ServiceAt, member: MemberAt): readonly MemberAt[] =>
+  service.declaration.shape === 'stack'
+    ? []
+    : livingOf(service).filter((one) => one.name !== member.name && canBeOrdered(one));
+
+/** In sight, and not on its way out. */
+const canBeOrdered = ({ isFresh, intent }: MemberAt): boolean =>
+  isFresh && intent !== undefined && intent.run !== 'removed';
+
+function movesOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  { backup, member, goal }: Restoring,
+): readonly DraftMove[] {
+  const { name, declaration } = service;
+  const term = service.topology.term + 1;
+  const topology = restoredTo(service.topology, member.name, term);
+  const halts = haltOrder(service);
+  const restore: DraftMove = {
+    kind: 'restore',
+    service: name,
+    cause: `backup ${backup.name} lies on its host; term ${term} begins`,
+    expectedMs: expectedMs(snapshot, name, 'restore'),
+    member: member.name,
+    host: member.host,
+    backup: backup.name,
+    term,
+    wipe: goal.wipe,
+  };
+  return [
+    ...(halts.length === 0
+      ? []
+      : [
+          {
+            kind: 'halt' as const,
+            service: name,
+            cause: `nobody may lead or mirror while ${name} goes back`,
+            expectedMs: expectedMs(snapshot, name, 'halt'),
+            members: halts,
+          },
+        ]),
+    restore,
+    ...(declaration.shape === 'stack'
+      ? workersOf(service).flatMap((worker) => startWorker(snapshot, service, worker, topology))
+      : fromTheTop(topology, replacedBeside(service, member)).map((one) =>
+          reseedMove(snapshot, service, {
+            member: one,
+            upstream: seenUpstream(service, topology, one.name),
+            reseed: { id: goal.id, wipe: goal.wipe },
+            cause: 'what it has is of the line that was given up',
+          }),
+        )),
+  ];
+}
+
+/** Whoever runs and is in sight: leafs first, the leader last; workers in their order, then the main process. */
+export function haltOrder(service: ServiceAt): readonly string[] {
+  const names =
+    service.declaration.shape === 'stack'
+      ? [...workersOf(service).map((worker) => worker.name), service.topology.leader]
+      : leafsFirst(service.topology);
+  return names.filter((name) => {
+    const member = memberOf(service, name);
+    return member?.intent?.run === 'running' && member.isFresh;
+  });
+}
+
+const fromTheTop = (topology: Topology, members: readonly MemberAt[]): readonly MemberAt[] =>
+  [...members].sort(
+    (a, b) => depthOf(topology, a.name) - depthOf(topology, b.name) || a.name.localeCompare(b.name),
+  );
+
+/** One whose upstream stays silent is filled from the next one above that is there. */
+function seenUpstream(service: ServiceAt, topology: Topology, member: string): string {
+  let at = topology.upstreams[member] ?? topology.leader;
+  while (at !== topology.leader) {
+    const upstream = memberOf(service, at);
+    if (upstream !== undefined && canBeOrdered(upstream)) return at;
+    at = topology.upstreams[at] ?? topology.leader;
+  }
+  return at;
+}
+
+function startWorker(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  worker: MemberAt,
+  topology: Topology,
+): readonly DraftMove[] {
+  if (!canBeOrdered(worker)) return [];
+  return [
+    {
+      kind: 'place',
+      service: service.name,
+      cause: 'starts again behind its main process',
+      expectedMs: expectedMs(snapshot, service.name, 'place'),
+      host: worker.host,
+      intent: { ...retreed(service, topology, worker.name), run: 'running' },
+    },
+  ];
+}
+
+function warningsOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  { backup, member, goal }: Restoring,
+): readonly string[] {
+  const others = replacedBeside(service, member);
+  const silentOnes = livingOf(service).filter((one) => !one.isFresh && one !== service.leader);
+  const image = member.intent?.spec.image;
+  return [
+    lossOf(snapshot, service, backup),
+    fateOf(member, goal.wipe, goal.id),
+    ...others.map((one) => fateOf(one, goal.wipe, goal.id)),
+    `${service.name} is down from the first stop until ${member.name} leads again${others.length === 0 ? '' : `; then ${listed(others.map((one) => one.name))} ${others.length === 1 ? 'is' : 'are'} filled anew from it, one after another`}`,
+    ...(isOlder(backup.version, image?.version)
+      ? [
+          `the backup is of version ${backup.version ?? ''} and is migrated to ${image?.version ?? ''} at the first start`,
+        ]
+      : []),
+    ...(backup.databaseBackup === undefined
+      ? []
+      : [
+          `its database is a service of its own, and goes back by a plan of its own, to ${backup.databaseBackup}: do that first`,
+        ]),
+    ...silentOnes.map(
+      (one) =>
+        `${one.name} is silent: it is ordered to stop when it is back, and waits for: leafward plan reseed ${service.name} ${one.name}`,
+    ),
+  ];
+}
+
+/** Time first: it is always known. */
+function lossOf(snapshot: Snapshot, service: ServiceAt, backup: Backup): string {
+  const age = renderDuration(Math.max(0, snapshot.now - backup.startedAt));
+  const now = service.leader?.fact?.engine.position;
+  const offsets =
+    backup.position === undefined || now === undefined
+      ? 'how much that is is not known'
+      : now <= backup.position
+        ? 'which is nothing that is known'
+        : `which is ${plural(now - backup.position, 'offset')}: ${service.topology.leader} is at ${now}, the backup at ${backup.position}`;
+  return `everything that was written to ${service.name} since ${backup.name} was begun ${age} ago is LOST, ${offsets}`;
+}
