@@ -353,6 +353,34 @@ describe('kinds of a manifest', () => {
     ]);
   });
 
+  it('see to it that a container sees where backups go', () => {
+    const inside = GOOD.replace(
+      "[store, dump, '{directory}'], where: host",
+      "[store, dump, '{directory}']",
+    );
+    const directed = inside.replace(
+      'image:',
+      'backup: { directory: "/backups/{member}" }\n    image:',
+    );
+    expect(problems(inside)).to.eql([]);
+    expect(problems(directed)).to.eql([
+      '24:15 services.orders.backup.directory: backup of kind store runs in the container, and no mount of 00.orders holds /backups/00.orders: add one, or say where: host',
+      '24:15 services.orders.backup.directory: backup of kind store runs in the container, and no mount of 01.orders holds /backups/01.orders: add one, or say where: host',
+    ]);
+    const mounted = directed.replace(
+      'image:',
+      'mounts: [{ source: /backups, target: /backups }]\n    image:',
+    );
+    expect(problems(mounted)).to.eql([]);
+    expect(
+      problems(
+        directed
+          .replace('image:', 'runtime: process\n    command: [x]\n    image:')
+          .replace('store:7.2.0', '/x-7.2.0'),
+      ),
+    ).to.eql([]);
+  });
+
   it('tell one slip once: a command of a wrong shape is not a missing one', () => {
     expect(problems(GOOD.replace('[store, position]', '[]'))).to.eql([
       '12:19 kinds.store.commands.position.run: a command needs at least one word: the program',

@@ -28,6 +28,7 @@ export function checkKindOf(
   checkMirrors(service, tell);
   checkBackups(service, text, tell);
   checkValues(service, tell);
+  checkBackupMounts(service, text, tell);
 }
 
 function checkMirrors(service: ServiceDeclaration, tell: Tell): void {
@@ -85,6 +86,34 @@ function checkValues(service: ServiceDeclaration, tell: Tell): void {
         );
     }
 }
+
+/** What runs in a container sees a directory of the host only through a mount. */
+function checkBackupMounts(service: ServiceDeclaration, text: ServiceText, tell: Tell): void {
+  const inContainer = (['backup', 'restore'] as const).find((command) =>
+    service.exec?.commands[command]?.steps.some(
+      ({ place, run }) =>
+        place === 'member' && placeholdersIn(run).some((key) => key === WHERE[command]),
+    ),
+  );
+  if (service.runtime !== 'docker' || inContainer === undefined) return;
+  for (const { name, storage, mounts, backupDirectory } of service.members) {
+    const sources = [storage, ...mounts.map(({ source }) => source)];
+    if (backupDirectory === undefined || sources.some((path) => holds(path, backupDirectory)))
+      continue;
+    const own = text.members[name]?.backupDirectory !== undefined;
+    tell(
+      own
+        ? ['services', service.name, 'members', name, 'backupDirectory']
+        : ['services', service.name, 'backup', 'directory'],
+      `${inContainer} of kind ${service.kind} runs in the container, and no mount of ${name} holds ${backupDirectory}: add one, or say where: host`,
+    );
+  }
+}
+
+const WHERE = { backup: 'directory', restore: 'backup' } as const;
+
+const holds = (directory: string, path: string): boolean =>
+  `${path}/`.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 
 function hasPart(url: string, placeholder: string): boolean {
   if (placeholder === 'upstream.host') return hostAndPortOf(url).host !== undefined;
