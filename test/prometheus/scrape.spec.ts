@@ -21,6 +21,12 @@ interface Sample {
   readonly value: readonly [number, string];
 }
 
+interface Target {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly health: string;
+  readonly lastError: string;
+}
+
 interface Alert {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
@@ -34,11 +40,13 @@ describe('Prometheus', function () {
   let fleet: LocalFleet;
   let prometheus: RigProcess | undefined;
   let port = 0;
+  let memberMetrics = 0;
   before(async function () {
     requireOrSkip(this, 'prometheus');
     directory = await mkdtemp(join(tmpdir(), 'leafward-'));
-    const [a = 0, b = 0, own = 0] = await freePorts(3);
+    const [a = 0, b = 0, own = 0, ofMember = 0] = await freePorts(4);
     port = own;
+    memberMetrics = ofMember;
     members = [
       { name: '00.cortex', host: 'alpha', port: a },
       { name: '01.cortex', host: 'bravo', upstream: '00.cortex', port: b },
@@ -47,7 +55,12 @@ describe('Prometheus', function () {
     const image = await buildCellImage({ version: '2.180.0', outDir: join(directory, 'images') });
     const path = join(directory, 'fleet.yaml');
     const environment = { SYN_CELL_START_MS: '50' };
-    await writeFile(path, cortexManifest({ dir: directory, image, members, environment }));
+    const manifest = cortexManifest({ dir: directory, image, members, environment });
+    // One member has metrics of its own, where nobody answers: that it is asked is enough.
+    await writeFile(
+      path,
+      manifest.replace(`telepath: ${b} }`, `telepath: ${b}, metrics: ${ofMember} }`),
+    );
     await fleet.carryOut(['deploy', path]);
     prometheus = await startPrometheus(directory, fleet.metricsPort, port);
   });
@@ -78,10 +91,30 @@ describe('Prometheus', function () {
   it('takes the controller for a healthy target', async () => {
     await eventually('the target is up', async () => {
       const { activeTargets } = await ask<{
-        readonly activeTargets: readonly { readonly health: string; readonly lastError: string }[];
+        readonly activeTargets: readonly Target[];
       }>('targets');
-      const [target] = activeTargets;
+      const target = activeTargets.find(({ labels }) => labels['job'] === 'leafward');
       if (target?.health !== 'up') throw new Error(target?.lastError ?? 'no target');
+      return true;
+    });
+  });
+
+  it('finds a member that has metrics of its own, and no other, with its labels', async () => {
+    await eventually('it is a target', async () => {
+      const { activeTargets } = await ask<{
+        readonly activeTargets: readonly Target[];
+      }>('targets');
+      const found = activeTargets.filter(({ labels }) => labels['job'] === 'leafward-members');
+      if (found.length === 0) return false;
+      expect(found.map(({ labels }) => labels)).to.deep.equal([
+        {
+          job: 'leafward-members',
+          instance: `127.0.0.1:${memberMetrics}`,
+          service: 'cortex',
+          member: '01.cortex',
+          host: 'bravo',
+        },
+      ]);
       return true;
     });
   });
@@ -156,8 +189,8 @@ async function startPrometheus(
   const example = await readFile(join(deploy, 'prometheus.example.yaml'), 'utf8');
   const config = join(directory, 'prometheus.yaml');
   const text = example
-    .replace(/: 15s/g, ': 1s')
-    .replace('127.0.0.1:9464', `127.0.0.1:${metricsPort}`);
+    .replace(/: (15|30)s/g, ': 1s')
+    .replaceAll('127.0.0.1:9464', `127.0.0.1:${metricsPort}`);
   expect(text).to.include(`127.0.0.1:${metricsPort}`);
   await writeFile(config, text);
   await cp(join(deploy, RULES), join(directory, RULES));

@@ -201,7 +201,7 @@ describe('the listener for metrics', () => {
       host: '127.0.0.1',
       port: 0,
       health: () => ({ healthy: true, lines: ['the store answers'] }),
-
+      discover: () => [],
       collect: async function* () {
         yield 'a 1\n';
         yield 'b 2\n';
@@ -229,6 +229,13 @@ describe('the listener for metrics', () => {
     response = await fetch(`${url}/healthz`);
     expect(response.status).to.equal(503);
     expect(await response.text()).to.include('the store is read-only');
+  });
+
+  it('lists targets for Prometheus as JSON', async () => {
+    const group = { targets: ['10.0.0.1:9000'], labels: { member: '00.matrix' } };
+    const response = await fetch(`${await start({ discover: () => [group] })}/sd`);
+    expect(response.headers.get('content-type')).to.equal('application/json');
+    expect(await response.json()).to.deep.equal([group]);
   });
 
   it('knows no other path and no other method', async () => {
@@ -271,6 +278,7 @@ describe('the listener for metrics', () => {
       host: '127.0.0.1',
       port: server?.port ?? 0,
       health: () => ({ healthy: true, lines: [] }),
+      discover: () => [],
       collect: async function* () {},
     });
     const error = await again.then(

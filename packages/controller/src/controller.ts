@@ -13,6 +13,7 @@ import { splitAddress, type ControllerConfig } from './config.js';
 import { createEnrollment, type Enrollment } from './enrollment.js';
 import { openFleet, type Fleet } from './fleet.js';
 import type { IdentityStore } from './identity-store.js';
+import { targetGroups } from './metrics/discovery.js';
 import { startMetricsServer } from './metrics/http.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { startOperationLoop } from './operations/operation-loop.js';
@@ -182,6 +183,7 @@ async function serve(
   const http = await startMetricsServer({
     ...splitAddress(config.listen.metrics),
     collect: () => metrics.collectSnapshot(fleet.snapshot()),
+    discover: () => targetGroups(fleet.snapshot()),
     health: () => healthOf(loop.idleMs(), sessions.connected()),
     onError: (error) => log.error(`a scrape failed: ${messageOf(error)}`),
   });

@@ -1,8 +1,9 @@
-// The plain listener for /metrics and /healthz. Reads only; must never hold the loop up nor queue scrapes without
+// The plain listener for /metrics, /healthz and /sd. Reads only; must never hold the loop up nor queue scrapes without
 // end.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import type { TargetGroup } from './discovery.js';
 
 export interface Health {
   readonly healthy: boolean;
@@ -17,6 +18,8 @@ export interface MetricsServerOptions {
   /** The text in pieces: `() => metrics.collectSnapshot(snapshot())`. */
   readonly collect: () => AsyncIterable<string>;
   readonly health: () => Health;
+  /** Where the members' own metrics are, as Prometheus's HTTP service discovery wants it. */
+  readonly discover: () => readonly TargetGroup[];
   readonly onError?: (error: unknown) => void;
 }
 
@@ -39,7 +42,8 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return end(response, 405, 'only GET\n');
     if (path === '/healthz') return endHealth(response, options.health());
-    if (path !== '/metrics') return end(response, 404, '/metrics and /healthz are here\n');
+    if (path === '/sd') return endJson(response, options.discover());
+    if (path !== '/metrics') return end(response, 404, '/metrics, /healthz and /sd are here\n');
     if (scrapes >= MOST_SCRAPES) return end(response, 503, 'too many scrapes at once\n');
     scrapes += 1;
     try {
@@ -82,6 +86,10 @@ async function stream(response: ServerResponse, pieces: AsyncIterable<string>): 
 
 function endHealth(response: ServerResponse, { healthy, lines }: Health): void {
   end(response, healthy ? 200 : 503, [healthy ? 'ok' : 'not healthy', ...lines, ''].join('\n'));
+}
+
+function endJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
 function end(response: ServerResponse, status: number, text: string): void {
