@@ -614,6 +614,7 @@ export interface BackUpMove {
   readonly member: string;
   readonly host: string;
   readonly name: string;
+  readonly databaseBackup?: string | undefined;
 }
 
 export interface HaltMove {
