@@ -7,7 +7,7 @@ import type { Snapshot } from '../snapshot.js';
 import { changesBetween, kindChanges, policyChanges } from './changes.js';
 import { hostsGate, imageGate, placeMove } from './deploy-new.js';
 import { planRemovals } from './deploy-removals.js';
-import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { wantedReference } from './images-needed.js';
 import { intentOf, specOf } from './intents.js';
@@ -61,36 +61,24 @@ export function planService(
     moves.length === 0 && policies.length > 0 ? policyMove(snapshot, service, policies) : [];
   const all = [...moves, ...policyMoves];
   const gatesOf = stack === undefined ? gatesBeforeStops : gatesOfStack;
-  const gates = gatesOf(snapshot, service, stops, newImage ? image : undefined);
+  const stopGates = gatesOf(snapshot, service, stops, newImage ? image : undefined);
+  const objections = {
+    kept: stays.objections,
+    stack: stack?.objections ?? [],
+    removals: removals.objections,
+  };
+  const alone = stops.length > 0 ? stopGates.checks : stopGates.checks.slice(0, 1);
   const draft = judge([
-    ...(stays.objections.length === 0
-      ? []
-      : [{ name: 'kept', passed: '', objections: stays.objections }]),
-    ...(stack === undefined || stack.objections.length === 0
-      ? []
-      : [{ name: 'stack', passed: '', objections: stack.objections }]),
-    ...(removals.objections.length === 0
-      ? []
-      : [{ name: 'removals', passed: '', objections: removals.objections }]),
-    ...(added.length === 0
-      ? []
-      : [
-          hostsGate(
-            snapshot,
-            service.name,
-            added.map((member) => member.host),
-          ),
-          imageGate(service.name, wanted.reference, image),
-        ]),
-    ...(all.length === 0 ? [] : secretsGate(snapshot, declaration)),
-    ...(all.length === 0 ? [] : stops.length > 0 ? gates.checks : gates.checks.slice(0, 1)),
+    ...toldOnly(objections),
+    ...(added.length === 0 ? [] : gatesForNew(snapshot, service, added, { ...wanted, image })),
+    ...(all.length === 0 ? [] : [...secretsGate(snapshot, declaration), ...alone]),
   ]);
   return {
     services: all.length === 0 ? [] : [service.name],
     moves: all,
     ...draft,
     warnings: [
-      ...(stops.length > 0 ? gates.warnings : []),
+      ...(stops.length > 0 ? stopGates.warnings : []),
       ...stays.warnings,
       ...(stack?.warnings ?? []),
       ...keptWarning(wanted, manifest, service),
@@ -103,6 +91,26 @@ export function planService(
         : downtimeOf(snapshot, service.name),
   };
 }
+
+/** Gates that are shown only where something objects: few deploys have anything to do with them. */
+const toldOnly = (gates: Readonly<Record<string, readonly Objection[]>>): readonly GateCheck[] =>
+  Object.entries(gates)
+    .filter(([, objections]) => objections.length > 0)
+    .map(([name, objections]) => ({ name, passed: '', objections }));
+
+const gatesForNew = (
+  snapshot: Snapshot,
+  service: ServiceAt,
+  added: readonly MemberDeclaration[],
+  wanted: { readonly reference: string; readonly image: Image | undefined },
+): readonly GateCheck[] => [
+  hostsGate(
+    snapshot,
+    service.name,
+    added.map((member) => member.host),
+  ),
+  imageGate(service.name, wanted.reference, wanted.image),
+];
 
 const keptWarning = (
   wanted: { readonly isKept: boolean; readonly reference: string },

@@ -1,16 +1,37 @@
-// One live backup: of which member, and whether it fits (I7). Pure.
+// One live backup: of which member, and whether it fits (I7); of a stack, after one of its database. Pure.
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf } from './diagnose.js';
-import { expectedMs, judge, type Draft } from './draft.js';
-import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { databaseOf, nameOfBackup } from './database.js';
+import { emptyDraft, expectedMs, join, judge, type Draft } from './draft.js';
+import { gatherService, livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { isStack } from './stack.js';
 import { objectToBackupSpace, objectToOthers, silent } from './safety.js';
 import { evidence, renderSize, type Objection } from './words.js';
 
-export function planBackup(
+type BackupGoal = Extract<Goal, { kind: 'backup' }>;
+
+/** The database first: a row without its file is lost for ever, a file without its row is harmless. */
+export function planBackup(snapshot: Snapshot, service: ServiceAt, goal: BackupGoal): Draft {
+  const database = databaseOf(service);
+  if (database === undefined) return planOne(snapshot, service, goal);
+  const found = gatherService(snapshot, database);
+  if (found === undefined)
+    return { ...emptyDraft, services: [service.name], refusals: [noDatabase(service, database)] };
+  const dump = { ...goal, service: database, member: undefined };
+  const drafts = [
+    planOne(snapshot, found, dump),
+    planOne(snapshot, service, goal, nameOfBackup(dump)),
+  ];
+  const { services, ...both } = join(drafts);
+  return { ...both, services: [...services].reverse() };
+}
+
+function planOne(
   snapshot: Snapshot,
   service: ServiceAt,
-  goal: Extract<Goal, { kind: 'backup' }>,
+  goal: BackupGoal,
+  databaseBackup?: string,
 ): Draft {
   const { name } = service;
   const chosen =
@@ -54,9 +75,10 @@ export function planBackup(
   return {
     services: [name],
     ...draft,
-    warnings: member.isLeader
-      ? ['writes to the leader pause for some seconds while its backup is taken']
-      : [],
+    warnings:
+      member.isLeader && !isStack(service)
+        ? ['writes to the leader pause for some seconds while its backup is taken']
+        : [],
     unchanged: [],
     moves: [
       {
@@ -67,6 +89,7 @@ export function planBackup(
         member: member.name,
         host: member.host,
         name: goal.name,
+        databaseBackup,
       },
     ],
   };
@@ -79,7 +102,7 @@ interface Chosen {
 
 function named(service: ServiceAt, name: string): Chosen | undefined {
   const member = memberOf(service, name);
-  return member === undefined || member.isRetired
+  return member === undefined || member.isRetired || isWorker(service, member)
     ? undefined
     : { member, cause: 'named by the operator' };
 }
@@ -90,7 +113,7 @@ function named(service: ServiceAt, name: string): Chosen | undefined {
  */
 function choose(snapshot: Snapshot, service: ServiceAt): Chosen | undefined {
   const healthy = livingOf(service).filter(
-    (member) => diagnose(service, member, snapshot.now).isHealthy,
+    (member) => !isWorker(service, member) && diagnose(service, member, snapshot.now).isHealthy,
   );
   const mirrors = healthy
     .filter((member) => !member.isLeader)
@@ -107,12 +130,26 @@ function choose(snapshot: Snapshot, service: ServiceAt): Chosen | undefined {
   if (leader !== undefined)
     return {
       member: leader,
-      cause: service.declaration.backup.preferMirror
-        ? 'no healthy mirror'
-        : 'the policy prefers the leader',
+      cause: isStack(service)
+        ? 'the main process: its media, keys and configuration'
+        : service.declaration.backup.preferMirror
+          ? 'no healthy mirror'
+          : 'the policy prefers the leader',
     };
   return mirror === undefined ? undefined : { member: mirror, cause: 'the leader is not healthy' };
 }
+
+/** It works for a main process and holds nothing of its own. */
+const isWorker = (service: ServiceAt, member: MemberAt): boolean =>
+  isStack(service) && !member.isLeader;
+
+const noDatabase = (service: ServiceAt, database: string): Objection => ({
+  code: 'no-database',
+  subject: service.name,
+  message: `the data of ${service.name} are in the database of ${database}, and there is no service of this name`,
+  unblock: 'deploy it, or correct the engine option databaseService in the manifest',
+  evidence: [],
+});
 
 function objectToIll(
   snapshot: Snapshot,
@@ -142,7 +179,9 @@ function noMember(snapshot: Snapshot, service: ServiceAt, wanted: string | undef
         ? `no member of ${service.name} is healthy enough to be backed up (lags: ${livingOf(service)
             .map((member) => `${member.name} ${lagOf(service, member) ?? 'not known'}`)
             .join(', ')})`
-        : `${wanted} is not a living member of ${service.name}`,
+        : isStack(service)
+          ? `${wanted} is not the main process of ${service.name}: a worker has nothing to back up`
+          : `${wanted} is not a living member of ${service.name}`,
     unblock:
       wanted === undefined
         ? `look at them with: leafward why ${service.name}`

@@ -15,7 +15,7 @@ import {
 } from './draft.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { pullMove } from './plan-update.js';
-import { backupsInStorage, objectToLostBackups, objectToSeedSpace } from './replaced.js';
+import { objectToLostBackups, objectToSeedSpace } from './replaced.js';
 import { objectToOthers, objectToStop, silent } from './safety.js';
 import { isOlder } from './versions.js';
 import { listed, renderSize, type Objection } from './words.js';
@@ -175,7 +175,6 @@ function warningsOf(
 ): readonly string[] {
   const { state, isHealthy } = diagnose(service, member, snapshot.now);
   const retirement = service.topology.retired.find((one) => one.member === member.name);
-  const inside = backupsInStorage(snapshot, service, member);
   return [
     fateOf(member, wipe, id),
     ...(retirement === undefined
@@ -184,14 +183,11 @@ function warningsOf(
           `${member.name} was retired at term ${retirement.term} (${retirement.reason}): what it took and nobody else has is ${wipe ? 'lost for good' : 'in what is set aside, and nowhere else'}`,
         ]),
     ...(isHealthy ? [`${member.name} is ${state}: nothing is wrong with it that is known`] : []),
-    ...(inside.length === 0 || wipe
-      ? []
-      : [`its backups ${listed(inside)} lie in its storage and are set aside with it`]),
   ];
 }
 
-/** What becomes of the data that is there, in plain words. */
-export function fateOf(member: MemberAt, wipe: boolean, id: string): string {
+/** What becomes of the data that is there, in plain words. `id`: of the reseed; a restore is named by its operation. */
+export function fateOf(member: MemberAt, wipe: boolean, id = 'OPERATION'): string {
   const storage = member.intent?.spec.storage ?? 'its storage';
   const bytes = member.fact?.storage.dataBytes;
   const size = bytes === undefined ? '' : ` (${renderSize(bytes)})`;

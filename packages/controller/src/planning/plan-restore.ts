@@ -16,7 +16,7 @@ import { backupsOf, livingOf, memberOf, type MemberAt, type ServiceAt } from './
 import { retreed } from './intents.js';
 import { fateOf, reseedMove } from './plan-reseed.js';
 import { retiredOnes } from './plan-update.js';
-import { objectToLostBackups, objectToSeedSpace } from './replaced.js';
+import { goesWith, objectToLostBackups, objectToSeedSpace } from './replaced.js';
 import { objectToOthers, objectToRetired, silent } from './safety.js';
 import { workersOf } from './stack.js';
 import { restoredTo } from './tree.js';
@@ -162,6 +162,16 @@ const unseen = (service: ServiceAt, member: MemberAt): Objection => ({
 
 function objectToBackup(backup: Backup, member: MemberAt): readonly Objection[] {
   const image = member.intent?.spec.image;
+  if (goesWith(backup, member))
+    return [
+      {
+        code: 'backups-in-storage',
+        subject: member.name,
+        message: `${backup.name} lies in the storage of ${member.name} that is emptied for it, at ${backup.path}`,
+        unblock: 'move it to where backups of this member are kept, and plan again',
+        evidence: [],
+      },
+    ];
   if (backup.manifestSha256 === '')
     return [
       {
@@ -297,7 +307,7 @@ function warningsOf(
   const image = member.intent?.spec.image;
   return [
     lossOf(snapshot, service, backup),
-    fateOf(member, goal.wipe, goal.id),
+    fateOf(member, goal.wipe),
     ...others.map((one) => fateOf(one, goal.wipe, goal.id)),
     `${service.name} is down from the first stop until ${member.name} leads again${others.length === 0 ? '' : `; then ${listed(others.map((one) => one.name))} ${others.length === 1 ? 'is' : 'are'} filled anew from it, one after another`}`,
     ...(isOlder(backup.version, image?.version)

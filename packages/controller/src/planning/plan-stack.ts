@@ -3,12 +3,14 @@
 import type { Goal, Image, MemberSpec } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween } from './changes.js';
+import { databaseOf, withDatabase } from './database.js';
 import { unhealthyOf } from './diagnose.js';
-import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
 import type { MemberAt, ServiceAt } from './gather.js';
 import { haltOrder } from './plan-restore.js';
 import { pullMove, unknownVersion } from './plan-update.js';
 import { exceptionsBetween } from './release-exceptions.js';
+import { objectToBusyDatabase } from './safety.js';
 import { objectToWorkerStart, workersOf } from './stack.js';
 import { gatesBeforeStops, type StopGates } from './update-gates.js';
 import { imageName, listed, renderDuration, shortDigest, type Objection } from './words.js';
@@ -39,7 +41,7 @@ export function planStackUpdate(
   const specOf = ({ intent }: MemberAt): MemberSpec | undefined =>
     intent && { ...intent.spec, image };
   return {
-    services: [name],
+    services: withDatabase(service),
     ...judge(gates.checks),
     warnings: [
       ...gates.warnings,
@@ -81,11 +83,26 @@ export function gatesOfStack(
   const { checks } = gatesBeforeStops(snapshot, service, stops, image);
   const ill = unhealthyOf(snapshot, service).filter(({ member }) => member.isFresh);
   return {
-    checks: checks.filter((check) => check.name !== 'health'),
+    checks: [
+      ...checks.filter((check) => check.name !== 'health'),
+      ...databaseGate(snapshot, service),
+    ],
     warnings: ill.map(
       ({ member, diagnosis }) => `${member.name} is ${diagnosis.state} before anything is done`,
     ),
   };
+}
+
+function databaseGate(snapshot: Snapshot, service: ServiceAt): readonly GateCheck[] {
+  const database = databaseOf(service);
+  if (database === undefined) return [];
+  return [
+    {
+      name: 'database',
+      passed: `nothing goes on on ${database} that would hold a migration up`,
+      objections: objectToBusyDatabase(snapshot, service, undefined),
+    },
+  ];
 }
 
 /** Down in order, up in order. Members whose spec stays are started again with what they had. */
@@ -154,7 +171,7 @@ export function downtimeOf(snapshot: Snapshot, service: string): number | undefi
 export function exceptionsOf(service: ServiceAt, image: Image): readonly string[] {
   const { leader, declaration } = service;
   const from = leader?.fact?.engine.version ?? leader?.intent?.spec.image.version;
-  return exceptionsBetween(declaration.kind, from, image.version);
+  return exceptionsBetween(declaration.kind, from, image.version, declaration.update.exceptions);
 }
 
 export interface StackRestarts {

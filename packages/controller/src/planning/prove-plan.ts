@@ -2,8 +2,12 @@
 // failure is a bug of a planner, never of an operator, so it throws.
 import { assert } from '@leafward/shared/assert.js';
 import type { Image, Move, Plan } from '@leafward/shared/gen/domain.js';
+import { isAble } from '@leafward/shared/manifest/abilities.js';
+import type { ServiceDeclaration } from '@leafward/shared/manifest/types.js';
+import type { Topology } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { gatherService } from './gather.js';
+import { restoredTo } from './tree.js';
 import { isOlder } from './versions.js';
 
 interface Simulated {
@@ -15,9 +19,16 @@ interface Simulated {
   readonly retired: Set<string>;
   fenced: string | undefined;
   isChosen: boolean;
+  readonly isStack: boolean;
+  /** By this plan, or before it. */
+  readonly stopped: Set<string>;
+  /** Stopped by this plan and not started again yet. */
+  readonly halted: Set<string>;
+  /** Undefined: never placed, so its kind is not known here. */
+  readonly declaration: ServiceDeclaration | undefined;
 }
 
-/** @throws AssertionError when a prefix of the moves breaks I1, I2, I3 or I5. */
+/** @throws AssertionError when a prefix of the moves breaks I1, I2, I3 or I5, or the order of a stack. */
 export function assertPlanSafe(snapshot: Snapshot, plan: Plan): void {
   const services = new Map<string, Simulated>();
   const ids = new Set<string>();
@@ -37,6 +48,11 @@ export function assertPlanSafe(snapshot: Snapshot, plan: Plan): void {
         `plan ${plan.id}, move ${move.id}: ${violation} would be older than its upstream (I3)`,
       );
   }
+  for (const { halted } of services.values())
+    assert(
+      halted.size === 0,
+      `plan ${plan.id}: ${[...halted].join(' and ')} would be stopped and never started again`,
+    );
 }
 
 function simulatedOf(snapshot: Snapshot, move: Move): Simulated {
@@ -60,12 +76,21 @@ function simulatedOf(snapshot: Snapshot, move: Move): Simulated {
     retired: new Set(topology?.retired.map((retirement) => retirement.member)),
     fenced: undefined,
     isChosen: false,
+    isStack: service?.declaration.shape === 'stack' || isWorker(move),
+    stopped: new Set(
+      service?.members.filter(({ intent }) => intent?.run !== 'running').map(({ name }) => name),
+    ),
+    halted: new Set(),
+    declaration: service?.declaration,
   };
 }
+
+const isWorker = (move: Move): boolean => move.kind === 'place' && move.intent.role === 'worker';
 
 /** "mirror under upstream" pairs where the upstream is newer. */
 function violations(service: Simulated): ReadonlySet<string> {
   const found = new Set<string>();
+  if (service.isStack) return found;
   for (const [mirror, upstream] of service.upstreams) {
     const below = service.images.get(mirror);
     const above = service.images.get(upstream);
@@ -93,15 +118,16 @@ function apply(service: Simulated, move: Move, plan: Plan): void {
       service.images.delete(move.member);
       return;
     case 'hand-over':
-      assert(
-        service.upstreams.get(move.to) === service.leader,
-        `${move.to} is no direct mirror (I1)`,
-      );
-      assert(move.from === service.leader, `${move.from} does not lead`);
-      assert(move.term === service.term + 1, `term ${move.term} must follow ${service.term} (I1)`);
-      service.upstreams.delete(move.to);
-      service.upstreams.set(move.from, move.to);
-      lead(service, move.to, move.term);
+      handOver(service, move);
+      return;
+    case 'halt':
+      for (const member of move.members) halt(service, member, plan);
+      return;
+    case 'restore':
+      restore(service, move);
+      return;
+    case 'reseed':
+      reseed(service, move);
       return;
     case 'fence':
       assert(move.term === service.term + 1, `term ${move.term} must follow ${service.term} (I1)`);
@@ -123,12 +149,111 @@ function apply(service: Simulated, move: Move, plan: Plan): void {
   }
 }
 
-function recreate(service: Simulated, move: Extract<Move, { kind: 'recreate' }>, plan: Plan): void {
+type MoveOf<K extends Move['kind']> = Extract<Move, { kind: K }>;
+
+function handOver(service: Simulated, move: MoveOf<'hand-over'>): void {
+  const { declaration, leader, term, upstreams } = service;
+  assert(upstreams.get(move.to) === leader, `${move.to} is no direct mirror (I1)`);
+  assert(move.from === leader, `${move.from} does not lead`);
+  assert(move.term === term + 1, `term ${move.term} must follow ${term} (I1)`);
+  const ability = move.byStopping === true ? 'hand-over-by-stopping' : 'promote-gracefully';
+  assert(
+    declaration === undefined || isAble(ability, declaration),
+    `${declaration?.kind ?? ''} cannot ${ability}`,
+  );
+  upstreams.delete(move.to);
+  upstreams.set(move.from, move.to);
+  lead(service, move.to, move.term);
+}
+
+/** Whatever follows it goes first; who may lead goes last. */
+function halt(service: Simulated, member: string, plan: Plan): void {
+  const all = plan.moves.flatMap((move) => (move.kind === 'halt' ? move.members : []));
+  assert(service.images.has(member), `${member} is not placed and would be stopped`);
+  for (const [below, upstream] of service.upstreams)
+    assert(
+      upstream !== member || !all.includes(below) || service.stopped.has(below),
+      `${member} would be stopped before ${below}, which follows it`,
+    );
+  service.stopped.add(member);
+  service.halted.add(member);
+}
+
+function restore(service: Simulated, move: MoveOf<'restore'>): void {
+  const { leader, term, upstreams } = service;
+  assert(service.stopped.has(leader), `${leader} may lead while ${move.member} is restored (I1)`);
+  assert(service.stopped.has(move.member), `${move.member} would be restored while it runs`);
+  assert(!service.retired.has(move.member), `${move.member} is retired (I2)`);
+  assert(service.images.has(move.member), `${move.member} is not placed`);
+  assert(move.term === term + 1, `term ${move.term} must follow ${term} (I1)`);
+  const before: Topology = {
+    service: move.service,
+    term,
+    leader,
+    upstreams: Object.fromEntries(upstreams),
+    retired: [],
+  };
+  upstreams.clear();
+  for (const [mirror, upstream] of Object.entries(
+    restoredTo(before, move.member, move.term).upstreams,
+  ))
+    upstreams.set(mirror, upstream);
+  lead(service, move.member, move.term);
+  started(service, move.member);
+}
+
+function reseed(service: Simulated, move: MoveOf<'reseed'>): void {
+  const { leader, upstreams, images } = service;
+  assert(!service.isStack, `${move.member} is of a stack and holds no copy`);
+  assert(move.member !== leader, `${move.member} leads and would be emptied`);
+  assert(
+    move.upstream === leader || upstreams.has(move.upstream),
+    `${move.member} would be filled from ${move.upstream}, which does not follow ${leader}`,
+  );
+  assert(!service.retired.has(move.upstream), `${move.upstream} is retired (I2)`);
+  assert(!service.stopped.has(move.upstream), `${move.upstream} is stopped: nothing to copy from`);
+  for (let at = move.upstream; at !== leader; at = upstreams.get(at) ?? leader)
+    assert(at !== move.member, `${move.upstream} mirrors ${move.member} itself`);
+  service.retired.delete(move.member);
+  upstreams.set(move.member, move.upstream);
+  // It gets its upstream's image where its own is older.
+  const [own, above] = [images.get(move.member), images.get(move.upstream)];
+  if (above !== undefined && !isOlder(above.runs, own?.runs)) images.set(move.member, above);
+  started(service, move.member);
+}
+
+function started(service: Simulated, member: string): void {
+  service.stopped.delete(member);
+  service.halted.delete(member);
+}
+
+/** No worker beside a main process that is down or has another image; no main process before its old workers are down. */
+function startInStack(service: Simulated, member: string, image: Image): void {
+  const { leader, images, stopped, upstreams } = service;
+  const main = images.get(leader);
+  if (member !== leader && leader !== '') {
+    assert(!stopped.has(leader), `${member} would start before ${leader}, its main process`);
+    assert(
+      main === undefined || main.image.digest === image.digest,
+      `${member} would start with another image than ${leader}, its main process`,
+    );
+  }
+  if (member === leader && main !== undefined && main.image.digest !== image.digest)
+    for (const worker of upstreams.keys())
+      assert(
+        stopped.has(worker),
+        `${leader} would start with another image while ${worker}, its worker, runs`,
+      );
+}
+
+function recreate(service: Simulated, move: MoveOf<'recreate'>, plan: Plan): void {
   const { image } = move.spec;
   const old = service.images.get(move.member);
   assert(!service.retired.has(move.member), `${move.member} is retired (I2)`);
   assertNoDowngrade(service, move.member, image);
-  if (old !== undefined && old.image.digest !== image.digest)
+  if (service.isStack) startInStack(service, move.member, image);
+  started(service, move.member);
+  if (!service.isStack && old !== undefined && old.image.digest !== image.digest)
     for (const [mirror, upstream] of service.upstreams)
       assert(
         upstream !== move.member || isUpToDate(service, mirror, image),
@@ -137,7 +262,7 @@ function recreate(service: Simulated, move: Extract<Move, { kind: 'recreate' }>,
   service.images.set(move.member, { image, runs: image.version });
 }
 
-function place(service: Simulated, { intent }: Extract<Move, { kind: 'place' }>): void {
+function place(service: Simulated, { intent }: MoveOf<'place'>): void {
   const { member, role, term, upstream } = intent;
   const { image } = intent.spec;
   assert(!service.retired.has(member), `${member} is retired (I2)`);
@@ -148,6 +273,8 @@ function place(service: Simulated, { intent }: Extract<Move, { kind: 'place' }>)
     role !== 'leader' || ['', member].includes(service.leader),
     `${member} would lead beside ${service.leader} (I1)`,
   );
+  if (service.isStack && intent.run === 'running') startInStack(service, member, image);
+  if (intent.run === 'running') started(service, member);
   if (service.images.get(member)?.image.digest !== image.digest)
     service.images.set(member, { image, runs: image.version });
   if (role === 'leader') lead(service, member, term);

@@ -1,13 +1,7 @@
 // Releases that an update must not cross unread: what is known of them, and what a manifest adds. Pure.
+import type { ReleaseException } from '@leafward/shared/manifest/types.js';
 import semver from 'semver';
 import { matrixWayBack } from './matrix-releases.js';
-
-/** Holds for an update from a version in `from` to one in `to`; both are semver ranges. */
-export interface ReleaseException {
-  readonly from: string;
-  readonly to: string;
-  readonly text: string;
-}
 
 const KNOWN: Readonly<Record<string, readonly ReleaseException[]>> = {
   'matrix-synapse': [

@@ -35,18 +35,28 @@ export function objectToSeedSpace(
   ];
 }
 
-/** Names of the service's backups that lie below the member's storage. */
-export const backupsInStorage = (
+/** Names of the service's backups that lie in the member's storage where its agent leaves nothing. */
+const backupsInStorage = (
   snapshot: Snapshot,
   service: ServiceAt,
   member: MemberAt,
 ): readonly string[] =>
   backupsOf(snapshot, service.name)
-    .filter((backup) => liesIn(backup, member))
+    .filter((backup) => goesWith(backup, member))
     .map((backup) => backup.name);
 
-export const liesIn = (backup: Backup, { host, intent }: MemberAt): boolean =>
-  backup.host === host && `${backup.path}/`.startsWith(`${intent?.spec.storage ?? '//'}/`);
+/** The agent keeps the entry of the storage that backups are made in or below; what lies elsewhere goes. */
+export function goesWith(backup: Backup, { host, intent }: MemberAt): boolean {
+  const { storage, backupDirectory } = intent?.spec ?? { storage: '/', backupDirectory: undefined };
+  const isBelow = (folder: string): boolean => `${backup.path}/`.startsWith(`${folder}/`);
+  const directory = backupDirectory ?? `${storage}/backups`;
+  const [entry = ''] = directory.startsWith(`${storage}/`)
+    ? directory.slice(storage.length + 1).split('/')
+    : [];
+  return (
+    backup.host === host && isBelow(storage) && (entry === '' || !isBelow(`${storage}/${entry}`))
+  );
+}
 
 /** A backup leaves by retention only, never because its member begins anew (I13). */
 export function objectToLostBackups(

@@ -7,6 +7,7 @@ import { diagnose, evidenceOf } from './diagnose.js';
 import {
   objectToBackups,
   objectToBootSpace,
+  objectToBusyDatabase,
   objectToDowngrade,
   objectToHandOver,
   objectToOrder,
@@ -72,7 +73,10 @@ function objectToRecreate(
     ...(member.hostState?.connected === true ? [] : [silent(member)]),
     ...objectToRetired(member),
     ...(isStack(service)
-      ? objectToStackOrder(service, member, move.spec.image)
+      ? [
+          ...objectToBusyDatabase(snapshot, service, operation),
+          ...objectToStackOrder(service, member, move.spec.image),
+        ]
       : [
           ...objectToOtherHistory(member),
           ...objectToStop(snapshot, service, member.name),

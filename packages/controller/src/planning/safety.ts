@@ -3,6 +3,7 @@
 import type { Image, Operation } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { downstreamsOf } from '@leafward/shared/topology.js';
+import { databaseOf, hasItsDatabase } from './database.js';
 import { diagnose, evidenceOf, unhealthyOf } from './diagnose.js';
 import {
   backupsOf,
@@ -31,6 +32,16 @@ export function objectToOthers(
       unblock: `let it end, or: leafward operation abort ${other.id}`,
       evidence: [evidence('operation', other.id), evidence('state', other.state)],
     }));
+}
+
+/** A backup of a stack's database holds its migration up without limit, with every port closed meanwhile. */
+export function objectToBusyDatabase(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  own: Operation | undefined,
+): readonly Objection[] {
+  const database = databaseOf(service);
+  return database === undefined ? [] : objectToOthers(snapshot, database, own);
 }
 
 /** Of two that wait for each other the older goes on. */
@@ -144,7 +155,9 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
   if (!requireBackup) return [];
   const newest = backupsOf(snapshot, service.name).find(
     (backup) =>
-      backup.manifestSha256 !== '' && memberOf(service, backup.member)?.isRetired === false,
+      backup.manifestSha256 !== '' &&
+      memberOf(service, backup.member)?.isRetired === false &&
+      hasItsDatabase(snapshot, service, backup),
   );
   const ageMs = newest === undefined ? undefined : snapshot.now - newest.finishedAt;
   if (ageMs !== undefined && ageMs <= maxAgeMs) return [];

@@ -28,6 +28,7 @@ export const backUp: MoveRow<MoveOf<'back-up'>> = {
             member: move.member,
             term: service?.topology.term ?? 0,
             name: move.name,
+            databaseBackup: move.databaseBackup,
           },
         }),
       ],
