@@ -14,7 +14,8 @@ export interface CortexManifestOptions {
   readonly image: string;
   readonly members: readonly CortexMember[];
   readonly environment?: Readonly<Record<string, string>>;
-  readonly onIsolation?: 'keep' | 'stop';
+  /** The service's policy, as YAML. */
+  readonly failover?: string;
 }
 
 export const storageOf = (dir: string, member: CortexMember): string =>
@@ -43,7 +44,7 @@ ${lines(
 ${lines(
   Object.entries(environment).map(([key, value]) => `${key}: '${value}'`),
   6,
-)}    failover: { onIsolation: ${options.onIsolation ?? 'keep'}, lease: 5s }
+)}    failover: ${options.failover ?? '{ onIsolation: keep, lease: 5s }'}
     members:
 ${lines(
   members.map(
