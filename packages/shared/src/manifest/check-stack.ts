@@ -33,6 +33,22 @@ export function checkStack(service: ServiceDeclaration, tell: Tell): void {
   }
 }
 
+/** Its backups and updates begin with this service's: a slip would be found out by the first of them. */
+export function checkDatabase(
+  service: ServiceDeclaration,
+  services: readonly string[],
+  tell: Tell,
+): void {
+  for (const { name, engineOptions } of service.members) {
+    const { databaseService } = engineOptions;
+    if (databaseService === undefined || services.includes(databaseService)) continue;
+    tell(
+      ['services', service.name, 'members', name],
+      `there is no service ${databaseService} (engine option databaseService); services are ${[...services].sort().join(', ')}`,
+    );
+  }
+}
+
 /** Keys that mean nothing for a stack, or for a tree. */
 export function checkKeysOfShape(service: ServiceDeclaration, text: ServiceText, tell: Tell): void {
   const at = ['services', service.name];

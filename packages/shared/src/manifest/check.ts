@@ -1,7 +1,7 @@
 // What no shape can say: who leads, who mirrors whom, what two members must not share. Pure; tells every problem
 // with the path where it is written.
 import { leaseOf, leastMarginMs } from '../lease.js';
-import { checkStack } from './check-stack.js';
+import { checkDatabase, checkStack } from './check-stack.js';
 import type { Tell } from './complete.js';
 import type { MemberDeclaration, ServiceDeclaration } from './types.js';
 import { renderDuration } from './units.js';
@@ -21,6 +21,7 @@ export function checkServices(
     checkHosts(service, known, tell);
     if (service.shape === 'stack') checkStack(service, tell);
     else checkTree(service, tell);
+    checkDatabase(service, known.services, tell);
     checkAfter(service, services, known, tell);
     checkLease(service, tell);
     checkRuntime(service, tell);

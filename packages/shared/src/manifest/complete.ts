@@ -48,6 +48,7 @@ export function completeService(
       readyTimeoutMs: ms(text.update?.readyTimeout, 5 * MINUTE_MS),
       catchUpTimeoutMs: ms(text.update?.catchUpTimeout, 15 * MINUTE_MS),
       migrationTimeoutMs: ms(text.update?.migrationTimeout, 360 * MINUTE_MS),
+      ...(text.update?.exceptions === undefined ? {} : { exceptions: text.update.exceptions }),
     },
     failover: {
       mode: text.failover?.mode ?? 'manual',

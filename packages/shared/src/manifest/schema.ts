@@ -84,6 +84,21 @@ const backupSchema = z.strictObject({
     .optional(),
 });
 
+const versions = (description: string) =>
+  z
+    .string()
+    .max(256)
+    .regex(
+      /^(?:(?:[<>]=?|=|~|\^)?\s*\d+(?:\.\d+){0,2}(?:\s+|$|\s*\|\|\s*))+$/,
+      'versions are a range such as "<1.57.0" or ">=1.57.0 <1.60.0"',
+    )
+    .describe(description);
+const exceptionSchema = z.strictObject({
+  from: versions('Versions that the update begins at.'),
+  to: versions('Versions that it leads to.'),
+  text: z.string().min(1).max(1000).describe('What an operator must know; shown in the plan.'),
+});
+
 const updateSchema = z.strictObject({
   strategy: z
     .enum(['leafs-first', 'whole-stack'], { error: 'a strategy is leafs-first or whole-stack' })
@@ -98,6 +113,11 @@ const updateSchema = z.strictObject({
   migrationTimeout: duration(
     'A migrating member is never killed; after this the operation pauses and asks. Default 6h.',
   ),
+  exceptions: z
+    .array(exceptionSchema)
+    .max(64)
+    .describe('Releases that are not to be crossed unread, beside those that Leafward knows.')
+    .optional(),
 });
 
 const failoverSchema = z.strictObject({

@@ -21,6 +21,15 @@ export interface UpdatePolicy {
   readonly catchUpTimeoutMs: number;
   /** A migrating member is never killed; after this the operation pauses and asks. Default 6 h. */
   readonly migrationTimeoutMs: number;
+  /** What the operator adds to the known ones. Undefined when there are none. */
+  readonly exceptions?: readonly ReleaseException[] | undefined;
+}
+
+/** Holds for an update from a version in `from` to one in `to`, both semver ranges: what its plan says of it. */
+export interface ReleaseException {
+  readonly from: string;
+  readonly to: string;
+  readonly text: string;
 }
 
 export interface FailoverPolicy {
