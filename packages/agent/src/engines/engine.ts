@@ -124,6 +124,8 @@ export interface Engine {
     options: { readonly backupPath: string; readonly onProgress: (text: string) => void },
     signal: AbortSignal,
   ): Promise<void>;
+  /** What a service wants before its program is told to end. Not being able to do it keeps nobody from ending it. */
+  beforeStop?(member: EngineMember, signal: AbortSignal): Promise<void>;
   /** Runs every read-only command and tells each answer; [] where there are no commands. Never throws. */
   test(member: EngineMember, signal: AbortSignal): Promise<readonly CommandAnswer[]>;
   /** Closes links and forgets what was cached of a member. */

@@ -1,6 +1,7 @@
 // The engines there are, by the word that `engineNameOf` gives: one line each.
 import type { ExecEngine, MemberSpec } from '@leafward/shared/gen/domain.js';
 import type { Engine, EngineParts } from './engine.js';
+import { createExecEngine } from './exec/engine.js';
 import { createMatrixSynapseEngine } from './matrix-synapse/engine.js';
 import { createSynapseEngine } from './synapse/engine.js';
 
@@ -8,6 +9,7 @@ export type EngineFactory = (parts: EngineParts) => Engine;
 
 export const engineFactories: Readonly<Record<string, EngineFactory>> = {
   synapse: createSynapseEngine,
+  exec: createExecEngine,
   'matrix-synapse': createMatrixSynapseEngine,
 };
 
