@@ -31,6 +31,15 @@ describe('a kind that is described with commands', function () {
   };
   const readAs = (report: EngineReport) =>
     Object.fromEntries(report.answers.map(({ command, value }) => [command, value]));
+  const untilLedBy = (leader: string): Promise<true> =>
+    eventually(`${leader} leads and the other mirrors it`, 20_000, async () => {
+      const { services } = await fleet.status();
+      const members = services.flatMap((service) => service.members);
+      const isSo = members.every(
+        ({ member, state }) => state === (member === leader ? 'leading' : 'mirroring'),
+      );
+      return members.length === 2 && isSo ? true : undefined;
+    });
   const starts = async (): Promise<readonly number[]> => {
     const { services } = await fleet.status();
     return services.flatMap(({ members }) => members.map((member) => member.starts));
@@ -54,11 +63,7 @@ describe('a kind that is described with commands', function () {
 
   it('is deployed with its mirror, which is seeded', async () => {
     await fleet.carryOut(['deploy', await write('fleet.yaml', text)]);
-    const { services } = await fleet.status();
-    expect(services.flatMap(({ members }) => members.map(({ state }) => state))).to.eql([
-      'leading',
-      'mirroring',
-    ]);
+    await untilLedBy('00.ledger');
   });
 
   it('is tried at a leader and at a mirror, each answer as Leafward reads it', async () => {
@@ -117,6 +122,16 @@ describe('a kind that is described with commands', function () {
       return members.every(({ version }) => version === '1.0.0') ? true : undefined;
     });
     expect(await starts()).to.eql(before);
+  });
+
+  it('is backed up, and hands its leadership over without losing a line', async () => {
+    await fleet.carryOut(['backup', 'ledger']);
+    await fleet.carryOut(['promote', 'ledger', '--to', '01.ledger']);
+    await untilLedBy('01.ledger');
+    for (const member of ['00.ledger', '01.ledger']) {
+      const lines = (await readFile(join(dir, 'members', member, 'ledger'), 'utf8')).split('\n');
+      expect(lines.slice(0, -1).every((line, index) => line === String(index + 1))).to.equal(true);
+    }
   });
 
   it('says no to a member that is not there', async () => {
