@@ -58,6 +58,7 @@ function handsOf(parts: {
     },
     secrets: { environmentOf: () => ({}), redact: (text: string) => text },
     now: () => 1,
+    clock: systemClock,
     log,
     runtimeOf: () => parts.runtime as Runtime,
     engineOf: () => ({ forget: () => undefined }) as unknown as Engine,

@@ -54,6 +54,7 @@ export function memberOf(
     storagePath: intent.spec.storage,
     marker: { kind: 'none' },
     storedRole: { upstreamUrl: undefined },
+    abilities: { seeds: false, repoints: false, storesPosition: false },
     imagePresent: true,
     storageUsers: [],
     containerName: intent.member,

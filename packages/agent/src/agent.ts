@@ -35,6 +35,7 @@ import { essenceOf, memberFacts } from './report.js';
 import { createReporter, type Reporter } from './reporter.js';
 import type { Requests } from './requests.js';
 import type { Secrets } from './secrets.js';
+import { withoutUnsettled } from './unsettled.js';
 
 export interface AgentOptions {
   readonly host: string;
@@ -79,21 +80,6 @@ export interface Agent {
   facts(): readonly MemberFact[];
   /** Ends what runs safely; members go on. */
   stop(): Promise<void>;
-}
-
-/**
- * While steps of an older order are being finished, a member may look stopped and be started a moment later:
- * nothing may be concluded from it, a fence least of all (I1).
- */
-function withoutUnsettled(observed: Observed, unsettled: ReadonlySet<string>): Observed {
-  if (unsettled.size === 0) return observed;
-  const error = 'the last step of an older order is being finished';
-  const members = observed.members.map((member) =>
-    unsettled.has(member.intent.member)
-      ? { ...member, container: { ...member.container, state: 'unknown' as const, error } }
-      : member,
-  );
-  return { ...observed, members };
 }
 
 const PASS_DEADLINE_MS = 30_000;
@@ -279,6 +265,7 @@ class RunningAgent implements Agent {
       if (member === undefined || plan.steps.length === 0) continue;
       // What was seen while a chain was at work may be half of the truth: its end wakes the next pass.
       if (this.#chains.isBusy(plan.member) || !this.#isCurrent(member.intent)) continue;
+      if (this.options.requests.isRestoring(plan.member)) continue;
       if (this.#chains.begin(member.intent, plan.steps))
         begun.push(`${plan.member}: ${plan.steps.map((step) => step.kind).join(', ')}`);
     }
@@ -361,6 +348,7 @@ class RunningAgent implements Agent {
     if (judgement.kind === 'new') {
       log.info({ generation: intent.generation, epoch: intent.epoch }, 'accepted an order');
       this.#chains.intentChanged();
+      this.options.requests.intentChanged();
       this.options.onNews();
       this.#epochs.accepted(intent);
     }

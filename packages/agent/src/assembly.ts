@@ -84,7 +84,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
       const environment = secrets.environmentOf(member, spec);
       return { member, service, spec: { ...spec, environment }, specDigest: specDigestOf(spec) };
     },
-    redact: secrets.redact,
+    redact: (text) => secrets.redact(text),
     log,
   });
   const catalogue = await openCatalogue({
@@ -95,13 +95,12 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   });
   const measures = startMeasures(parts, runtimes, () => late.agent?.tell());
   const act = createAct({
-    host: parts.host,
-    clock: parts.clock,
-    journal,
+    ...parts,
     catalogue,
     tuner: createTuner({ roots: config.roots, stateFile: join(stateDirectory, 'tuned.json') }),
     runtime: (name) => runtimes.of(name),
     engineOf,
+    isBusy: (member) => late.agent?.isBusy(member) ?? false,
     check: (stop) => measures.findings.check(stop),
   });
   const requests = await openRequests({
@@ -163,7 +162,8 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     runtime: (name) => work.runtimes.of(name),
     engineOf,
     isPromoting: (member) => requests.isPromoting(member),
-    isBusy: (member) => work.late.agent?.isBusy(member) ?? false,
+    isBusy: (member) =>
+      requests.isRestoring(member) || (work.late.agent?.isBusy(member) ?? false),
     dataBytes: () => measures.meter.dataBytes(),
     secrets,
   });
@@ -183,7 +183,17 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
       log,
       onEnd: () => work.late.agent?.wake(),
     }),
-    hands: { journal, permits, secrets, now: () => clock.now(), log, runtimeOf, engineOf },
+    hands: {
+      journal,
+      permits,
+      secrets,
+      now: () => clock.now(),
+      clock,
+      fleet,
+      log,
+      runtimeOf,
+      engineOf,
+    },
     secrets,
     requests,
     backups: () => catalogue.list(),

@@ -28,7 +28,7 @@ export interface Chains {
   /** Members whose steps were planned for an order that holds no more. */
   obsoleteMembers(): readonly string[];
   activityOf(member: string): string | undefined;
-  /** Breaks off pulls of members whose order has changed; everything else ends by itself, soon. */
+  /** Breaks off what may take long and whose order has changed; everything else ends by itself, soon. */
   intentChanged(): void;
   stop(): Promise<void>;
 }
@@ -44,16 +44,31 @@ interface Link {
 
 /** Longer than any step: an image of some GB. Each driver call has its own, shorter deadline. */
 const CHAIN_DEADLINE_MS = 45 * 60_000;
+/** Some TB over a slow line; the engine knows better how long its own seed may take. */
+const SEED_DEADLINE_MS = 3 * 24 * 60 * 60_000;
+const LONG = /^(pull|seed|set-aside) /;
+
+/**
+ * What a chain depends on of its order. A seed of hours does not begin anew because a term was counted up: what it
+ * fills is told the new one before its start.
+ */
+function keyOf(intent: MemberIntent, steps: readonly Step[]): string {
+  if (!steps.some(({ kind }) => kind === 'seed')) return canonicalJson(intent);
+  const { member, service, spec, run, role, upstream, exec, reseed } = intent;
+  return canonicalJson({ member, service, spec, run, role, upstream, exec, reseed });
+}
 
 export function createChains(options: ChainsOptions): Chains {
   const links = new Map<string, Link>();
   const isCurrent = (link: Link): boolean => {
     const now = options.currentIntent(link.intent.member);
-    return now !== undefined && canonicalJson(now) === link.key;
+    return now !== undefined && keyOf(now, link.steps) === link.key;
   };
 
   const run = async (link: Link): Promise<void> => {
-    const signal = AbortSignal.any([link.abort.signal, AbortSignal.timeout(CHAIN_DEADLINE_MS)]);
+    const isLong = link.steps.some(({ kind }) => kind === 'seed');
+    const deadlineMs = CHAIN_DEADLINE_MS + (isLong ? SEED_DEADLINE_MS : 0);
+    const signal = AbortSignal.any([link.abort.signal, AbortSignal.timeout(deadlineMs)]);
     const result = await executeSteps(
       {
         intent: link.intent,
@@ -80,7 +95,7 @@ export function createChains(options: ChainsOptions): Chains {
       if (links.has(intent.member)) return false;
       const link: Link = {
         intent,
-        key: canonicalJson(intent),
+        key: keyOf(intent, steps),
         abort: new AbortController(),
         steps,
         activity: undefined,
@@ -101,7 +116,7 @@ export function createChains(options: ChainsOptions): Chains {
     activityOf: (member) => links.get(member)?.activity,
     intentChanged() {
       for (const link of links.values())
-        if (!isCurrent(link) && link.activity?.startsWith('pull ') === true) link.abort.abort();
+        if (!isCurrent(link) && LONG.test(link.activity ?? '')) link.abort.abort();
     },
     async stop() {
       const all = [...links.values()];

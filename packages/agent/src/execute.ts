@@ -3,10 +3,12 @@
 // both are asked once more right before the start, since stopping may have taken long.
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { AssertionError, unreachable } from '@leafward/shared/assert.js';
+import type { Clock } from '@leafward/shared/clock.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { within } from './checks/single-flight.js';
 import type { Engine, EngineMember } from './engines/engine.js';
+import { performFill } from './fill.js';
 import type { Journal } from './journal.js';
 import { readMarker, writeMarker } from './marker.js';
 import type { Permits } from './permits.js';
@@ -14,7 +16,7 @@ import { renderStep, type Step } from './plan/steps.js';
 import type { ContainerSpec, Runtime } from './runtimes/runtime.js';
 import type { Secrets } from './secrets.js';
 import { writeInTurn } from './storage-writes.js';
-import { resolveUser } from './runtimes/process/user.js';
+import { ownerOf } from './runtimes/process/user.js';
 
 /** What a chain of steps works with. */
 export interface Hands {
@@ -22,6 +24,8 @@ export interface Hands {
   readonly permits: Permits;
   readonly secrets: Pick<Secrets, 'environmentOf' | 'redact'>;
   readonly now: () => number;
+  readonly clock: Clock;
+  readonly fleet?: string | undefined;
   readonly log: Logger;
   readonly runtimeOf: (intent: MemberIntent) => Runtime;
   /** @throws LeafwardError `invalid` for a kind that this agent does not know. */
@@ -33,6 +37,7 @@ export interface Chain {
   readonly steps: readonly Step[];
   /** Why the rest of the steps is out of date, if it is: asked before each step. */
   readonly obsolete: () => string | undefined;
+  /** The step that it is at, and how far that is. */
   readonly onActivity: (text: string | undefined) => void;
 }
 
@@ -56,7 +61,7 @@ export async function executeSteps(
     if (reason !== undefined) return { done, sentence: `left ${renderStep(step)}: ${reason}` };
     chain.onActivity(renderStep(step));
     try {
-      await journaled(step, chain.intent, hands, signal);
+      await journaled(step, { chain, hands, signal });
       done += 1;
     } catch (error) {
       if (error instanceof AssertionError) throw error;
@@ -86,17 +91,20 @@ function withSecrets(container: ContainerSpec, { secrets }: Hands): ContainerSpe
   return { ...container, spec: { ...spec, environment: secrets.environmentOf(member, spec) } };
 }
 
-async function journaled(
-  step: Step,
-  intent: MemberIntent,
-  hands: Hands,
-  signal: AbortSignal,
-): Promise<void> {
+/** One step of a chain at work. */
+interface Turn {
+  readonly chain: Chain;
+  readonly hands: Hands;
+  readonly signal: AbortSignal;
+}
+
+async function journaled(step: Step, turn: Turn): Promise<void> {
+  const { hands } = turn;
   // Such a step is one record, which needs no two others around it.
-  if (step.kind.startsWith('journal-')) return perform(step, intent, hands, signal);
-  const written = await journalStart(step, intent, hands);
+  if (step.kind.startsWith('journal-')) return perform(step, turn);
+  const written = await journalStart(step, turn.chain.intent, hands);
   try {
-    await perform(step, intent, hands, signal);
+    await perform(step, turn);
   } catch (failure) {
     const error = told(failure, hands);
     if (written) await hands.journal.append({ kind: 'step-ended', member: step.member, error });
@@ -130,12 +138,9 @@ async function journalStart(step: Step, intent: MemberIntent, hands: Hands): Pro
   }
 }
 
-async function perform(
-  step: Step,
-  intent: MemberIntent,
-  hands: Hands,
-  signal: AbortSignal,
-): Promise<void> {
+async function perform(step: Step, turn: Turn): Promise<void> {
+  const { hands, signal } = turn;
+  const { intent } = turn.chain;
   const runtime = hands.runtimeOf(intent);
   switch (step.kind) {
     case 'pull':
@@ -153,25 +158,46 @@ async function perform(
       return runtime.create(withSecrets(step.container, hands), signal);
     case 'start':
       return startMember(step, intent, hands, signal);
+    case 'repoint':
+      return hands.engineOf(intent).repoint(engineMember(intent), step.upstreamUrl, signal);
+    case 'set-aside':
+    case 'seed':
+      return performFill(step, { intent, hands, onProgress: progressOf(step, turn), signal });
     case 'journal-retirement':
     case 'journal-retired-start':
     case 'journal-retired-stop':
+    case 'journal-filled':
       return performNote(step, hands);
-    default:
-      return writeInTurn(intent.spec.storage, () => performWrite(step, intent, hands));
+    default: {
+      const deadlineMs = intent.exec === undefined ? undefined : COMMAND_WRITE_MS;
+      const write = (): Promise<void> => performWrite(step, intent, hands);
+      return writeInTurn(intent.spec.storage, write, deadlineMs);
+    }
   }
 }
 
+/** A role that a command writes, perhaps in a container of its own; the member is stopped meanwhile. */
+const COMMAND_WRITE_MS = 2 * 60_000;
+/** Each one told is a report. */
+const PROGRESS_EVERY_MS = 1000;
+
+function progressOf(step: Step, { chain, hands }: Turn): (text: string) => void {
+  let toldAt = -Infinity;
+  return (text) => {
+    const now = hands.clock.monotonic();
+    if (now - toldAt < PROGRESS_EVERY_MS) return;
+    toldAt = now;
+    chain.onActivity(`${renderStep(step)}: ${hands.secrets.redact(text)}`);
+  };
+}
+
 type WriteStep = Extract<Step, { kind: 'write-marker' | 'write-role' | 'write-retired-role' }>;
-type NoteStep = Extract<
-  Step,
-  { kind: 'journal-retirement' | 'journal-retired-start' | 'journal-retired-stop' }
->;
+type NoteStep = Extract<Step, { kind: `journal-${string}` }>;
 
 async function performWrite(step: WriteStep, intent: MemberIntent, hands: Hands): Promise<void> {
   switch (step.kind) {
     case 'write-marker':
-      return writeMarker(step.storage, step.marker, await resolveUser(intent.spec.user));
+      return writeMarker(step.storage, step.marker, await ownerOf(intent.spec));
     case 'write-role':
       return hands.engineOf(intent).writeRole(engineMember(intent), step.wanted);
     case 'write-retired-role':
@@ -204,6 +230,12 @@ async function performNote(step: NoteStep, hands: Hands): Promise<void> {
     case 'journal-retired-stop':
       await hands.journal.append({ kind: 'retirement-proven', storage: step.storage });
       return;
+    case 'journal-filled': {
+      const { storage, id } = step;
+      hands.log.info({ member: step.member, storage }, `${storage} is filled: ${step.cause}`);
+      await hands.journal.append({ kind: 'storage-filled', storage, id });
+      return;
+    }
     default:
       return unreachable(step);
   }
@@ -235,13 +267,14 @@ async function assertMayStart(
   intent: MemberIntent,
   hands: Hands,
 ): Promise<void> {
-  const marker = await readMarker(intent.spec.storage);
-  const retired = marker.kind === 'found' && marker.marker.retired !== undefined;
-  if (retired || marker.kind === 'unreadable')
-    throw new LeafwardError(
-      'refused',
-      `start ${step.member}: ${marker.kind === 'unreadable' ? marker.error : 'its storage is retired'} (I2)`,
-    );
+  const reading = await readMarker(intent.spec.storage);
+  const marker = reading.kind === 'found' ? reading.marker : undefined;
+  const refuse = (why: string): never => {
+    throw new LeafwardError('refused', `start ${step.member}: ${why} (I2)`);
+  };
+  if (reading.kind === 'unreadable') refuse(reading.error);
+  if (marker?.retired !== undefined) refuse('its storage is retired');
+  if (marker?.seeding !== undefined) refuse('its storage is half filled');
   if (!hasPermit(step, hands)) throw withoutPermit(step);
 }
 

@@ -1,12 +1,13 @@
 // The note that Leafward leaves in a member's storage, so that the storage itself says whose it is and
 // whether it is retired (I2), even to an agent that has forgotten everything. Must never be guessed: one that
 // is there and cannot be read forbids a start.
-import { chown, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { createSingleFlight } from './checks/single-flight.js';
 import { syncDirectory } from './journal.js';
 import { createTextCache } from './text-cache.js';
+import { truePath } from './true-path.js';
 
 export const MARKER_FILE = '.leafward.json';
 
@@ -18,6 +19,17 @@ export interface Marker {
   readonly term: number;
   readonly retired?:
     { readonly term: number; readonly at: number; readonly reason: string } | undefined;
+  /** It is being filled: what lies there is half of something and is never started from. */
+  readonly seeding?:
+    | {
+        /** Where its data comes from, in words. */
+        readonly from: string;
+        /** The reseed or the request that it is filled for; none: an empty mirror's first seed. */
+        readonly id?: string | undefined;
+      }
+    | undefined;
+  /** Id of the newest reseed that filled it to the end, or that has begun to. */
+  readonly reseeded?: string | undefined;
 }
 
 export type MarkerReading =
@@ -47,28 +59,50 @@ export async function readMarker(storage: string): Promise<MarkerReading> {
 export async function realPathOf(storage: string): Promise<string> {
   const path = resolve(storage);
   const limit = { deadlineMs: READ_DEADLINE_MS };
-  return once(`realpath ${path}`, () => realpath(path), limit).catch(() => path);
+  return once(`realpath ${path}`, () => truePath(path), limit).catch(() => path);
 }
 
 /** What is known of it and nothing else. @throws Error that names every key that is missing or wrong. */
 function asMarker(value: unknown): Marker {
   const found = asEntries(value);
-  const retired = found['retired'] === undefined ? undefined : asEntries(found['retired']);
+  const part = (key: string): ReturnType<typeof asEntries> | undefined =>
+    found[key] === undefined ? undefined : asEntries(found[key]);
+  const retired = part('retired');
+  const seeding = part('seeding');
   const wrong = [
     ...(found['format'] === 1 ? [] : ['format']),
-    ...(found['fleet'] === undefined || isText(found['fleet']) ? [] : ['fleet']),
+    ...['fleet', 'reseeded'].filter((key) => found[key] !== undefined && !isText(found[key])),
     ...['service', 'member'].filter((key) => !isText(found[key])),
     ...(isTerm(found['term']) ? [] : ['term']),
     ...(retired === undefined || isTerm(retired['term']) ? [] : ['retired.term']),
     ...(retired === undefined || Number.isFinite(retired['at']) ? [] : ['retired.at']),
     ...(retired === undefined || isText(retired['reason']) ? [] : ['retired.reason']),
+    ...(seeding === undefined || isText(seeding['from']) ? [] : ['seeding.from']),
+    ...(seeding?.['id'] === undefined || isText(seeding['id']) ? [] : ['seeding.id']),
   ];
   if (wrong.length > 0) throw new Error(`no marker: ${wrong.join(', ')} missing or wrong`);
-  const { format, fleet, service, member, term } = found as unknown as Marker;
-  const known = { format, ...(fleet === undefined ? {} : { fleet }), service, member, term };
-  if (retired === undefined) return known;
-  const { at, reason } = retired as unknown as NonNullable<Marker['retired']>;
-  return { ...known, retired: { term: retired['term'] as number, at, reason } };
+  return known(found as unknown as Marker);
+}
+
+/** Without what is not known here, and without keys that have no value. */
+function known({ format, fleet, service, member, term, retired, ...rest }: Marker): Marker {
+  const { seeding, reseeded } = rest;
+  return {
+    format,
+    ...(fleet === undefined ? {} : { fleet }),
+    service,
+    member,
+    term,
+    ...(retired === undefined
+      ? {}
+      : { retired: { term: retired.term, at: retired.at, reason: retired.reason } }),
+    ...(seeding === undefined
+      ? {}
+      : {
+          seeding: { from: seeding.from, ...(seeding.id === undefined ? {} : { id: seeding.id }) },
+        }),
+    ...(reseeded === undefined ? {} : { reseeded }),
+  };
 }
 
 function asEntries(value: unknown): Readonly<Record<string, unknown>> {

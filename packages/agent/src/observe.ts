@@ -6,9 +6,8 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
 import type { Ended } from './chains.js';
-import { within } from './checks/single-flight.js';
 import { engineMember } from './execute.js';
-import type { Engine, EngineMember, StoredRole } from './engines/engine.js';
+import type { Engine, EngineMember } from './engines/engine.js';
 import type { JournalState } from './journal.js';
 import {
   afterLook,
@@ -17,12 +16,16 @@ import {
   freshAttempts,
   type Attempts,
 } from './observe/attempts.js';
-import { createStorageReader, type StorageReading } from './observe/storage.js';
+import { missingFiles } from './observe/files.js';
+import { createStorageReader, type StorageReader, type StorageReading } from './observe/storage.js';
+import { createStoredReader, type StoredReader } from './observe/stored.js';
 import { createTrespasserFinder, type Listed } from './observe/trespassers.js';
 import type { Permits } from './permits.js';
 import type { Observed, ObservedMember } from './plan/observed.js';
+import { mayRun } from './plan/stopped.js';
 import type { ForeignContainer, Runtime } from './runtimes/runtime.js';
 import type { Secrets } from './secrets.js';
+import { isEmptyStorage } from './storage-content.js';
 
 export interface ObserverOptions {
   readonly journal: () => JournalState;
@@ -47,62 +50,16 @@ export interface Observer {
   note(intent: MemberIntent, steps: Ended): void;
 }
 
-const ROLE_DEADLINE_MS = 2000;
 const LAST_LINES = 5;
 const MIGRATION_LINES = 200;
 
 export function createObserver(options: ObserverOptions): Observer {
   const { clock } = options;
-  const storages = createStorageReader();
   const trespassers = createTrespasserFinder();
-  const attempts = new Map<string, Attempts>();
-  const attemptsOf = (intent: MemberIntent): Attempts =>
-    attemptsFor(intent, attempts.get(intent.member));
-
-  const observeMember = async (
-    intent: MemberIntent,
-    surroundings: Surroundings,
-    signal: AbortSignal,
-  ): Promise<ObservedMember> => {
-    const runtime = options.runtimeOf(intent);
-    const digest = specDigestOf(intent.spec);
-    const dataBytes = options.dataBytes().get(intent.spec.storage);
-    const atWork = options.isBusy(intent.member);
-    const before = attempts.get(intent.member);
-    const [container, storage] = await Promise.all([
-      inspect(runtime, intent.member, signal),
-      storages.read(intent.spec.storage, dataBytes),
-    ]);
-    // An end that this agent's own steps brought about meanwhile is no crash.
-    const ours = atWork || options.isBusy(intent.member) || attempts.get(intent.member) !== before;
-    const known = attemptsOf(intent);
-    const looked = ours ? known : afterLook(known, container, clock.monotonic());
-    attempts.set(intent.member, looked);
-    if (intent.role === 'leader' && intent.mirrored)
-      options.permits.expect(intent.member, intent.term);
-    const containers = surroundings.containers;
-    const own = containers.find((one) => one.member === intent.member);
-    return {
-      intent,
-      specDigest: digest,
-      container,
-      storage: storage.fact,
-      storagePath: storage.path,
-      marker: storage.marker,
-      engine: await observeEngine(options, intent, container, signal),
-      ...(await readStoredRole(options.engineOf(intent), intent, storage)),
-      missingSecrets: options.secrets.missing(intent.spec),
-      imagePresent: await hasImage(runtime, intent, container, digest, signal),
-      storageUsers: usersOf(storage.path, intent, containers),
-      storageUsersError: surroundings.errors.get(runtime),
-      containerName: own?.name ?? intent.member,
-      permit: options.permits.of(intent.member, intent.term),
-      backoff: backoffOf(looked, clock.monotonic()),
-      lastLines: (await lastLines(runtime, intent.member, container, signal))
-        .map(options.secrets.redact)
-        .map(withoutSecrets),
-      promoting: options.isPromoting(intent.member),
-    };
+  const memory: Memory = {
+    storages: createStorageReader(),
+    stored: createStoredReader(clock),
+    attempts: new Map(),
   };
   return {
     async observe(waitingSince, signal) {
@@ -110,18 +67,120 @@ export function createObserver(options: ObserverOptions): Observer {
       const runtimes = runtimesToAsk(options, journal);
       const surroundings = await observeSurroundings(runtimes, signal);
       const [members, found] = await Promise.all([
-        Promise.all(intentsOf(journal).map((one) => observeMember(one, surroundings, signal))),
+        Promise.all(
+          intentsOf(journal).map((one) =>
+            observeMember(one, { ...options, ...memory, surroundings }, signal),
+          ),
+        ),
         trespassers.find(surroundings.listed, journal),
       ]);
       const { fleet } = options;
       return { now: clock.now(), fleet, journal, members, trespassers: found, waitingSince };
     },
     note(intent, steps) {
+      const { attempts, stored } = memory;
       const wantsRunning = intent.run === 'running';
-      const next = afterSteps(attemptsOf(intent), { ...steps, wantsRunning }, clock.monotonic());
+      const known = attemptsFor(intent, attempts.get(intent.member));
+      const next = afterSteps(known, { ...steps, wantsRunning }, clock.monotonic());
       attempts.set(intent.member, next);
+      stored.changed(intent.member);
     },
   };
+}
+
+/** What is kept from one look to the next. */
+interface Memory {
+  readonly storages: StorageReader;
+  readonly stored: StoredReader;
+  readonly attempts: Map<string, Attempts>;
+}
+
+type Sight = ObserverOptions & Memory & { readonly surroundings: Surroundings };
+
+async function observeMember(
+  intent: MemberIntent,
+  sight: Sight,
+  signal: AbortSignal,
+): Promise<ObservedMember> {
+  const { clock, storages, surroundings, secrets } = sight;
+  const { member, spec } = intent;
+  const runtime = sight.runtimeOf(intent);
+  const engine = sight.engineOf(intent);
+  const specDigest = specDigestOf(spec);
+  const { container, storage, attempts } = await look(intent, sight, signal);
+  if (intent.role === 'leader' && intent.mirrored) sight.permits.expect(member, intent.term);
+  const own = surroundings.containers.find((one) => one.member === member);
+  const fact = await observeEngine(sight, intent, container, signal);
+  const looked = { intent, container, fact, storage, journal: sight.journal() };
+  const { position, ...role } = await sight.stored.read(
+    { ...looked, atWork: sight.isBusy(member) },
+    engine,
+    signal,
+  );
+  return {
+    intent,
+    specDigest,
+    container,
+    storage: { ...storage.fact, position },
+    storagePath: storage.path,
+    storageMounted: storage.mounted,
+    storageEmpty: await isEmpty(intent, container, storages),
+    marker: storage.marker,
+    engine: fact,
+    abilities: engine.abilities(engineMember(intent)),
+    ...role,
+    missingSecrets: secrets.missing(spec),
+    missingFiles: await missingFiles(spec, storages.once),
+    imagePresent: await hasImage(runtime, intent, container, specDigest, signal),
+    storageUsers: usersOf(storage.path, intent, surroundings.containers),
+    storageUsersError: surroundings.errors.get(runtime),
+    containerName: own?.name ?? member,
+    permit: sight.permits.of(member, intent.term),
+    backoff: backoffOf(attempts, clock.monotonic()),
+    lastLines: (await lastLines(runtime, member, container, signal))
+      .map(secrets.redact)
+      .map(withoutSecrets),
+    promoting: sight.isPromoting(member),
+  };
+}
+
+/** Container and storage, and what its end means if it has ended. */
+async function look(
+  intent: MemberIntent,
+  sight: Sight,
+  signal: AbortSignal,
+): Promise<{
+  readonly container: ContainerFact;
+  readonly storage: StorageReading;
+  readonly attempts: Attempts;
+}> {
+  const { member, spec } = intent;
+  const wasBusy = sight.isBusy(member);
+  const before = sight.attempts.get(member);
+  const [container, storage] = await Promise.all([
+    inspect(sight.runtimeOf(intent), member, signal),
+    sight.storages.read(spec.storage, sight.dataBytes().get(spec.storage)),
+  ]);
+  // An end that this agent's own steps brought about meanwhile is no crash.
+  const ours = wasBusy || sight.isBusy(member) || sight.attempts.get(member) !== before;
+  const known = attemptsFor(intent, sight.attempts.get(member));
+  const attempts = ours ? known : afterLook(known, container, sight.clock.monotonic());
+  sight.attempts.set(member, attempts);
+  return { container, storage, attempts };
+}
+
+const EMPTY_DEADLINE_MS = 2000;
+
+/** Asked of a mirror that does not run; undefined for any other, and where it cannot be read. */
+async function isEmpty(
+  { role, spec }: MemberIntent,
+  { state }: ContainerFact,
+  { once }: StorageReader,
+): Promise<boolean | undefined> {
+  if (role !== 'mirror' || mayRun(state)) return undefined;
+  const look = (): Promise<boolean> => isEmptyStorage(spec);
+  const limit = { deadlineMs: EMPTY_DEADLINE_MS };
+  return once(`list ${spec.storage}`, look, limit).catch(() => undefined);
 }
 
 /** An order that stays is the same object at every look. */
@@ -284,24 +343,6 @@ async function tail(
     return await runtime.tail(options.member, options, options.signal);
   } catch {
     return [];
-  }
-}
-
-async function readStoredRole(
-  engine: Engine,
-  intent: MemberIntent,
-  storage: StorageReading,
-): Promise<{
-  readonly storedRole?: StoredRole | undefined;
-  readonly storedRoleError?: string | undefined;
-}> {
-  if (storage.marker.kind === 'unreadable') return { storedRoleError: storage.marker.error };
-  try {
-    const what = `what a start from ${intent.spec.storage} would do`;
-    const read = engine.readStoredRole(engineMember(intent));
-    return { storedRole: await within(read, { what, deadlineMs: ROLE_DEADLINE_MS }) };
-  } catch (error) {
-    return { storedRoleError: messageOf(error) };
   }
 }
 

@@ -3,7 +3,8 @@
 import type { Observed, ObservedMember } from './plan/observed.js';
 import { Draft, type MemberPlan } from './plan/draft.js';
 import { isRetiredHere, planRetired } from './plan/retired.js';
-import { planRunning } from './plan/running.js';
+import { liftsRetirement } from './plan/filling.js';
+import { planReseed, planRunning } from './plan/running.js';
 import { planRemoved, planStopped } from './plan/stopped.js';
 
 export type { MemberPlan } from './plan/draft.js';
@@ -18,8 +19,9 @@ export function planSteps(observed: Observed): readonly MemberPlan[] {
 function planMember(member: ObservedMember, observed: Observed): MemberPlan {
   const draft = new Draft(member, observed);
   // Retirement first: it outranks whatever else is wanted of the storage (I2).
-  if (isRetiredHere(member, observed.journal)) planRetired(draft);
-  else if (member.intent.run === 'stopped') planStopped(draft);
+  if (isRetiredHere(member, observed.journal)) {
+    if (!liftsRetirement(member, observed.journal) || !planReseed(draft)) planRetired(draft);
+  } else if (member.intent.run === 'stopped') planStopped(draft);
   else if (member.intent.run === 'removed') planRemoved(draft);
   else planRunning(draft);
   return draft.finished();

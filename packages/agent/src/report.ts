@@ -77,6 +77,8 @@ export function essenceOf(members: readonly MemberFact[]): string {
       engine: { ...engine, position: undefined },
       retiredAtTerm: storage.retiredAtTerm,
       markerTerm: storage.markerTerm,
+      reseeded: storage.reseeded,
+      storedPosition: storage.position,
       term,
       activity,
       waits: waits.map(({ code }) => code),

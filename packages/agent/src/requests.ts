@@ -3,9 +3,10 @@
 import { AssertionError } from '@leafward/shared/assert.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
-import type { HostIntent, Outcome, Request } from '@leafward/shared/gen/domain.js';
+import type { Outcome, Request } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import type { Journal } from './journal.js';
+import { lostOutcome, outcomeOf, refusal, refusalByOrder } from './requests/outcomes.js';
 
 /** What a request brought; the rest of its outcome is the same for all. */
 export type Result = Partial<
@@ -37,6 +38,10 @@ export interface Requests {
   outcomes(): readonly Outcome[];
   acknowledge(ids: readonly string[]): Promise<void>;
   isPromoting(member: string): boolean;
+  /** Its storage is being filled: no step may touch it meanwhile. */
+  isRestoring(member: string): boolean;
+  /** Breaks off restores of members that shall not be stopped any more. */
+  intentChanged(): void;
   /** What is being done to a member on request, in a few words. */
   activityOf(member: string): string | undefined;
   /** How many were refused since the agent started (I11). */
@@ -96,9 +101,16 @@ class OpenRequests implements Requests {
     const open = Object.entries(this.options.journal.state.requests);
     for (const [id, { request, outcome, startedAt }] of open) {
       if (outcome !== undefined || request === undefined) continue;
-      if (REPEATABLE.has(request.kind)) this.#begin(request, startedAt);
+      if (this.#isRepeatable(request)) this.#begin(request, startedAt);
       else await this.#settleLost(lostOutcome(id, request, startedAt, this.options.clock.now()));
     }
+  }
+
+  /** A restore that has begun to empty the storage: only its end leaves something that can be started. */
+  #isRepeatable({ kind, id }: Request): boolean {
+    if (kind !== 'restore-backup') return REPEATABLE.has(kind);
+    const fillings = Object.values(this.options.journal.state.fillings ?? {});
+    return fillings.some((filling) => filling.id === id);
   }
 
   /** An agent that could not begin for want of room would fence nobody: told now, written at its next start. */
@@ -170,6 +182,17 @@ class OpenRequests implements Requests {
 
   isPromoting(member: string): boolean {
     return this.#ofMember(member).some(({ request }) => request.kind === 'promote');
+  }
+
+  isRestoring(member: string): boolean {
+    return this.#ofMember(member).some(({ request }) => request.kind === 'restore-backup');
+  }
+
+  intentChanged(): void {
+    const members = this.options.journal.state.intent?.members ?? [];
+    const stopped = members.filter(({ run }) => run === 'stopped').map(({ member }) => member);
+    for (const { request, abort } of this.#running.values())
+      if (request.kind === 'restore-backup' && !stopped.includes(request.member)) abort.abort();
   }
 
   activityOf(member: string): string | undefined {
@@ -314,77 +337,4 @@ class OpenRequests implements Requests {
   async #settle(outcome: Outcome): Promise<void> {
     await this.options.journal.append({ kind: 'request-settled', outcome });
   }
-}
-
-function refusalByOrder(
-  request: Request,
-  intent: HostIntent | undefined,
-  terms: Readonly<Record<string, number>>,
-): LeafwardError | undefined {
-  if (intent !== undefined && request.epoch < intent.epoch)
-    return refusal(
-      'stale',
-      request,
-      `its epoch ${request.epoch} is older than ${intent.epoch} (I11)`,
-    );
-  if (request.member === '') return undefined;
-  const member = intent?.members.find((one) => one.member === request.member);
-  if (member === undefined)
-    return refusal('refused', request, `${request.member} is no member of this host`);
-  const term = terms[member.service] ?? 0;
-  if (request.term < term)
-    return refusal(
-      'stale',
-      request,
-      `its term ${request.term} is older than ${term} of ${member.service} (I11)`,
-    );
-  return undefined;
-}
-
-function refusal(
-  code: 'stale' | 'refused' | 'exhausted',
-  request: Request,
-  reason: string,
-): LeafwardError {
-  return new LeafwardError(code, `${request.kind} ${request.id}: not begun: ${reason}`);
-}
-
-function outcomeOf(
-  request: Request,
-  end: {
-    readonly startedAt: number;
-    readonly state: Outcome['state'];
-    readonly now: number;
-  },
-  error?: unknown,
-): Outcome {
-  return {
-    requestId: request.id,
-    state: end.state,
-    startedAt: end.startedAt,
-    finishedAt: end.now,
-    ...(error === undefined
-      ? {}
-      : {
-          code: error instanceof LeafwardError ? error.code : 'failed',
-          message: messageOf(error),
-        }),
-    changes: [],
-  };
-}
-
-/** I12: never guessed. */
-function lostOutcome(id: string, request: Request, startedAt: number, now: number): Outcome {
-  return {
-    requestId: id,
-    state: 'unknown',
-    startedAt,
-    finishedAt: now,
-    code: 'aborted',
-    message:
-      `the agent ended in the middle of ${request.kind}` +
-      `${request.member === '' ? '' : ` of ${request.member}`}: whether it was done is not known; ` +
-      'look at what the service says of itself',
-    changes: [],
-  };
 }

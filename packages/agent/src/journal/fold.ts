@@ -2,6 +2,7 @@
 // then either the journal or the program is broken and acting on it could make two leaders.
 import { assert, unreachable } from '@leafward/shared/assert.js';
 import type { HostIntent, Outcome } from '@leafward/shared/gen/domain.js';
+import { foldFilling } from './fold-filling.js';
 import type { JournalRecord, JournalState, RequestRecord } from './records.js';
 
 /** Settled requests that are remembered, so that one sent again is known (I12). */
@@ -31,6 +32,10 @@ export function fold(state: JournalState, record: JournalRecord): JournalState {
     case 'retirement-proven':
     case 'retired-start-seen':
       return foldRetirement(state, record);
+    case 'filling-begun':
+    case 'storage-emptied':
+    case 'storage-filled':
+      return foldFilling(state, record);
     case 'step-started':
       return startStep(state, record);
     case 'step-ended': {
@@ -147,6 +152,10 @@ function startStep(
   assert(
     state.retirements[record.storage] === undefined,
     `a start of ${member} on the retired storage ${record.storage} (I2)`,
+  );
+  assert(
+    state.fillings?.[record.storage]?.state !== 'emptied',
+    `a start of ${member} on ${record.storage}, which was emptied and is not filled`,
   );
   const count = state.starts[member] ?? { starts: 0, sinceRetired: 0 };
   const starts = { ...state.starts, [member]: { ...count, starts: count.starts + 1 } };

@@ -33,6 +33,26 @@ export type JournalRecord =
   /** It was seen stopped after its retirement; seen running after this counts as a start (I2). */
   | { readonly kind: 'retirement-proven'; readonly storage: string }
   | { readonly kind: 'retired-start-seen'; readonly storage: string; readonly member: string }
+  /** What lies in this storage is about to be moved to `aside`, which nothing starts from, or to be wiped. */
+  | {
+      readonly kind: 'filling-begun';
+      readonly member: string;
+      readonly storage: string;
+      readonly id: string;
+      /** By an order that reseeds it: the one thing that ends a retirement (I2). */
+      readonly reseed: boolean;
+      readonly term: number;
+      readonly aside?: StorageRetirement | undefined;
+    }
+  /** Nothing of it lies there any more, so that no retirement does. `kept`: it is in `aside`. */
+  | {
+      readonly kind: 'storage-emptied';
+      readonly storage: string;
+      readonly id: string;
+      readonly kept: boolean;
+    }
+  /** It holds a whole copy, or is left to the service to fill: a start is safe again. */
+  | { readonly kind: 'storage-filled'; readonly storage: string; readonly id: string }
   | {
       readonly kind: 'step-started';
       readonly at: number;
@@ -63,6 +83,19 @@ export interface StepInFlight {
   readonly at: number;
 }
 
+/** The newest filling of a storage, once it was emptied for it. */
+export interface Filling {
+  readonly id: string;
+  readonly member: string;
+  readonly reseed: boolean;
+  /** Where what lay there before is kept. */
+  readonly aside?: string | undefined;
+  /** Nothing starts while it is `emptied`. */
+  readonly state: 'begun' | 'emptied' | 'filled';
+  /** Id of the newest reseed that filled it to the end, this one or one before. */
+  readonly reseeded?: string | undefined;
+}
+
 /** The fold of all records. */
 export interface JournalState {
   readonly intent?: HostIntent | undefined;
@@ -75,6 +108,8 @@ export interface JournalState {
   readonly starts: Readonly<Record<string, StartCount>>;
   /** Storage → its member: what this agent has started there, for as long as an order names that member. */
   readonly startedOn?: Readonly<Record<string, string>> | undefined;
+  /** By storage path. */
+  readonly fillings?: Readonly<Record<string, Filling>> | undefined;
   /** By request id, oldest first: all unsettled ones and the newest settled ones. */
   readonly requests: Readonly<Record<string, RequestRecord>>;
   /** The step that each member was at. */

@@ -1,16 +1,19 @@
 // What a member's storage says of itself: its marker, its room, its true path. A volume that hangs costs one
 // waiting call, however often it is asked, and is reported as what it is.
-import { realpath, statfs } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { stat, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { StorageFact } from '@leafward/shared/gen/domain.js';
 import { createSingleFlight, type SingleFlight } from '../checks/single-flight.js';
 import { readMarker, type MarkerReading } from '../marker.js';
+import { truePath } from '../true-path.js';
 
 export interface StorageReading {
   readonly path: string;
   readonly marker: MarkerReading;
   readonly fact: StorageFact;
+  /** A mount point cannot be renamed. */
+  readonly mounted?: boolean | undefined;
 }
 
 export interface StorageReader {
@@ -50,20 +53,30 @@ async function readStorage(
   storage: string,
   dataBytes: number | undefined,
 ): Promise<StorageReading> {
-  const path = await realpath(storage).catch(() => resolve(storage));
+  const path = await truePath(storage).catch(() => resolve(storage));
   const marker = await readMarker(storage);
   const room = await statfs(storage).catch(() => undefined);
   const found = marker.kind === 'found' ? marker.marker : undefined;
+  const [own, above] = await Promise.all([deviceOf(path), deviceOf(dirname(path))]);
   return {
     path,
     marker,
+    mounted: own !== undefined && own !== above,
     fact: {
       dataBytes,
       freeBytes: room === undefined ? undefined : room.bavail * room.bsize,
       totalBytes: room === undefined ? undefined : room.blocks * room.bsize,
       markerTerm: found?.term,
       retiredAtTerm: found?.retired?.term,
+      reseeded: found?.seeding === undefined ? found?.reseeded : undefined,
       error: marker.kind === 'unreadable' ? marker.error : undefined,
     },
   };
+}
+
+async function deviceOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ dev }) => dev,
+    () => undefined,
+  );
 }

@@ -8,7 +8,7 @@ import type {
   SecretReference,
   StorageFact,
 } from '@leafward/shared/gen/domain.js';
-import type { StoredRole } from '../engines/engine.js';
+import type { EngineAbilities, StoredRole } from '../engines/engine.js';
 import type { JournalState } from '../journal/records.js';
 import type { Marker, MarkerReading } from '../marker.js';
 import type { PermitState } from '../permits.js';
@@ -41,6 +41,13 @@ export interface ObservedMember {
   /** The storage's path without symbolic links; the one that retirements are kept under. */
   readonly storagePath: string;
   readonly marker: MarkerReading;
+  /** A mount point cannot be renamed. */
+  readonly storageMounted?: boolean | undefined;
+  /** True when nothing of the service lies there; asked of a mirror that does not run. */
+  readonly storageEmpty?: boolean | undefined;
+  /** Mounted files and directories that must be on this host and are not; undefined: none. */
+  readonly missingFiles?: readonly string[] | undefined;
+  readonly abilities: EngineAbilities;
   /** Undefined when it could not be read: then `storedRoleError` says why. */
   readonly storedRole?: StoredRole | undefined;
   readonly storedRoleError?: string | undefined;

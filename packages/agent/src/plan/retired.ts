@@ -14,7 +14,7 @@ export function isRetiredHere(member: ObservedMember, journal: JournalState): bo
   );
 }
 
-function retirementOf(
+export function retirementOf(
   member: ObservedMember,
   journal: JournalState,
 ): JournalState['retirements'][string] | undefined {
@@ -72,6 +72,8 @@ function planMarker(draft: Draft, retirement: StorageRetirement): void {
       service: retirement.service,
       member: retirement.member,
       term: marker.kind === 'found' ? marker.marker.term : intent.term,
+      // A reseed that was done before must not be taken for a new one.
+      reseeded: marker.kind === 'found' ? marker.marker.reseeded : undefined,
       retired: { term: retirement.term, at: retirement.at, reason: retirement.reason },
     },
     cause: 'the storage itself must say that it is retired',

@@ -1,6 +1,7 @@
 // A member that shall run: made, started, made anew when its spec differs, pointed at its upstream, and
 // stopped when it must not lead. Branches here; what each step needs is in start.ts. Pure.
 import type { Draft } from './draft.js';
+import { fillingOf, planFilling } from './filling.js';
 import type { ObservedMember } from './observed.js';
 import {
   forbidsStart,
@@ -8,6 +9,7 @@ import {
   isolationGraceMs,
   planMarkerTerm,
   planStart,
+  refusesOlderTerm,
   sameUpstream,
   waitsForImage,
   waitsForPermit,
@@ -26,6 +28,8 @@ export function planRunning(draft: Draft): void {
     return;
   }
   planRestartPolicy(draft);
+  const need = fillingOf(draft);
+  if (need !== undefined) return void planFilling(draft, need);
   switch (container.state) {
     case 'absent':
       return planCreation(draft, 'not there');
@@ -43,6 +47,15 @@ export function planRunning(draft: Draft): void {
         unblock: container.state === 'paused' ? 'unpause it' : 'let it come to rest, or stop it',
       });
   }
+}
+
+/** What an order to reseed does to a retired storage. False: something forbids it, and it stays retired (I2). */
+export function planReseed(draft: Draft): boolean {
+  const need = fillingOf(draft);
+  if (need === undefined || draft.subject.container.state === 'unknown') return false;
+  if (refusesSharedStorage(draft)) return false;
+  planRestartPolicy(draft);
+  return planFilling(draft, need);
 }
 
 /** I9: one storage has one writer. Nothing is made or started while there is another. */
@@ -156,20 +169,30 @@ function stopsActiveMirror(draft: Draft): boolean {
   return true;
 }
 
-/** Its storage names another upstream than the wanted one: stop, write, start. */
+/** Its storage names another upstream than the wanted one: told while it runs, or stop, write, start. */
 function planRepoint(draft: Draft): boolean {
-  const { intent, storedRole, promoting } = draft.subject;
+  const { intent, storedRole, promoting, abilities, backoff } = draft.subject;
   const stored = storedRole?.upstreamUrl;
-  if (intent.role === 'leader') {
+  if (intent.role !== 'mirror') {
     waitsForStoredRole(draft);
     return false;
   }
   const promotedAt = draft.observed.journal.promotions[intent.member] ?? -1;
   if (promoting || promotedAt > intent.term || typeof stored !== 'string') return false;
   if (intent.upstream === undefined || sameUpstream(stored, draft.subject)) return false;
-  if (forbidsStart(draft)) return false;
   const cause = `its upstream is ${intent.upstream.member} now`;
+  const isTried = backoff.failedStep === 'repoint' && backoff.failures >= REPOINTS_TRIED;
+  if (abilities.repoints && !isTried) {
+    if (refusesOlderTerm(draft)) return false;
+    planMarkerTerm(draft);
+    draft.step({ kind: 'repoint', upstreamUrl: intent.upstream.url, cause });
+    return true;
+  }
+  if (forbidsStart(draft)) return false;
   planStop(draft, cause);
   planStart(draft, cause);
   return true;
 }
+
+/** One that does not listen while it runs is restarted with its new upstream. */
+const REPOINTS_TRIED = 3;

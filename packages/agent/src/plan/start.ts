@@ -1,7 +1,10 @@
 // What must be true before a start, and the steps of one: marker, role, start. Each rule is a named wait or
 // refusal; none is asked twice. Pure.
 import { leaseOf } from '@leafward/shared/lease.js';
+import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import { defaultsOf } from '@leafward/shared/manifest/kinds.js';
 import type { WantedRole } from '../engines/engine.js';
+import type { Marker } from '../marker.js';
 import type { Draft } from './draft.js';
 import type { ObservedMember } from './observed.js';
 
@@ -12,13 +15,14 @@ export function forbidsStart(draft: Draft): boolean {
     refusesStorage(draft) ||
     refusesOlderTerm(draft) ||
     refusesNoUpstream(draft) ||
+    waitsForFiles(draft) ||
     waitsForStoredRole(draft) ||
     waitsForPermit(draft)
   );
 }
 
 /** Who else writes into the storage must be known before anything starts on it (I9). */
-function waitsForUsers(draft: Draft): boolean {
+export function waitsForUsers(draft: Draft): boolean {
   const { storageUsersError, intent } = draft.subject;
   if (storageUsersError === undefined) return false;
   draft.wait({
@@ -52,6 +56,19 @@ export function waitsForSecrets(draft: Draft): boolean {
     code: 'secret-missing',
     message: `its environment needs secrets that are not on this host: ${names.join(', ')}`,
     unblock: 'connect this host to its controller; if it is, set the secret anew and deploy',
+  });
+  return true;
+}
+
+/** A runtime would make an empty directory of a file that is not there, and the service would begin with that. */
+export function waitsForFiles(draft: Draft): boolean {
+  const { missingFiles = [] } = draft.subject;
+  if (missingFiles.length === 0) return false;
+  draft.wait({
+    code: 'file-missing',
+    message: `what it mounts is not on this host: ${missingFiles.join(', ')}`,
+    unblock: 'put it there; it is started by itself then',
+    evidence: missingFiles.map((path) => ({ name: 'missing', value: path })),
   });
   return true;
 }
@@ -98,6 +115,7 @@ export function needsPermit({ intent }: ObservedMember): boolean {
  */
 export function waitsForStoredRole(draft: Draft): boolean {
   const { intent, storedRole, storedRoleError } = draft.subject;
+  if (!hasStoredRole(intent)) return false;
   if (storedRole === undefined) {
     draft.wait({
       code: 'stored-role-unknown',
@@ -106,7 +124,6 @@ export function waitsForStoredRole(draft: Draft): boolean {
     });
     return true;
   }
-  const promotedAt = draft.observed.journal.promotions[intent.member] ?? -1;
   const stored = storedRole.upstreamUrl;
   if (startsAsMirror(draft)) {
     // No reason against a start: it leads nobody, and only a running member can be promoted.
@@ -117,16 +134,25 @@ export function waitsForStoredRole(draft: Draft): boolean {
     });
     return false;
   }
-  if (intent.role === 'mirror' && typeof stored !== 'string' && promotedAt > intent.term) {
-    draft.wait({
-      code: 'promoted',
-      message: `it was promoted in term ${promotedAt}, which its intent of term ${intent.term} does not know yet`,
-      unblock: 'the controller commits the new term',
-    });
-    return true;
-  }
-  return false;
+  return intent.role === 'mirror' && typeof stored !== 'string' && waitsForPromotion(draft);
 }
+
+/** It leads in a newer term than its order knows: nothing that the order says of a mirror is for it. */
+export function waitsForPromotion(draft: Draft): boolean {
+  const { intent } = draft.subject;
+  const promotedAt = draft.observed.journal.promotions[intent.member] ?? -1;
+  if (promotedAt <= intent.term) return false;
+  draft.wait({
+    code: 'promoted',
+    message: `it was promoted in term ${promotedAt}, which its intent of term ${intent.term} does not know yet`,
+    unblock: 'the controller commits the new term',
+  });
+  return true;
+}
+
+/** Members of a stack hold no copies, and so nothing in their storages says whom they follow. */
+const hasStoredRole = ({ role, spec, exec }: MemberIntent): boolean =>
+  role !== 'worker' && (exec !== undefined || defaultsOf(spec.kind).shape === 'tree');
 
 /** It shall lead, mirrors by its storage, and was not promoted here in this term. */
 function startsAsMirror({ subject, observed }: Draft): boolean {
@@ -154,6 +180,21 @@ export function planStart(draft: Draft, cause: string): void {
   });
 }
 
+/** The one that is there without what is over, or a new one; in the newest of their terms. */
+export function markerOf({ subject, observed }: Draft): Marker {
+  const { intent, marker } = subject;
+  const found = marker.kind === 'found' ? marker.marker : undefined;
+  const { service, member, term } = intent;
+  return {
+    format: 1,
+    fleet: observed.fleet,
+    service,
+    member,
+    term: Math.max(term, found?.term ?? 0),
+    ...(found?.reseeded === undefined ? {} : { reseeded: found.reseeded }),
+  };
+}
+
 /** The storage knows the newest term that it has lived in. */
 export function planMarkerTerm(draft: Draft): void {
   const { marker, intent } = draft.subject;
@@ -162,13 +203,7 @@ export function planMarkerTerm(draft: Draft): void {
   draft.step({
     kind: 'write-marker',
     storage: intent.spec.storage,
-    marker: {
-      format: 1,
-      fleet: draft.observed.fleet,
-      service: intent.service,
-      member: intent.member,
-      term: intent.term,
-    },
+    marker: markerOf(draft),
     cause: `term ${intent.term}`,
   });
 }
@@ -176,6 +211,7 @@ export function planMarkerTerm(draft: Draft): void {
 function roleToWrite(subject: ObservedMember): WantedRole | undefined {
   const { intent, storedRole } = subject;
   const stored = storedRole?.upstreamUrl;
+  if (!hasStoredRole(intent)) return undefined;
   if (intent.role === 'leader') return stored === null ? undefined : { role: 'leader' };
   if (typeof stored === 'string' && sameUpstream(stored, subject)) return undefined;
   return { role: 'mirror', upstreamUrl: intent.upstream?.url };
@@ -193,7 +229,8 @@ function withoutUser(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^@/]*@/i, '$1');
 }
 
-function refusesStorage(draft: Draft): boolean {
+/** `fillsIt`: what is lost does not matter, since an order fills it anew. */
+export function refusesStorage(draft: Draft, fillsIt = false): boolean {
   const { marker, intent } = draft.subject;
   if (marker.kind === 'unreadable') {
     draft.refuse({
@@ -203,7 +240,7 @@ function refusesStorage(draft: Draft): boolean {
     });
     return true;
   }
-  if (marker.kind === 'none' && wasStartedHere(draft)) {
+  if (marker.kind === 'none' && !fillsIt && wasStartedHere(draft)) {
     draft.refuse({
       code: 'storage-lost',
       message:
@@ -233,7 +270,7 @@ function wasStartedHere({ subject, observed }: Draft): boolean {
 }
 
 /** The storage has lived in a newer term than the one that is wanted: the order is old (I11). */
-function refusesOlderTerm(draft: Draft): boolean {
+export function refusesOlderTerm(draft: Draft): boolean {
   const { marker, intent } = draft.subject;
   if (marker.kind !== 'found' || marker.marker.term <= intent.term) return false;
   draft.refuse({
@@ -244,9 +281,9 @@ function refusesOlderTerm(draft: Draft): boolean {
   return true;
 }
 
-function refusesNoUpstream(draft: Draft): boolean {
+export function refusesNoUpstream(draft: Draft): boolean {
   const { intent } = draft.subject;
-  if (intent.role === 'leader' || intent.upstream !== undefined) return false;
+  if (intent.role !== 'mirror' || intent.upstream !== undefined) return false;
   draft.refuse({
     code: 'no-upstream',
     message: 'it shall mirror, but the order does not say whom',

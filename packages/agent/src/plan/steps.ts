@@ -1,6 +1,7 @@
 // What an agent may do to one member, as data: one variant for one call of a driver, each with its cause.
 import type { Image } from '@leafward/shared/gen/domain.js';
 import type { WantedRole } from '../engines/engine.js';
+import type { Emptying } from '../empty-storage.js';
 import type { Marker } from '../marker.js';
 import type { ContainerSpec } from '../runtimes/runtime.js';
 import type { StorageRetirement } from '../journal/records.js';
@@ -19,6 +20,13 @@ export type Step = StepCommon &
     | { readonly kind: 'remove' }
     | { readonly kind: 'write-marker'; readonly storage: string; readonly marker: Marker }
     | { readonly kind: 'write-role'; readonly wanted: WantedRole }
+    /** What lies in the storage is moved beside it, or wiped. */
+    | { readonly kind: 'set-aside'; readonly emptying: Emptying }
+    /** What is half filled is wiped and filled anew: may take hours. */
+    | { readonly kind: 'seed'; readonly upstreamUrl: string }
+    | { readonly kind: 'journal-filled'; readonly storage: string; readonly id: string }
+    /** A running mirror finds another upstream without a restart. */
+    | { readonly kind: 'repoint'; readonly upstreamUrl: string }
     | { readonly kind: 'create'; readonly container: ContainerSpec }
     | {
         readonly kind: 'start';

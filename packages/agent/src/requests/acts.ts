@@ -1,12 +1,12 @@
 // What each kind of request does, one function each. At most once is not known here (requests.ts); what must
 // be on the disk before a service is touched is.
 import { unreachable } from '@leafward/shared/assert.js';
-import { LeafwardError } from '@leafward/shared/errors.js';
 import { engineMember } from '../execute.js';
 import type { Act, Result } from '../requests.js';
 import { backUp } from './acts/back-up.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { promote } from './acts/promote.js';
+import { restoreBackup } from './acts/restore-backup.js';
 import { stepDown } from './acts/step-down.js';
 import { testEngine } from './acts/test-engine.js';
 
@@ -15,6 +15,8 @@ export type { ActParts } from './acts/parts.js';
 const RESOLVE_MS = 60_000;
 const PULL_MS = 30 * 60_000; // some GB over a slow line
 const BACKUP_MS = 12 * 60 * 60_000; // hashing is paced
+/** Some TB; the engine knows better how long its own restore may take. */
+const RESTORE_MS = 3 * 24 * 60 * 60_000;
 const PROBE_MS = 30_000;
 const CHECK_MS = 60_000;
 /** Every command of a definition with its own deadline, one after the other. */
@@ -53,7 +55,7 @@ export function createAct(parts: ActParts): Act {
       case 'test-engine':
         return testEngine(request, within(TEST_MS));
       case 'restore-backup':
-        throw new LeafwardError('invalid', `${request.kind}: this agent cannot do it`);
+        return restoreBackup(request, within(RESTORE_MS));
       default:
         return unreachable(request);
     }

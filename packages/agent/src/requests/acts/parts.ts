@@ -11,12 +11,15 @@ import type { Runtime } from '../../runtimes/runtime.js';
 
 export interface ActParts {
   readonly host: string;
+  readonly fleet?: string | undefined;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly catalogue: Catalogue;
   readonly tuner: Tuner;
   readonly runtime: (name: RuntimeName) => Runtime;
   readonly engineOf: (intent: MemberIntent) => Engine;
+  /** True while a chain of steps works on the member. */
+  readonly isBusy: (member: string) => boolean;
   /** Runs the checks and has their findings ready for the next report. */
   readonly check: (signal: AbortSignal) => Promise<number>;
 }
@@ -59,6 +62,8 @@ export async function refuseUnfit(
   const { retirements } = parts.journal.state;
   const isKnown = [storage, await realPathOf(storage)].some((path) => path in retirements);
   if (marker?.retired !== undefined || isKnown) return refuse('its storage is retired (I2)');
+  const isHalf = marker?.seeding !== undefined && options.run === 'running';
+  if (isHalf) return refuse('its storage is half filled');
   if (intent.run !== options.run) return refuse(`it shall be ${intent.run}`);
   return intent;
 }

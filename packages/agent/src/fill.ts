@@ -1,0 +1,57 @@
+// The steps that empty a stopped member's storage and fill it anew. Must never touch the storage of one that may run,
+// nor fill one whose marker does not say that it is being filled: whatever it then holds could be started (I2).
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import { emptyStorage } from './empty-storage.js';
+import { engineMember, type Hands } from './execute.js';
+import { readMarker } from './marker.js';
+import { mayRun } from './plan/stopped.js';
+import type { Step } from './plan/steps.js';
+import { wipeStorage } from './storage-content.js';
+import type { Runtime } from './runtimes/runtime.js';
+
+export interface FillTurn {
+  readonly intent: MemberIntent;
+  readonly hands: Hands;
+  readonly onProgress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export async function performFill(
+  step: Extract<Step, { kind: 'set-aside' | 'seed' }>,
+  { intent, hands, onProgress, signal }: FillTurn,
+): Promise<void> {
+  const what = `${step.kind} ${step.member}`;
+  await assertStopped(what, step.member, hands.runtimeOf(intent), signal);
+  if (step.kind === 'set-aside') return emptyStorage(intent, step.emptying, hands, signal);
+  await assertSeeding(what, intent.spec.storage);
+  await wipeStorage(intent.spec, signal);
+  const { upstreamUrl } = step;
+  const options = { upstreamUrl, onProgress };
+  await hands.engineOf(intent).seed(engineMember(intent), options, signal);
+}
+
+/** @throws LeafwardError `refused` when it runs, or when nobody knows. */
+export async function assertStopped(
+  what: string,
+  member: string,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<void> {
+  const { state } = await runtime.inspect(member, signal);
+  if (!mayRun(state) && state !== 'unknown') return;
+  throw new LeafwardError('refused', `${what}: it is ${state}; its storage is not touched`, {
+    retry: 'later',
+  });
+}
+
+async function assertSeeding(what: string, storage: string): Promise<void> {
+  const reading = await readMarker(storage);
+  const marker = reading.kind === 'found' ? reading.marker : undefined;
+  if (marker?.seeding !== undefined && marker.retired === undefined) return;
+  throw new LeafwardError(
+    'refused',
+    `${what}: the marker in ${storage} does not say that it is being filled; nothing is wiped`,
+    { retry: 'later' },
+  );
+}

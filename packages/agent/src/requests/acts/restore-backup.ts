@@ -1,0 +1,121 @@
+// A stopped member goes back to a backup of its host and will lead with it, in a term of its own. What lies there is set
+// aside or wiped first. Once that has begun only its end makes sense, so an agent that died in it goes on.
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { Backup, MemberIntent } from '@leafward/shared/gen/domain.js';
+import { emptyStorage } from '../../empty-storage.js';
+import { engineMember } from '../../execute.js';
+import { assertStopped } from '../../fill.js';
+import { readMarker, realPathOf, writeMarker, type Marker } from '../../marker.js';
+import type { Result } from '../../requests.js';
+import { ownerOf } from '../../runtimes/process/user.js';
+import { backupsWithin, wipeStorage } from '../../storage-content.js';
+import { refuseUnfit, type Kind, type Turn } from './parts.js';
+
+type Restore = Kind<'restore-backup'>;
+
+/** @throws LeafwardError `refused`, `exhausted` with figures, `not-found`, what the engine throws. */
+export async function restoreBackup(request: Restore, turn: Turn): Promise<Result> {
+  const { parts, onProgress, signal } = turn;
+  const intent = await refuseUnfit(request, { run: 'stopped' }, parts);
+  const storage = await realPathOf(intent.spec.storage);
+  const backup = await findBackup(request, intent, turn);
+  const result = { position: backup.position };
+  const filling = parts.journal.state.fillings?.[storage];
+  const wasEmptied = filling?.id === request.id && filling.state !== 'begun';
+  if (wasEmptied && (await isWhole(request, storage))) return note(request, storage, turn, result);
+  onProgress('waiting until it is at rest');
+  await waitForSteps(request, turn);
+  await assertStopped(`restore ${request.member}`, request.member, runtimeOf(intent, turn), signal);
+  const marker = await markerFor(request, intent, storage, turn);
+  const from = `the backup ${request.backup}`;
+  const { id, wipe, term } = request;
+  onProgress(wipe ? 'wiping what lies there' : 'setting aside what lies there');
+  const emptying = { id, wipe, term, from, reseed: false, needBytes: backup.sizeBytes };
+  await emptyStorage(intent, emptying, parts, signal);
+  const owner = await ownerOf(intent.spec);
+  await writeMarker(storage, { ...marker, seeding: { from, id } }, owner);
+  await wipeStorage({ ...intent.spec, storage }, signal);
+  const options = { backupPath: backup.path, onProgress };
+  await parts.engineOf(intent).restore(engineMember(intent), options, signal);
+  await writeMarker(storage, marker, owner);
+  return note(request, storage, turn, result);
+}
+
+/** A restore that was finished by an agent that died before it could say so. */
+async function isWhole({ term }: Restore, storage: string): Promise<boolean> {
+  const reading = await readMarker(storage);
+  if (reading.kind !== 'found') return false;
+  const { seeding, term: found } = reading.marker;
+  return seeding === undefined && found === term;
+}
+
+async function note(
+  { id }: Restore,
+  storage: string,
+  { parts }: Turn,
+  result: Result,
+): Promise<Result> {
+  if (parts.journal.state.fillings?.[storage]?.state === 'emptied')
+    await parts.journal.append({ kind: 'storage-filled', storage, id });
+  return result;
+}
+
+/** By name, among those of its service that are whole and lie on this host. */
+async function findBackup(
+  { backup: name, member }: Restore,
+  { service, spec }: MemberIntent,
+  { parts }: Turn,
+): Promise<Backup> {
+  const { catalogue } = parts;
+  const isMeant = (one: Backup): boolean => one.service === service && one.name === name;
+  if (!catalogue.list().some(isMeant)) await catalogue.refresh([]);
+  const found = catalogue.list().find(isMeant);
+  if (found === undefined)
+    throw new LeafwardError(
+      'not-found',
+      `restore ${member}: this host has no backup ${name} of ${service}; nothing was touched`,
+    );
+  const kept = backupsWithin(spec);
+  const isInside = found.path.startsWith(`${spec.storage}/`);
+  if (isInside && !(kept !== undefined && found.path.startsWith(`${spec.storage}/${kept}/`)))
+    throw new LeafwardError(
+      'refused',
+      `restore ${member}: the backup lies in the storage that is emptied, at ${found.path}; move it out`,
+    );
+  return found;
+}
+
+/** The stop that was proven to the controller may be the last step of a chain that still writes it down. */
+async function waitForSteps({ member }: Restore, { parts, signal }: Turn): Promise<void> {
+  const until = parts.clock.monotonic() + SETTLE_MS;
+  while (parts.isBusy(member)) {
+    if (parts.clock.monotonic() > until)
+      throw new LeafwardError('unavailable', `restore ${member}: steps are at work on it`, {
+        retry: 'later',
+      });
+    await parts.clock.sleep(LOOK_EVERY_MS, signal);
+  }
+}
+const SETTLE_MS = 30_000;
+const LOOK_EVERY_MS = 50;
+
+const runtimeOf = ({ spec }: MemberIntent, { parts }: Turn) => parts.runtime(spec.runtime);
+
+/** The one that it has afterwards. @throws LeafwardError `stale` when the storage has lived in a newer term. */
+async function markerFor(
+  { term, member }: Restore,
+  { service }: MemberIntent,
+  storage: string,
+  { parts }: Turn,
+): Promise<Marker> {
+  const reading = await readMarker(storage);
+  const before = reading.kind === 'found' ? reading.marker : undefined;
+  if (before !== undefined && before.term > term)
+    throw new LeafwardError(
+      'stale',
+      `restore ${member}: its storage has been in term ${before.term}, the request is of ${term} (I11)`,
+    );
+  const reseeded = before?.reseeded ?? parts.journal.state.fillings?.[storage]?.reseeded;
+  const known = reseeded === undefined ? {} : { reseeded };
+  return { format: 1, fleet: parts.fleet, service, member, term, ...known };
+}
