@@ -3,11 +3,12 @@
 import { expect } from 'chai';
 import { advance, controlOperation } from '@leafward/controller/planning/index.js';
 import type { Goal, Operation } from '@leafward/shared/gen/domain.js';
-import { deployed, manifestOf, type World } from './model.js';
+import { deployed, described, manifestOf, stacked, stackManifest, type World } from './model.js';
 
 interface Case {
   readonly name: string;
   readonly goal: Goal;
+  readonly make?: () => World;
   readonly before?: (world: World) => void;
 }
 
@@ -28,6 +29,55 @@ const cases: readonly Case[] = [
     goal: { kind: 'failover', service: 'cortex', leaderIsOff: 'broken disk' },
   },
   {
+    name: 'a promotion by stopping',
+    goal: { kind: 'promote', service: 'cortex', to: '01.cortex' },
+    make: described,
+  },
+  {
+    name: 'a promotion by stopping of one that cannot be fenced',
+    goal: { kind: 'promote', service: 'cortex', to: '01.cortex' },
+    make: described,
+    before: (world) => void (world.stepsDown = false),
+  },
+  {
+    name: 'a reseed of a mirror',
+    goal: { kind: 'reseed', service: 'cortex', member: '01.cortex', wipe: false, id: 'r1' },
+  },
+  {
+    name: 'a reseed of a retired member',
+    goal: { kind: 'reseed', service: 'cortex', member: '00.cortex', wipe: true, id: 'r1' },
+    before: (world) => {
+      world.apply({ kind: 'failover', service: 'cortex', leaderIsOff: 'broken disk' });
+      world.round();
+    },
+  },
+  {
+    name: 'a restore',
+    goal: { kind: 'restore', service: 'cortex', backup: 'b1', wipe: false, id: 'r1' },
+  },
+  {
+    name: 'an update of a whole stack',
+    goal: { kind: 'update', service: 'chat', image: 'chat:1.61.0' },
+    make: stacked,
+  },
+  {
+    name: 'a deploy of a whole stack',
+    goal: {
+      kind: 'deploy',
+      manifest: stackManifest({ extra: '    environment: { LEVEL: INFO }' }),
+    },
+    make: stacked,
+  },
+  {
+    name: 'a restore of a stack',
+    goal: { kind: 'restore', service: 'chat', backup: 'b1', wipe: false, id: 'r1' },
+    make: () => {
+      const world = stacked();
+      world.backups = world.backups.map((backup) => ({ ...backup, version: '1.60.0' }));
+      return world;
+    },
+  },
+  {
     name: 'a deploy that changes everything',
     goal: {
       kind: 'deploy',
@@ -45,6 +95,12 @@ const cases: readonly Case[] = [
   },
 ];
 
+function worldOf({ make = deployed, before }: Case): World {
+  const world = make();
+  before?.(world);
+  return world;
+}
+
 interface End {
   readonly state: string | undefined;
   readonly acts: readonly string[];
@@ -54,8 +110,7 @@ interface End {
 
 /** Runs to the end; `cut` happens once, before round `at`. Returns the end and how many rounds it took. */
 function runTo(one: Case, at: number, cut: (world: World, id: string) => void): [End, number] {
-  const world = deployed();
-  one.before?.(world);
+  const world = worldOf(one);
   const { id } = world.begin(world.plan(one.goal));
   const from = world.acts.length;
   let rounds = 0;
@@ -78,7 +133,7 @@ function runTo(one: Case, at: number, cut: (world: World, id: string) => void): 
 }
 
 function treeOf(world: World): unknown {
-  const topology = world.services['cortex']?.topology;
+  const [topology] = Object.values(world.services).map((service) => service.topology);
   return {
     ...topology,
     retired: topology?.retired.map(({ member, term }) => ({ member, term })),
@@ -154,8 +209,7 @@ describe('operations cut at every step', function () {
 
   it('asking again with nothing new changes and orders nothing', () => {
     for (const one of cases) {
-      const world = deployed();
-      one.before?.(world);
+      const world = worldOf(one);
       const { id } = world.begin(world.plan(one.goal));
       for (let round = 0; round < 60; round += 1) {
         // The second one writes down what it waits for; from then on there is nothing new.
@@ -179,7 +233,7 @@ describe('operations cut at every step', function () {
           if (operation !== undefined)
             world.replace(controlOperation(operation, 'abort', 'no more', world.now));
         });
-        expect(['done', 'aborted']).to.include(end.state);
+        expect(['done', 'aborted'], one.name).to.include(end.state);
         expect(end.moves).not.to.include('begun');
         const fenced = one.goal.kind === 'failover' && end.moves[0] !== 'pending';
         if (fenced) expect(end.moves).to.eql(['done', 'done', 'done', 'done']);

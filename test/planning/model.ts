@@ -45,6 +45,12 @@ export interface Cell {
   retiredAtTerm: number | undefined;
   /** Term of the last promotion that its agent carried out; an older intent has no say in its role (I11). */
   promotedAtTerm: number;
+  /** Takes no writes until it is started again. */
+  fenced: boolean;
+  /** Id of the reseed that filled it, to the end. */
+  reseeded: string | undefined;
+  /** What lies beside its storage, and what of it is gone for ever. */
+  aside: (readonly number[])[];
   starts: number;
   startsSinceRetired: number;
 }
@@ -69,6 +75,14 @@ export class World {
   operations: Operation[] = [];
   backups: Backup[] = [];
   secrets: Readonly<Record<string, number>> = {};
+  /** Logs as backups hold them, by name. */
+  readonly backedUp = new Map<string, readonly number[]>();
+  /** False: how far a stopped member's log goes cannot be read. */
+  storesPosition = true;
+  /** False: a running leader cannot be fenced. */
+  stepsDown = true;
+  /** Acknowledged writes that a hand-over must not lose, by service. */
+  readonly acknowledged: number[] = [];
   readonly machines = new Map<string, Machine>();
   readonly facts: Record<string, Record<string, { value: MemberFact; receivedAt: number }>> = {};
   readonly seen: Record<string, { at: number; accepted: number }> = {};
@@ -202,8 +216,16 @@ export class World {
   write(service: string): boolean {
     for (const machine of this.machines.values())
       for (const cell of machine.cells.values())
-        if (cell.intent.service === service && cell.running && cell.active && !machine.off) {
-          cell.log.push(cell.intent.term * 1000 + cell.log.length);
+        if (
+          cell.intent.service === service &&
+          cell.running &&
+          cell.active &&
+          !cell.fenced &&
+          !machine.off
+        ) {
+          const entry = cell.intent.term * 1000 + cell.log.length;
+          cell.log.push(entry);
+          this.acknowledged.push(entry);
           return true;
         }
     return false;
@@ -214,6 +236,7 @@ export class World {
     for (const machine of this.machines.values())
       for (const cell of machine.cells.values()) {
         if (!cell.running || cell.active || machine.off || cell.upstream === undefined) continue;
+        if (cell.intent.role === 'worker') continue;
         const upstream = this.find(cell.upstream);
         if (upstream?.running !== true || isNewer(upstream, cell)) continue;
         cell.log = [...upstream.log];
@@ -236,6 +259,10 @@ export class World {
       for (const [name, cell] of machine.cells) {
         if (!cell.running || machine.off) continue;
         if (cell.retiredAtTerm !== undefined) this.violate(`${name} is retired and runs (I2)`);
+        if (cell.intent.role === 'worker') {
+          this.checkWorker(name, cell);
+          continue;
+        }
         if (cell.active) {
           const list = leaders.get(cell.intent.service) ?? [];
           leaders.set(cell.intent.service, [...list, name]);
@@ -246,6 +273,13 @@ export class World {
       }
     for (const [service, names] of leaders)
       if (names.length > 1) this.violate(`${names.join(' and ')} lead ${service} (I1)`);
+  }
+
+  /** What a worker of another version does is broken logins and sends; it must never come to that. */
+  private checkWorker(name: string, cell: Cell): void {
+    const main = this.find(cell.upstream ?? '');
+    if (main?.running === true && main.intent.spec.image.digest !== cell.intent.spec.image.digest)
+      this.violate(`${name} runs beside a main process of another version`);
   }
 
   /** The agent takes the newest intent, if it is there. */
@@ -280,6 +314,9 @@ export class World {
       log: [],
       retiredAtTerm: undefined,
       promotedAtTerm: 0,
+      fenced: false,
+      reseeded: undefined,
+      aside: [],
       starts: 0,
       startsSinceRetired: 0,
     };
@@ -292,6 +329,8 @@ export class World {
       cell.intent = intent;
       return;
     }
+    if (intent.reseed !== undefined && cell.reseeded !== intent.reseed.id)
+      this.reseed(cell, intent);
     if (cell.retiredAtTerm !== undefined) return;
     const isOther = specDigestOf(cell.intent.spec) !== specDigestOf(intent.spec);
     // A promotion moves roles by itself; intents only follow. A mirror that must mirror another restarts.
@@ -302,14 +341,39 @@ export class World {
     cell.intent = intent;
     if (cell.running && !isOther && !isRepointed) return;
     if (intent.role === 'leader' && intent.mirrored && !this.mayLead(intent)) return;
-    if (intent.role === 'mirror' && hasSay) cell.upstream = upstream;
+    if (intent.role !== 'leader' && hasSay) cell.upstream = upstream;
     else if (cell.runId === 0) cell.upstream = undefined;
+    if (intent.role === 'worker' && !this.mayStartWorker(cell)) return;
     cell.running = true;
     cell.exists = true;
+    cell.fenced = false;
     cell.runId += 1;
     cell.starts += 1;
     cell.active = cell.upstream === undefined;
+    if (intent.role === 'worker') cell.active = false;
     this.acts.push(`start ${intent.member} ${intent.spec.image.version ?? ''}`);
+  }
+
+  /** The order names it once; what was there is set aside or gone, and a retirement with it. */
+  private reseed(cell: Cell, { reseed, upstream, member, role }: MemberIntent): void {
+    if (reseed === undefined || role !== 'mirror') return;
+    this.acts.push(`reseed ${member} ${reseed.id}${reseed.wipe ? ' wiped' : ''}`);
+    if (!reseed.wipe) cell.aside.push(cell.log);
+    cell.running = false;
+    cell.active = false;
+    cell.log = [];
+    cell.upstream = upstream?.member;
+    cell.retiredAtTerm = undefined;
+    cell.promotedAtTerm = 0;
+    cell.reseeded = reseed.id;
+  }
+
+  /** It exits at once on a schema that it does not know: the newest that a main process has brought. */
+  private mayStartWorker(cell: Cell): boolean {
+    const main = this.find(cell.intent.upstream?.member ?? '');
+    if (main?.running !== true)
+      this.violate(`${cell.intent.member} starts without its main process`);
+    return true;
   }
 
   /** The permit: only the controller's word lets a leader of a mirrored service start. */
@@ -364,14 +428,44 @@ export class World {
         this.check();
         return done(crash === 'after' ? { state: 'unknown' } : {});
       }
+      case 'step-down':
+        if (cell?.running !== true || request.term < cell.intent.term || !cell.active)
+          return done({ state: 'refused', message: 'not now' });
+        if (this.now > request.expiresAt) return done({ state: 'refused', message: 'too late' });
+        if (!this.stepsDown) return done({});
+        this.acts.push(`step down ${request.member}`);
+        cell.fenced = true;
+        return done(crash === 'no' ? { position: cell.log.length } : { state: 'unknown' });
+      case 'restore-backup': {
+        const log = this.backedUp.get(request.backup);
+        if (
+          cell === undefined ||
+          cell.running ||
+          cell.intent.run !== 'stopped' ||
+          log === undefined
+        )
+          return done({ state: 'refused', message: 'not now' });
+        if (request.term < cell.intent.term) return done({ state: 'refused', message: 'old term' });
+        if (crash === 'before') return done({ state: 'unknown' });
+        this.acts.push(
+          `restore ${request.member} ${request.backup}${request.wipe ? ' wiped' : ''}`,
+        );
+        if (!request.wipe) cell.aside.push(cell.log);
+        cell.log = [...log];
+        cell.upstream = undefined;
+        cell.promotedAtTerm = request.term;
+        return done(crash === 'after' ? { state: 'unknown' } : {});
+      }
       case 'probe-history':
         return done({
           history: { offset: request.offset, sha256: `h${cell?.log[request.offset] ?? ''}` },
         });
       case 'run-backup': {
         this.acts.push(`backup ${request.member}`);
+        this.backedUp.set(request.name, [...(cell?.log ?? [])]);
         const backup = backupOf(request.member, cell?.intent.service ?? '', host, this.now);
-        return done({ backup: { ...backup, name: request.name } });
+        const { name, databaseBackup } = request;
+        return done({ backup: { ...backup, name, databaseBackup } });
       }
       default:
         return done({});
@@ -413,14 +507,16 @@ export class World {
         answered: cell.running,
         version: cell.running ? cell.intent.spec.image.version : undefined,
         runId: cell.running ? `${name}#${cell.runId}` : undefined,
-        active: cell.running ? cell.active : undefined,
+        active: cell.running && cell.intent.role !== 'worker' ? cell.active : undefined,
         ready: cell.running ? cell.active || upstream?.running === true : undefined,
         uplink: cell.running && !cell.active ? upstream?.running === true : undefined,
-        readOnly: cell.running ? isStuck : undefined,
-        position: cell.running ? cell.log.length : undefined,
+        readOnly: cell.running ? isStuck || cell.fenced : undefined,
+        position: cell.running && cell.intent.role !== 'worker' ? cell.log.length : undefined,
       },
       storage: {
         retiredAtTerm: cell.retiredAtTerm,
+        position: !cell.running && this.storesPosition ? cell.log.length : undefined,
+        reseeded: cell.reseeded,
         dataBytes: 1000,
         freeBytes: 9000,
         totalBytes: 10_000,
@@ -562,6 +658,62 @@ export function manifestOf(options: TreeOptions = {}): string {
   ].join('\n');
 }
 
+/** Commands of a kind that can do all but pass leadership on by itself. */
+const KIND_COMMANDS = [
+  ...['role', 'position', 'history', 'storedUpstream', 'storedPosition', 'setUpstream'],
+  ...['clearUpstream', 'backup', 'restore', 'seed', 'forcePromote', 'fence'],
+];
+
+/** The same tree of a kind that is described with commands, all of them but those left out. */
+export function described(
+  options: TreeOptions & { readonly without?: readonly string[] } = {},
+): World {
+  const { without = [], ...tree } = options;
+  const world = deployed(tree);
+  const state = world.services['cortex'];
+  if (state === undefined) throw new Error('no cortex');
+  const commands = Object.fromEntries(
+    KIND_COMMANDS.filter((name) => !without.includes(name)).map((name) => [
+      name,
+      { steps: [], format: 'plain' as const },
+    ]),
+  );
+  const declaration = {
+    ...state.declaration,
+    kind: 'pg',
+    exec: { commands, positions: 'number' as const },
+  };
+  world.services = { cortex: { ...state, declaration } };
+  return world;
+}
+
+export interface StackOptions {
+  readonly image?: string;
+  readonly extra?: string;
+  readonly workers?: readonly (readonly [string, string])[];
+}
+
+/** A main process and, by default, two workers, whose order in the manifest is not that of their names. */
+export function stackManifest(options: StackOptions = {}): string {
+  const workers = options.workers ?? [
+    ['sync', 'bravo'],
+    ['media', 'alpha'],
+  ];
+  return [
+    'fleet: loop',
+    'hosts:',
+    ...HOSTS.map((host) => `  ${host}:`),
+    'services:',
+    '  chat:',
+    '    kind: matrix-synapse',
+    `    image: ${options.image ?? 'chat:1.60.0'}`,
+    ...(options.extra === undefined ? [] : [options.extra]),
+    '    members:',
+    '      main: { host: alpha }',
+    ...workers.map(([name, host]) => `      ${name}: { host: ${host}, upstream: main }`),
+  ].join('\n');
+}
+
 export const HOSTS = ['alpha', 'bravo', 'charlie', 'delta'];
 
 /** A deployed tree with a fresh backup and some writes, everybody caught up. */
@@ -573,5 +725,18 @@ export function deployed(options: TreeOptions = {}): World {
   for (let count = 0; count < 5; count += 1) world.write('cortex');
   for (let count = 0; count < 5; count += 1) world.round();
   world.backups = [backupOf('02.cortex', 'cortex', 'charlie', world.now - 60_000)];
+  world.backedUp.set('b1', [1000]);
+  return world;
+}
+
+/** A stack that runs, with a fresh backup. */
+export function stacked(options: StackOptions = {}): World {
+  const world = new World(HOSTS);
+  world.round();
+  const ended = world.apply({ kind: 'deploy', manifest: stackManifest(options) });
+  if (ended.state !== 'done') throw new Error(`the stack does not come up: ${ended.reason ?? ''}`);
+  for (let count = 0; count < 3; count += 1) world.round();
+  world.backups = [backupOf('main', 'chat', 'alpha', world.now - 60_000)];
+  world.backedUp.set('b1', [1000]);
   return world;
 }

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { assertPlanSafe } from '@leafward/controller/planning/prove-plan.js';
 import type { Goal, Move, Plan } from '@leafward/shared/gen/domain.js';
-import { deployed, imageOf } from './model.js';
+import { deployed, described, imageOf, stacked, stackManifest } from './model.js';
 
 const update: Goal = { kind: 'update', service: 'cortex', image: 'cortex:2.150.0' };
 const failover: Goal = { kind: 'failover', service: 'cortex', leaderIsOff: 'burnt' };
@@ -35,10 +35,19 @@ const remove = (member: string): Omit<Extract<Move, { kind: 'remove' }>, 'id'> =
 const [fence, choose, force] = [named('fence'), named('choose'), named('force-promote')];
 const handOver = named('hand-over');
 
-type Unnumbered = Omit<Move, 'id'>;
+const [halt, restore, reseed] = world
+  .plan({ kind: 'restore', service: 'cortex', backup: 'b1', wipe: false, id: 'r1' })
+  .moves.slice(0, 3) as [
+  Extract<Move, { kind: 'halt' }>,
+  Extract<Move, { kind: 'restore' }>,
+  Extract<Move, { kind: 'reseed' }>,
+];
+
+type WithoutId<M> = M extends Move ? Omit<M, 'id'> : never;
+type Unnumbered = WithoutId<Move>;
 const planOf = (moves: readonly Unnumbered[]): Plan => ({
   ...good,
-  moves: moves.map((move, index) => ({ ...move, id: `m${index + 1}` }) as Move),
+  moves: moves.map((move, index) => ({ ...move, id: `m${index + 1}` })),
 });
 
 const broken: readonly (readonly [string, readonly Unnumbered[], RegExp])[] = [
@@ -106,9 +115,99 @@ const broken: readonly (readonly [string, readonly Unnumbered[], RegExp])[] = [
     [fence, choose, force, place('00.cortex', { term: 2, role: 'mirror' })],
     /00.cortex is retired \(I2\)/,
   ],
+  [
+    'a hand-over by stopping of a kind that passes leadership on by itself',
+    [{ ...handOver, byStopping: true }],
+    /synapse cannot hand-over-by-stopping/,
+  ],
+  ['a halt that nobody ends', [{ ...halt, members: ['03.cortex'] }], /03.cortex.*never started/],
+  [
+    'an upstream stopped before its mirror',
+    [{ ...halt, members: ['00.cortex', '01.cortex', '02.cortex', '03.cortex'] }],
+    /00.cortex would be stopped before 01.cortex/,
+  ],
+  ['a restore beside a leader', [restore], /00.cortex may lead while 02.cortex.*\(I1\)/],
+  [
+    'a restore of one that runs',
+    [{ ...halt, members: ['00.cortex'] }, restore],
+    /02.cortex would be restored while it runs/,
+  ],
+  ['a restore in a skipped term', [halt, { ...restore, term: 5 }], /must follow 1 \(I1\)/],
+  [
+    'a restore of a retired member',
+    [fence, choose, force, { ...halt, members: [] }, { ...restore, member: '00.cortex', term: 3 }],
+    /\(I[12]\)/,
+  ],
+  ['a restore without its reseeds', [halt, restore], /never started again/],
+  ['a leader that is emptied', [{ ...reseed, member: '00.cortex' }], /leads and would be emptied/],
+  [
+    'a mirror that is filled from its own mirror',
+    [{ ...reseed, member: '01.cortex', upstream: '03.cortex' }],
+    /03.cortex mirrors 01.cortex itself/,
+  ],
+  [
+    'a mirror that is filled from a stopped one',
+    [
+      { ...halt, members: ['01.cortex'] },
+      { ...reseed, member: '03.cortex', upstream: '01.cortex' },
+    ],
+    /01.cortex is stopped: nothing to copy from/,
+  ],
+  [
+    'a mirror that is filled from a retired one',
+    [fence, choose, force, { ...reseed, member: '03.cortex', upstream: '00.cortex' }],
+    /does not follow|is retired/,
+  ],
+];
+
+const stack = stacked();
+const stackUpdate = stack.plan({ kind: 'update', service: 'chat', image: 'chat:1.61.0' });
+const [pullAll, down, ...up] = stackUpdate.moves;
+const upOf = (member: string): Move =>
+  up.find((move) => move.kind === 'recreate' && move.member === member)!;
+
+const brokenStacks: readonly (readonly [string, readonly (Move | undefined)[], RegExp])[] = [
+  ['a new main process beside its old workers', [upOf('main')], /while sync, its worker, runs/],
+  ['a new worker beside the old main process', [upOf('sync')], /another image than main/],
+  [
+    'a worker before its main process',
+    [pullAll, down, upOf('sync'), upOf('main'), upOf('media')],
+    /sync would start before main/,
+  ],
+  ['a worker that is left down', [down, upOf('main'), upOf('sync')], /media would be stopped and/],
+  [
+    'a main process that is stopped before its workers',
+    [{ ...down, members: ['main', 'sync', 'media'] } as Move],
+    /main would be stopped before sync/,
+  ],
 ];
 
 describe('the proof of a plan', () => {
+  for (const [what, moves, reason] of brokenStacks)
+    it(`catches ${what}`, () => {
+      const plan = {
+        ...stackUpdate,
+        moves: moves.flatMap((move, index) => (move ? [{ ...move, id: `m${index + 1}` }] : [])),
+      };
+      expect(() => assertPlanSafe(stack.snapshot(), plan)).to.throw(reason);
+    });
+
+  it('catches a hand-over that a kind cannot do by itself', () => {
+    const other = described();
+    const plan = other.plan({ ...promote, to: '01.cortex' });
+    const moves = plan.moves.map((move) => ({ ...move, byStopping: undefined }) as Move);
+    expect(() => assertPlanSafe(other.snapshot(), { ...plan, moves })).to.throw(
+      /pg cannot promote-gracefully/,
+    );
+    assertPlanSafe(other.snapshot(), plan);
+  });
+
+  it('lets pass what the planners make of a stack', () => {
+    const manifest = stackManifest({ extra: '    environment: { LEVEL: INFO }' });
+    for (const goal of [stackUpdate.goal, { kind: 'deploy', manifest } as const])
+      assertPlanSafe(stack.snapshot(), stack.plan(goal));
+  });
+
   for (const [what, moves, reason] of broken)
     it(`catches ${what}`, () => {
       expect(() => assertPlanSafe(world.snapshot(), planOf(moves))).to.throw(reason);

@@ -10,7 +10,6 @@ import type {
   Move,
   Operation,
   Outcome,
-  Plan,
   Request,
 } from '@leafward/shared/gen/domain.js';
 import { deployed, imageOf, manifestOf, type World } from './model.js';
@@ -76,10 +75,8 @@ interface Begun {
   readonly subject: string;
 }
 
-type Kind = Exclude<Move['kind'], 'reseed' | 'restore'>;
-
 /** An operation whose move of this kind is begun, its intents and requests out, on a healthy tree. */
-const begun: Readonly<Record<Kind, () => Begun>> = {
+const begun: Readonly<Record<Move['kind'], () => Begun>> = {
   pull: () => updating('pull', '01.cortex'),
   recreate: () => updating('recreate', '03.cortex'),
   place: () => {
@@ -115,18 +112,15 @@ const begun: Readonly<Record<Kind, () => Begun>> = {
   repoint: () => failing('repoint', '02.cortex'),
   'back-up': () =>
     running(deployed(), { kind: 'backup', service: 'cortex', name: 'b2' }, 'back-up', '03.cortex'),
-  halt: () => {
-    const world = deployed();
-    const goal: Goal = { kind: 'backup', service: 'cortex', name: 'b2' };
-    const halt: Move = {
-      kind: 'halt',
-      id: 'm1',
-      service: 'cortex',
-      cause: '',
-      members: ['03.cortex'],
-    };
-    return started(world, { ...world.plan(goal), moves: [halt] }, 'halt', '03.cortex');
-  },
+  halt: () => restoring('halt', '03.cortex'),
+  reseed: () =>
+    running(
+      deployed(),
+      { kind: 'reseed', service: 'cortex', member: '03.cortex', wipe: false, id: 'r1' },
+      'reseed',
+      '03.cortex',
+    ),
+  restore: () => restoring('restore', '02.cortex'),
 };
 
 const updating = (kind: Move['kind'], subject: string): Begun =>
@@ -137,15 +131,21 @@ const updating = (kind: Move['kind'], subject: string): Begun =>
     subject,
   );
 
+const restoring = (kind: Move['kind'], subject: string): Begun =>
+  running(
+    deployed(),
+    { kind: 'restore', service: 'cortex', backup: 'b1', wipe: false, id: 'r1' },
+    kind,
+    subject,
+  );
+
 const failing = (kind: Move['kind'], subject: string): Begun => {
   const goal: Goal = { kind: 'failover', service: 'cortex', leaderIsOff: 'broken disk' };
   return running(deployed(), goal, kind, subject);
 };
 
-const running = (world: World, goal: Goal, kind: Move['kind'], subject: string): Begun =>
-  started(world, world.plan(goal), kind, subject);
-
-function started(world: World, plan: Plan, kind: Move['kind'], subject: string): Begun {
+function running(world: World, goal: Goal, kind: Move['kind'], subject: string): Begun {
+  const plan = world.plan(goal);
   const { id } = newOperation(plan, { id: 'op', createdBy: 'test', now: world.now });
   world.operations.push(newOperation(plan, { id, createdBy: 'test', now: world.now }));
   const isBegun = (): boolean => {
@@ -204,7 +204,7 @@ function answer(one: Begun, fact: Fact): string {
 }
 
 type Row = Readonly<Record<string, string>>;
-const table: Readonly<Record<Kind, Row>> = {
+const table: Readonly<Record<Move['kind'], Row>> = {
   pull: {
     silent: 'host-silent',
     'no runtime': 'pulling',
@@ -378,8 +378,8 @@ const table: Readonly<Record<Kind, Row>> = {
   halt: {
     silent: 'host-silent',
     'no runtime': 'stopping',
-    absent: 'done',
-    exited: 'done',
+    absent: 'phase 2',
+    exited: 'phase 2',
     paused: 'stopping',
     mute: 'stopping',
     migrating: 'stopping',
@@ -389,18 +389,52 @@ const table: Readonly<Record<Kind, Row>> = {
     mirroring: 'stopping',
     behind: 'stopping',
     older: 'stopping',
-    retired: 'done',
-    refused: 'done',
+    retired: 'phase 2',
+    refused: 'phase 2',
+  },
+  reseed: {
+    silent: 'host-silent',
+    'no runtime': 'starting',
+    absent: 'starting',
+    exited: 'starting',
+    paused: 'starting',
+    mute: 'starting',
+    migrating: 'migrating',
+    'not ready': 'not-ready',
+    'read-only': 'read-only',
+    leading: 'leads-wrongly',
+    mirroring: 'done',
+    behind: 'catching-up',
+    older: 'done',
+    retired: 'starting',
+    refused: 'agent-refuses',
+  },
+  restore: {
+    silent: 'host-silent',
+    'no runtime': 'restoring',
+    absent: 'restoring',
+    exited: 'restoring',
+    paused: 'restoring',
+    mute: 'restoring',
+    migrating: 'restoring',
+    'not ready': 'restoring',
+    'read-only': 'restoring',
+    leading: 'restoring',
+    mirroring: 'restoring',
+    behind: 'restoring',
+    older: 'restoring',
+    retired: 'restoring',
+    refused: 'restoring',
   },
 };
 
 describe('the table of moves', () => {
   it('has a row for every kind of move, and a column for every fact', () => {
-    expect([...Object.keys(table), 'reseed', 'restore'].sort()).to.eql(Object.keys(rows).sort());
+    expect(Object.keys(table).sort()).to.eql(Object.keys(rows).sort());
     for (const row of Object.values(table)) expect(Object.keys(row)).to.eql(Object.keys(facts));
   });
 
-  for (const kind of Object.keys(begun) as Kind[])
+  for (const kind of Object.keys(begun) as Move['kind'][])
     it(`answers for ${kind} what was meant, whatever is said`, () => {
       const one = begun[kind]();
       const actual = Object.fromEntries(
@@ -446,6 +480,14 @@ describe('the table of orders', () => {
       unknown: 'promotion-unclear-1',
       refused: 'failed',
     },
+    restore: {
+      none: 'restoring',
+      running: 'restoring',
+      succeeded: 'phase 2',
+      failed: 'failed',
+      unknown: 'failed',
+      refused: 'failed',
+    },
     'back-up': {
       none: 'backing-up',
       running: 'backing-up',
@@ -455,7 +497,7 @@ describe('the table of orders', () => {
       refused: 'failed',
     },
   };
-  for (const kind of ['pull', 'hand-over', 'force-promote', 'back-up'] as const)
+  for (const kind of ['pull', 'hand-over', 'force-promote', 'restore', 'back-up'] as const)
     it(`answers for ${kind} whatever came of the order`, () => {
       const one = begun[kind]();
       const actual = Object.fromEntries(
