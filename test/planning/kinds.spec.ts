@@ -63,7 +63,7 @@ describe('kinds that a manifest describes', () => {
       .concat('\n      version: { run: [store, version] }\n    positions: lsn');
     const plan = world.plan({ kind: 'deploy', manifest: manifest(changed) });
     const cause =
-      'goes on as it is, with another description of its kind: positions, ready is gone, role, version is new';
+      'goes on as it is, with another description of its kind (positions, role; new: version; gone: ready)';
     expect(plan.moves.map(({ kind, cause }) => [kind, cause])).to.eql([
       ['place', cause],
       ['place', cause],

@@ -114,7 +114,7 @@ describe('a kind that is described with commands', function () {
     );
     const path = await write('changed.yaml', changed);
     const { stdout } = await fleet.cli(['plan', 'deploy', path]);
-    expect(stdout).to.include('with another description of its kind: version is new');
+    expect(stdout).to.include('with another description of its kind (new: version)');
     await fleet.carryOut(['deploy', path]);
     await eventually('both members tell their version', 20_000, async () => {
       const { services } = await fleet.status();

@@ -133,17 +133,17 @@ store at 00.orders on alpha: 1 of 4 commands failed
 COMMAND   READ AS    TOOK  ANSWERED
 role      leader     4 ms  role:master
 position  23803720  31 ms  0/16B3748
-upstream  –          5 ms  (empty)
-ready     failed      5 s  (empty)
+upstream  (empty)    5 ms  –
+ready     failed      5 s  –
   ✗ ready: store ping: no such program in the container; exit code 127
 
 not known for want of a command
-  identity: a member that belongs to another service is not noticed
+  identity: backups do not say whose data they hold
   linked: a mirror that lost its upstream is known by its lag only
   ready: a member that answers counts as ready
   writable: a leader that takes no writes is not noticed
   version: its version is known by its image only
-  dataSize: its size is that of its storage directory
+  dataSize: room for a backup is reckoned from its storage directory
 
 not possible for want of commands
   to have mirrors: storedUpstream, setUpstream, clearUpstream

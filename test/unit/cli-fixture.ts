@@ -291,7 +291,7 @@ const outcome = {
 export const answers: readonly CommandAnswer[] = [
   { command: 'role', ok: true, output: 'role:master', value: 'leader', tookMs: 4 },
   { command: 'position', ok: true, output: '0/16B3748', value: '23803720', tookMs: 31 },
-  { command: 'upstream', ok: true, output: '', tookMs: 5 },
+  { command: 'upstream', ok: true, output: '', value: '', tookMs: 5 },
 ];
 const waiver = {
   host: 'charlie',

@@ -46,22 +46,32 @@ export function policyChanges(
   return fieldChanges(flatten(policies(before)), flatten(policies(after)));
 }
 
-/** What differs between two descriptions of a kind, by name: commands, how positions are written, migrations. */
-export function kindChanges(
-  before: ExecEngine | undefined,
-  after: ExecEngine | undefined,
-): readonly string[] {
+/**
+ * What differs between two descriptions of a kind, by name (commands, how positions are written, migrations):
+ * 'position, role; new: version'. Empty: nothing does.
+ */
+export function kindChanges(before: ExecEngine | undefined, after: ExecEngine | undefined): string {
   const parts = (exec: ExecEngine | undefined): Readonly<Record<string, unknown>> => {
     const { commands = {}, ...rest } = exec ?? {};
     return { ...rest, ...commands };
   };
   const [old, next] = [parts(before), parts(after)];
-  return [...new Set([...Object.keys(old), ...Object.keys(next)])].sort().flatMap((name) => {
-    const [was, is] = [old[name] ?? null, next[name] ?? null];
-    if (canonicalJson(was) === canonicalJson(is)) return [];
-    return [was === null ? `${name} is new` : is === null ? `${name} is gone` : name];
-  });
+  const names = [...new Set([...Object.keys(old), ...Object.keys(next)])].sort();
+  const listed = (what: string, test: (was: unknown, is: unknown) => boolean): string => {
+    const found = names.filter((name) => test(old[name], next[name]));
+    return found.length === 0 ? '' : `${what}${found.join(', ')}`;
+  };
+  return [
+    listed('', (was, is) => was !== undefined && is !== undefined && !isEqual(was, is)),
+    listed('new: ', (was) => was === undefined),
+    listed('gone: ', (_, is) => is === undefined),
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
 }
+
+const isEqual = (one: unknown, other: unknown): boolean =>
+  canonicalJson(one) === canonicalJson(other);
 
 function fieldChanges(
   before: ReadonlyMap<string, string>,

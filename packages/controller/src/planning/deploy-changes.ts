@@ -251,7 +251,7 @@ function intentChange(
       ['boot', old.boot !== boot],
       ['isolation', JSON.stringify(isolationOf(old)) !== JSON.stringify(isolationOf(wanted))],
       ['upstream', old.upstream?.url !== upstream?.url],
-      [`description of its kind: ${commands.join(', ')}`, commands.length > 0],
+      [`description of its kind (${commands})`, commands !== ''],
     ] as const
   ).filter(([, differs]) => differs);
   if (changed.length === 0) return undefined;

@@ -89,13 +89,10 @@ function checkValues(service: ServiceDeclaration, tell: Tell): void {
 
 /** What runs in a container sees a directory of the host only through a mount. */
 function checkBackupMounts(service: ServiceDeclaration, text: ServiceText, tell: Tell): void {
-  const inContainer = (['backup', 'restore'] as const).find((command) =>
-    service.exec?.commands[command]?.steps.some(
-      ({ place, run }) =>
-        place === 'member' && placeholdersIn(run).some((key) => key === WHERE[command]),
-    ),
+  const inContainer = service.exec?.commands['backup']?.steps.some(
+    ({ place, run }) => place === 'member' && placeholdersIn(run).includes('directory'),
   );
-  if (service.runtime !== 'docker' || inContainer === undefined) return;
+  if (service.runtime !== 'docker' || inContainer !== true) return;
   for (const { name, storage, mounts, backupDirectory } of service.members) {
     const sources = [storage, ...mounts.map(({ source }) => source)];
     if (backupDirectory === undefined || sources.some((path) => holds(path, backupDirectory)))
@@ -105,12 +102,10 @@ function checkBackupMounts(service: ServiceDeclaration, text: ServiceText, tell:
       own
         ? ['services', service.name, 'members', name, 'backupDirectory']
         : ['services', service.name, 'backup', 'directory'],
-      `${inContainer} of kind ${service.kind} runs in the container, and no mount of ${name} holds ${backupDirectory}: add one, or say where: host`,
+      `backup of kind ${service.kind} runs in the container, and no mount of ${name} holds ${backupDirectory}: add one, or say where: host`,
     );
   }
 }
-
-const WHERE = { backup: 'directory', restore: 'backup' } as const;
 
 const holds = (directory: string, path: string): boolean =>
   `${path}/`.startsWith(directory.endsWith('/') ? directory : `${directory}/`);

@@ -41,13 +41,13 @@ const ABILITIES: Readonly<Record<Ability, string>> = {
 
 /** Of looks that no ability needs. */
 const WITHOUT: Readonly<Partial<Record<CommandName, string>>> = {
-  identity: 'a member that belongs to another service is not noticed',
-  upstream: 'a mirror of the wrong upstream is not noticed',
+  identity: 'backups do not say whose data they hold',
+  upstream: 'a running mirror that was pointed elsewhere is noticed when it starts again',
   linked: 'a mirror that lost its upstream is known by its lag only',
   ready: 'a member that answers counts as ready',
   writable: 'a leader that takes no writes is not noticed',
   version: 'its version is known by its image only',
-  dataSize: 'its size is that of its storage directory',
+  dataSize: 'room for a backup is reckoned from its storage directory',
 };
 
 export function engineReport(tested: {
@@ -125,16 +125,16 @@ function renderAnswers(answers: readonly CommandAnswer[], style: Style): string 
         { text: command, colour: ok ? 'green' : 'red' },
         ok ? shown(value) : { text: 'failed', colour: 'red' },
         tookMs < 1000 ? `${tookMs} ms` : formatDuration(tookMs),
-        shown(output),
+        output.trim() === '' ? NOTHING : output.trim(),
       ]),
     },
     style,
   );
 }
 
-/** An empty answer is an answer too: a leader has no upstream. */
-const shown = (text: string | undefined): string =>
-  text === undefined ? NOTHING : text.trim() === '' ? '(empty)' : text.trim();
+/** An empty answer is an answer too. Undefined: others read parts of it. */
+const shown = (value: string | undefined): string =>
+  value === undefined ? NOTHING : value === '' ? '(empty)' : value;
 
 function failure({ command, ok, error }: CommandAnswer, style: Style): readonly string[] {
   if (ok) return [];
