@@ -12,6 +12,7 @@ import { performFill } from './fill.js';
 import type { Journal } from './journal.js';
 import { readMarker, writeMarker } from './marker.js';
 import type { Permits } from './permits.js';
+import { isIsolated } from './plan/start.js';
 import { renderStep, type Step } from './plan/steps.js';
 import type { ContainerSpec, Runtime } from './runtimes/runtime.js';
 import type { Secrets } from './secrets.js';
@@ -149,7 +150,7 @@ async function perform(step: Step, turn: Turn): Promise<void> {
     case 'set-restart-policy':
       return runtime.setRestartPolicyNo(step.container, signal);
     case 'stop':
-      await runtime.stop(step.member, step.graceMs, signal);
+      await runtime.stop(step.member, await graceLeftMs(step, turn), signal);
       hands.engineOf(intent).forget(step.member);
       return;
     case 'remove':
@@ -174,6 +175,28 @@ async function perform(step: Step, turn: Turn): Promise<void> {
       return writeInTurn(intent.spec.storage, write, deadlineMs);
     }
   }
+}
+
+/** What is left of a grace after the service was told of its end in its own words; a fence asks nobody (I1). */
+async function graceLeftMs(
+  { member, graceMs }: Extract<Step, { kind: 'stop' }>,
+  { chain: { intent }, hands, signal }: Turn,
+): Promise<number> {
+  const engine = hands.engineOf(intent);
+  const permit = hands.permits.of(member, intent.term);
+  const isFence = intent.run === 'retired' || isIsolated({ intent, permit });
+  if (isFence || engine.beforeStop === undefined) return graceMs;
+  const startedAt = hands.clock.monotonic();
+  // The other half is for its program: one that does not answer is told to end all the same.
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(graceMs / 2)]);
+  try {
+    const asked = engine.beforeStop(engineMember(intent), limit);
+    await within(asked, { what: 'beforeStop', deadlineMs: graceMs / 2, signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    hands.log.warn({ member }, `before the stop of ${member}: ${told(error, hands)}`);
+  }
+  return Math.max(0, Math.round(graceMs - (hands.clock.monotonic() - startedAt)));
 }
 
 /** A role that a command writes, perhaps in a container of its own; the member is stopped meanwhile. */

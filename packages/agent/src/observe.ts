@@ -109,7 +109,7 @@ async function observeMember(
   const specDigest = specDigestOf(spec);
   const { container, storage, attempts } = await look(intent, sight, signal);
   if (intent.role === 'leader' && intent.mirrored) sight.permits.expect(member, intent.term);
-  const own = surroundings.containers.find((one) => one.member === member);
+  const own = surroundings.containers.find((one) => one.member === member && !one.command);
   const fact = await observeEngine(sight, intent, container, signal);
   const looked = { intent, container, fact, storage, journal: sight.journal() };
   const { position, ...role } = await sight.stored.read(
