@@ -33,6 +33,12 @@ export interface Database {
   readonly options: readonly string[];
   readonly upstreamUrl: string;
   connect(server: Server, password: string): Promise<DatabaseClient>;
+  /** Nothing more reaches the leader's mirrors, which say so or not; undone by what it returns, once it is dead. */
+  holdBack(
+    leader: Server,
+    mirrors: readonly Server[],
+    password: string,
+  ): Promise<() => Promise<void>>;
 }
 
 const root = join(import.meta.dirname, '../../..');

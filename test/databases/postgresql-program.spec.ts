@@ -206,7 +206,7 @@ describe('the program of the kind postgresql', function () {
     await program.run('clear-upstream', below);
     expect(await program.run('stored-upstream', below)).to.equal('');
     await program.start(below);
-    expect((await status(below)).role).to.equal('leader');
+    await eventually('it leads', 10_000, async () => (await status(below)).role === 'leader');
     const newest = async (server: Server): Promise<string | undefined> =>
       (await program.run('history', server, '0/FFFFFFFF')).split('\n').at(-1);
     expect(await newest(below)).to.not.equal(await newest(leader));

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { converse } from './conversation.js';
 import type { Database } from './database.js';
+import { send, titled } from './servers.js';
 
 export const POSTGRESQL_PROGRAMS = '/usr/lib/postgresql/15/bin';
 /** An in-flight write on a leader that ends may never be answered. */
@@ -43,6 +44,11 @@ export const postgresql: Database = {
       held: async () => new Set(await psql.ask('SELECT value FROM writes;')),
       close: () => psql.close(),
     };
+  },
+  // Its senders are stopped: the mirrors believe that nothing was written. They die with the leader.
+  holdBack: async ({ member }) => {
+    for (const pid of await titled(`postgres: ${member}: walsender`)) send(pid, 'SIGSTOP');
+    return async () => undefined;
   },
 };
 

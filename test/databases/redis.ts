@@ -1,7 +1,7 @@
 // Redis 7 as Debian ships it.
 import { join } from 'node:path';
-import { converse } from './conversation.js';
-import type { Database } from './database.js';
+import { converse, type Conversation } from './conversation.js';
+import type { Database, Server } from './database.js';
 
 /** A fenced leader answers no write at all. */
 const DEADLINE_MS = 2000;
@@ -13,12 +13,7 @@ export const redis: Database = {
   options: ['{port.sql}'],
   upstreamUrl: 'redis://{address}:{port.sql}',
   connect: async (server, password) => {
-    const cli = converse({
-      argv: ['redis-cli', '--raw', '-s', join(server.storage, 'run/redis.sock')],
-      environment: { REDISCLI_AUTH: password },
-      echo: (word) => `ECHO ${word}`,
-      deadlineMs: DEADLINE_MS,
-    });
+    const cli = conversationWith(server, password);
     return {
       member: server.member,
       leads: async () => (await cli.ask('ROLE'))[0] === 'master',
@@ -33,4 +28,32 @@ export const redis: Database = {
       close: () => cli.close(),
     };
   },
+  // They lose their link and cannot log in again.
+  holdBack: async (_leader, mirrors, password) => {
+    await eachOf(mirrors, password, ['CONFIG SET masterauth wrong', 'CLIENT KILL TYPE master']);
+    return () => eachOf(mirrors, password, [`CONFIG SET masterauth ${JSON.stringify(password)}`]);
+  },
 };
+
+const conversationWith = (server: Server, password: string): Conversation =>
+  converse({
+    argv: ['redis-cli', '--raw', '-s', join(server.storage, 'run/redis.sock')],
+    environment: { REDISCLI_AUTH: password },
+    echo: (word) => `ECHO ${word}`,
+    deadlineMs: DEADLINE_MS,
+  });
+
+async function eachOf(
+  servers: readonly Server[],
+  password: string,
+  commands: readonly string[],
+): Promise<void> {
+  for (const server of servers) {
+    const cli = conversationWith(server, password);
+    try {
+      for (const command of commands) await cli.ask(command);
+    } finally {
+      cli.close();
+    }
+  }
+}

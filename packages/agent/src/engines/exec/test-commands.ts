@@ -7,7 +7,8 @@ import { booleanOf, bytesOf, positionOf, renderPosition, roleOf, urlOf } from '.
 import { askPosition, readAnswer } from './ask.js';
 import { has, requireSuccess, runCommand, type Look, type Ran, type Talk } from './run-command.js';
 
-const TESTED: readonly CommandName[] = [...READ_COMMANDS, 'storedUpstream', 'storedPosition'];
+/** Not storedPosition: a database may tell it of a stopped member only, as it should. */
+const TESTED: readonly CommandName[] = [...READ_COMMANDS, 'storedUpstream'];
 const MAX_OUTPUT = 2_000;
 
 /** Shared runs once each; nobody's output is longer than a screen. */
