@@ -107,6 +107,18 @@ describe('the engine for Matrix Synapse', function () {
       expect(fact.health).to.include('its main process is of version 1.66.0, it is of 1.30.1');
     });
 
+    it('a worker under another name than the main process knows as not ready', async () => {
+      await stack.startReady('main', NEW);
+      await stack.startReady('sync', NEW);
+      await until('sync', 'is ready', ({ ready }) => ready === true);
+      const other = stack.member('sync', { workerName: 'other' });
+      const fact = await engine.observe(other, within());
+      expect(fact).to.deep.include({
+        ready: false,
+        health: 'its main process knows no worker other',
+      });
+    });
+
     it('nothing while it migrates, and knows the lines that say so', async () => {
       stack.database.commit({ schema: 59, compatible: 59 });
       stack.database.setReader('dump', true);
@@ -228,6 +240,15 @@ describe('the engine for Matrix Synapse', function () {
       const worker = { ...stack.member('push'), role: 'worker' as const };
       expect(await refused(backUp('one', worker))).to.include('a worker holds no data');
       expect(await readdir(backups)).to.deep.equal([]);
+    });
+
+    it('every file of a directory that the option files names', async () => {
+      const workers = join(stack.root, 'workers');
+      await mkdir(join(workers, 'more'), { recursive: true });
+      await writeFile(join(workers, 'more', 'sync.yaml'), 'worker_name: sync\n');
+      const { path } = await backUp('one', member({ files: workers }));
+      const kept = join(path, 'files', workers, 'more', 'sync.yaml');
+      expect(await readFile(kept, 'utf8')).to.equal('worker_name: sync\n');
     });
 
     it('no second backup over the first', async () => {

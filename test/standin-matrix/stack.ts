@@ -88,7 +88,7 @@ export async function openStack(applications: Readonly<Record<string, string>>):
         root,
         { name, ports: portsOf(name), environment: environmentOf(name) },
         {
-          engineOptions,
+          engineOptions: { workerName: name, ...engineOptions },
           upstreamUrl: name === 'main' ? undefined : urlOf(portsOf('main')['metrics']),
         },
       ),

@@ -75,6 +75,15 @@ describe('a container as the Engine is asked for it', () => {
       '27492/tcp': [{ HostPort: '27492' }],
     });
   });
+
+  it('publishes on one address and under another number when it is told so', () => {
+    const engineOptions = { publishAddress: '127.0.0.1', containerPorts: 'telepath=9000' };
+    const config = configOf({ networkMode: 'bridge', engineOptions });
+    expect(config.HostConfig?.PortBindings).to.deep.equal({
+      '9000/tcp': [{ HostPort: '27492', HostIp: '127.0.0.1' }],
+    });
+    expect(config.ExposedPorts).to.deep.equal({ '9000/tcp': {} });
+  });
 });
 
 describe('an Engine’s error', () => {

@@ -13,9 +13,9 @@ export function isMain({ role, spec }: EngineMember): boolean {
   return (spec.environment['SYNAPSE_WORKER'] ?? MAIN) === MAIN;
 }
 
-/** The name under which the main process knows a worker. */
-export const workerNameOf = ({ member, spec }: EngineMember): string =>
-  spec.engineOptions['workerName'] ?? member;
+/** The name under which the main process knows a worker: its worker_name. Undefined: the manifest does not say it. */
+export const workerNameOf = ({ spec }: EngineMember): string | undefined =>
+  spec.engineOptions['workerName'];
 
 /** The streams go through Redis: then no process counts any other. */
 export const usesRedis = ({ spec }: EngineMember): boolean =>

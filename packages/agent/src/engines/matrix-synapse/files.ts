@@ -1,12 +1,15 @@
 // What of a homeserver is on disk and not in its database: media, signing key, configuration. Reads only.
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberSpec } from '@leafward/shared/gen/domain.js';
 
 /** Media that this server was given; what it fetched from others is cache and not kept. */
 export const KEPT_MEDIA = ['local_content', 'local_thumbnails'] as const;
 /** Where the image for workers has its media. */
 const MEDIA_TARGET = '/synapse_media';
+/** Configuration has dozens of files. */
+const MOST_ENTRIES = 10_000;
 
 /**
  * Host path of the media store: option `media`, else what is mounted for it, else in the storage. Undefined for the
@@ -19,8 +22,9 @@ export function mediaDirectoryOf(spec: MemberSpec): string | undefined {
 }
 
 /**
- * Host paths of single files: all that are mounted, homeserver.yaml and signing.key in the storage, and those of the
- * option `files` (separated by blanks). Those of the option must be there; of the others those that are.
+ * Host paths of single files: all that are mounted, those in the storage, and those of the option `files` (files or
+ * directories, separated by blanks). What the option names must be there; of the others those are taken that are.
+ * @throws LeafwardError `invalid` for a directory that is none of configuration.
  */
 export async function filesOf(spec: MemberSpec): Promise<readonly string[]> {
   const named = (spec.engineOptions['files'] ?? '').split(/\s+/).filter((path) => path !== '');
@@ -29,7 +33,24 @@ export async function filesOf(spec: MemberSpec): Promise<readonly string[]> {
     ...spec.mounts.map(({ source }) => source),
     ...usual.map((name) => join(spec.storage, name)),
   ]);
-  return [...new Set([...named, ...found])].sort();
+  const within = await Promise.all(named.map(filesIn));
+  return [...new Set([...within.flat(), ...found])].sort();
+}
+
+/** The file itself, also when it is not there; of a directory all that are in it. */
+async function filesIn(path: string): Promise<readonly string[]> {
+  const isDirectory = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isDirectory) return [path];
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  if (entries.length > MOST_ENTRIES)
+    throw new LeafwardError(
+      'invalid',
+      `keep ${path}: more than ${MOST_ENTRIES} entries; name single files in the option files of its engine`,
+    );
+  return entries.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
 }
 
 async function filesAmong(paths: readonly string[]): Promise<readonly string[]> {

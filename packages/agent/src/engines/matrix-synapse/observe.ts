@@ -102,7 +102,9 @@ function missingWorkers(
   const told = Number(member.spec.engineOptions['workers'] ?? NaN);
   const wanted = Number.isInteger(told) ? told : workers.length;
   if (own.connections === wanted) return [];
-  const names = workers.map(workerNameOf).filter((name) => !own.connected.includes(name));
+  const names = workers
+    .flatMap((worker) => workerNameOf(worker) ?? [])
+    .filter((name) => !own.connected.includes(name));
   const which = names.length === 0 ? '' : `, not ${names.sort().join(', ')}`;
   return [`${own.connections} of ${wanted} workers are connected${which}`];
 }
@@ -122,7 +124,7 @@ function workerFact(own: ProcessMetrics, member: EngineMember, main: MainSeen): 
     ...(main.kind === 'silent' ? [`its main process does not answer: ${main.error}`] : []),
     ...((own.connections ?? 0) > 0 ? [] : ['it is not connected to its main process']),
     ...(isSame ? [] : [`its main process is of version ${mainVersion}, it is of ${own.version}`]),
-    ...(isKnown ? [] : [`its main process knows no worker ${workerNameOf(member)}`]),
+    ...(isKnown ? [] : [`its main process knows no worker ${workerNameOf(member) ?? ''}`]),
   ];
   return {
     answered: true,
@@ -136,8 +138,10 @@ function workerFact(own: ProcessMetrics, member: EngineMember, main: MainSeen): 
 }
 
 /** Releases that list nobody cannot say who is missing. */
-const isListed = (member: EngineMember, { connected }: ProcessMetrics): boolean =>
-  connected.length === 0 || connected.includes(workerNameOf(member));
+function isListed(member: EngineMember, { connected }: ProcessMetrics): boolean {
+  const name = workerNameOf(member);
+  return name === undefined || connected.length === 0 || connected.includes(name);
+}
 
 const healthText = (problems: readonly string[]): string =>
   problems.length === 0 ? 'ok' : problems.join('; ');

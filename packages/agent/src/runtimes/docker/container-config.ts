@@ -1,6 +1,7 @@
 // A member's spec as the Engine's create call. Pure; the environment's values go in here and nowhere else (I14).
 import type { MemberSpec, Mount } from '@leafward/shared/gen/domain.js';
 import type { ContainerSpec } from '../runtime.js';
+import { publishedPorts, type PublishedPort } from './published-ports.js';
 
 export const LABEL_MEMBER = 'leafward.member';
 export const LABEL_SERVICE = 'leafward.service';
@@ -94,23 +95,28 @@ function bindMount(mount: Mount): object {
   return { Type: 'bind', Source: mount.source, Target: mount.target, ReadOnly: mount.readOnly };
 }
 
-/** On the host's own network, or without one, nothing is published. */
-function publishes(spec: MemberSpec): boolean {
-  return !/^(host|none|container:.*)$/.test(spec.networkMode);
-}
+const inside = ({ containerPort }: PublishedPort): string => `${containerPort}/tcp`;
 
 function exposedPorts(spec: MemberSpec): object {
-  if (!publishes(spec)) return {};
-  return {
-    ExposedPorts: Object.fromEntries(Object.values(spec.ports).map((port) => [`${port}/tcp`, {}])),
-  };
+  const ports = publishedPorts(spec);
+  if (ports.length === 0) return {};
+  return { ExposedPorts: Object.fromEntries(ports.map((port) => [inside(port), {}])) };
 }
 
 function portBindings(spec: MemberSpec): object {
-  if (!publishes(spec)) return {};
+  const ports = publishedPorts(spec);
+  if (ports.length === 0) return {};
   return {
     PortBindings: Object.fromEntries(
-      Object.values(spec.ports).map((port) => [`${port}/tcp`, [{ HostPort: String(port) }]]),
+      ports.map((port) => [
+        inside(port),
+        [
+          {
+            HostPort: String(port.hostPort),
+            ...(port.address === undefined ? {} : { HostIp: port.address }),
+          },
+        ],
+      ]),
     ),
   };
 }

@@ -33,12 +33,18 @@ export function addPlan(program: Command, tree: Tree): void {
 }
 
 function addDeploy(plan: Command, tree: Tree): void {
-  addCommand(plan, tree, {
+  addCommand<{ workerAlone?: string }>(plan, tree, {
     usage: 'deploy <file>',
     summary: "what would change to make the fleet as the manifest says ('-': stdin)",
-    async act(run, _, file = '') {
+    options: [
+      new Option(
+        '--worker-alone <reason>',
+        'why changed workers of a stack may restart without the whole of it',
+      ),
+    ],
+    async act(run, { workerAlone }, file = '') {
       const manifest = await run.context.readInput(file, run.context.signal);
-      return planAndShow(run, { kind: 'deploy', manifest });
+      return planAndShow(run, { kind: 'deploy', manifest, workerAlone });
     },
   });
 }
