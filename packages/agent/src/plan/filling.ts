@@ -101,6 +101,16 @@ function isNewMirror(subject: ObservedMember): boolean {
   return storageEmpty === true && !mayRun(container.state);
 }
 
+/** An agent that died had filled it to the end and could not write that down: a start is safe again. */
+export function planFilledNote(draft: Draft): void {
+  const filling = fillingIn(draft);
+  const marker = markerIn(draft.subject);
+  if (filling?.state !== 'emptied' || marker === undefined) return;
+  if ((marker.seeding ?? marker.retired) !== undefined) return;
+  const { storagePath: storage } = draft.subject;
+  draft.step({ kind: 'journal-filled', storage, id: filling.id, cause: 'its marker says so' });
+}
+
 /** True: steps are planned. False: the reasons against them are in the draft, and it does not run. */
 export function planFilling(draft: Draft, need: FillingNeed): boolean {
   if (forbidsFilling(draft, need)) {

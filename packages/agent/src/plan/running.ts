@@ -1,7 +1,7 @@
 // A member that shall run: made, started, made anew when its spec differs, pointed at its upstream, and
 // stopped when it must not lead. Branches here; what each step needs is in start.ts. Pure.
 import type { Draft } from './draft.js';
-import { fillingOf, planFilling } from './filling.js';
+import { fillingOf, planFilledNote, planFilling } from './filling.js';
 import type { ObservedMember } from './observed.js';
 import {
   forbidsStart,
@@ -30,6 +30,7 @@ export function planRunning(draft: Draft): void {
   planRestartPolicy(draft);
   const need = fillingOf(draft);
   if (need !== undefined) return void planFilling(draft, need);
+  planFilledNote(draft);
   switch (container.state) {
     case 'absent':
       return planCreation(draft, 'not there');
