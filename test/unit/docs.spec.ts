@@ -267,7 +267,8 @@ const context: CliContext = {
   environment: {},
   connect: () => Promise.reject(new LeafwardError('unavailable', 'a document has no controller')),
   enroll: () => Promise.reject(new LeafwardError('unavailable', 'a document has no controller')),
-  readInput: () => Promise.resolve(''),
+  // What a document's file is called, not what is in it, is looked at here.
+  readInput: () => Promise.resolve('kinds: { ledger: { commands: {} } }'),
   readSecret: () => Promise.resolve(''),
   confirm: () => Promise.resolve(false),
   signal: new AbortController().signal,

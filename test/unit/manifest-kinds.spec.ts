@@ -2,8 +2,11 @@
 // every way in which it can be wrong, all at once and with its place; whatever is written, nothing is thrown.
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { readdirSync, readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { COMMANDS } from '@leafward/shared/manifest/abilities.js';
+import { parseKinds } from '@leafward/shared/manifest/parse-kinds.js';
+import { placeholdersOf } from '@leafward/shared/manifest/placeholders.js';
 import { parseManifest } from '@leafward/shared/manifest/parse.js';
 import type { ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import { problems } from './manifest-problems.js';
@@ -385,6 +388,33 @@ describe('kinds of a manifest', () => {
     expect(problems(GOOD.replace('[store, position]', '[]'))).to.eql([
       '12:19 kinds.store.commands.position.run: a command needs at least one word: the program',
     ]);
+  });
+});
+
+describe('kinds that are shipped and shown', () => {
+  const root = new URL('../../../', import.meta.url);
+  const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+  const wrong = (text: string) => {
+    const parsed = parseKinds(text);
+    return parsed.ok ? [] : parsed.problems;
+  };
+
+  it('can be used, each by itself', () => {
+    const engines = readdirSync(new URL('deploy/engines/', root));
+    expect(engines).to.include.members(['postgresql', 'redis']);
+    for (const engine of engines)
+      expect(wrong(read(`deploy/engines/${engine}/kind.yaml`)), engine).to.eql([]);
+  });
+
+  it('are explained: every command, every placeholder, and examples that can be used', () => {
+    const page = read('docs/engines/exec.md');
+    const rows = [...page.matchAll(/^\| `(\w+)` +\|/gm)].map(([, name]) => name);
+    expect(rows).to.include.members([...COMMANDS]);
+    for (const placeholder of COMMANDS.flatMap((command) => placeholdersOf(command)))
+      expect(page).to.include(`\`{${placeholder}}\``);
+    const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text);
+    expect(blocks).to.have.length.above(1);
+    for (const block of blocks) expect(wrong(block), block).to.eql([]);
   });
 });
 
