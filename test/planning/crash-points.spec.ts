@@ -57,7 +57,7 @@ const cases: readonly Case[] = [
   },
   {
     name: 'an update of a whole stack',
-    goal: { kind: 'update', service: 'chat', image: 'chat:1.61.0' },
+    goal: { kind: 'update', service: 'chat', image: 'chat:1.59.0' },
     make: stacked,
   },
   {
@@ -73,7 +73,7 @@ const cases: readonly Case[] = [
     goal: { kind: 'restore', service: 'chat', backup: 'b1', wipe: false, id: 'r1' },
     make: () => {
       const world = stacked();
-      world.backups = world.backups.map((backup) => ({ ...backup, version: '1.60.0' }));
+      world.backups = world.backups.map((backup) => ({ ...backup, version: '1.58.0' }));
       return world;
     },
   },

@@ -706,7 +706,7 @@ export function stackManifest(options: StackOptions = {}): string {
     'services:',
     '  chat:',
     '    kind: matrix-synapse',
-    `    image: ${options.image ?? 'chat:1.60.0'}`,
+    `    image: ${options.image ?? 'chat:1.58.0'}`,
     ...(options.extra === undefined ? [] : [options.extra]),
     '    members:',
     '      main: { host: alpha }',

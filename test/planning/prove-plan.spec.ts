@@ -161,7 +161,7 @@ const broken: readonly (readonly [string, readonly Unnumbered[], RegExp])[] = [
 ];
 
 const stack = stacked();
-const stackUpdate = stack.plan({ kind: 'update', service: 'chat', image: 'chat:1.61.0' });
+const stackUpdate = stack.plan({ kind: 'update', service: 'chat', image: 'chat:1.59.0' });
 const [pullAll, down, ...up] = stackUpdate.moves;
 const upOf = (member: string): Move =>
   up.find((move) => move.kind === 'recreate' && move.member === member)!;

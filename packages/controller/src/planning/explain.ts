@@ -171,7 +171,7 @@ const retiredText = (
   member: MemberAt,
   { term, reason }: { readonly term: number; readonly reason: string },
 ): string =>
-  `retired at term ${term} (${reason}); it stays down on ${member.host} and nothing starts from its storage (I2)`;
+  `retired at term ${term} (${reason}); it stays down on ${member.host} and nothing starts from its storage (I2) until it is begun again: leafward plan reseed ${member.intent?.service ?? 'SERVICE'} ${member.name}`;
 
 function explainHost(snapshot: Snapshot, host: HostState): Explanation {
   const problems = hostProblems(snapshot, host);
