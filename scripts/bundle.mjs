@@ -1,7 +1,7 @@
 // Bundles the agent into one CommonJS file without native parts: dist-bundle/leafward-agent.cjs, beside it the
-// command leafward-agent that starts it. What only remote or building Docker clients need is left out.
+// command leafward-agent that starts it and the script leafward-deadman. What only remote or building Docker clients need is left out.
 import { build } from 'esbuild';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -70,6 +70,9 @@ exec "\${LEAFWARD_NODE:-node}" --max-semi-space-size=1 --no-opt \\
 `,
 );
 chmodSync(wrapper, 0o755);
+const deadman = join(output, 'leafward-deadman');
+copyFileSync(join(root, 'packages/agent/deadman/leafward-deadman'), deadman);
+chmodSync(deadman, 0o755);
 if (process.argv.includes('--sizes')) sizes(result.metafile);
 const size = Object.values(result.metafile.outputs)[0].bytes;
 console.log(`bundle: ${target}, version ${version}, ${(size / 1e6).toFixed(1)} MB`);

@@ -18,11 +18,11 @@ import type { AgentConfig } from './config.js';
 import type { Engine, EngineParts } from './engines/engine.js';
 import { engineFactories, engineNameOf } from './engines/registry.js';
 import { unknownEngine } from './engines/unknown.js';
+import { openGuard, type DeadmanPlace, type Guard } from './deadman/guard.js';
 import { startFindings, type Findings } from './findings.js';
 import { observeHost, readInventory } from './host-fact.js';
 import type { Journal } from './journal.js';
 import { createObserver } from './observe.js';
-import { hostMonotonicMs, openPermits } from './permits.js';
 import { createAct } from './requests/acts.js';
 import { openRequests, type Requests } from './requests.js';
 import { openRuntimes, type Runtimes } from './runtimes/registry.js';
@@ -43,6 +43,8 @@ export interface AgentParts {
   readonly clockOffsetMs: () => number | undefined;
   /** Ends the watching of the runtimes. */
   readonly signal: AbortSignal;
+  /** Where the dead-man is told of leaders, and who starts it. Default: below the state directory, and nobody. */
+  readonly deadman?: DeadmanPlace | undefined;
 }
 
 export interface OpenedAgent {
@@ -93,7 +95,8 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     clock: parts.clock,
     log,
   });
-  const measures = startMeasures(parts, runtimes, () => late.agent?.tell());
+  const guard = openGuard(parts, (member) => late.agent?.isBusy(member) ?? false);
+  const measures = startMeasures(parts, { runtimes, guard }, () => late.agent?.tell());
   const act = createAct({
     ...parts,
     catalogue,
@@ -117,8 +120,8 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const { intent } = journal.state;
   // A crash may have come between an order and what it forgets.
   if (intent !== undefined) await secrets.retain(secretsOfIntent(intent));
-  const hostFacts = await openHostFacts(parts, measures);
-  const work = { runtimes, engineOf, catalogue, measures, requests, secrets, late };
+  const hostFacts = await openHostFacts(parts, measures, guard);
+  const work = { runtimes, guard, engineOf, catalogue, measures, requests, secrets, late };
   const agent = assemble(parts, work, hostFacts.observe);
   late.agent = agent;
   const catalogueLoop = startCatalogueLoop(catalogue, parts, () => agent.tell());
@@ -135,6 +138,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
 
 interface Work {
   readonly runtimes: Runtimes;
+  readonly guard: Guard;
   readonly engineOf: (intent: MemberIntent) => Engine;
   readonly catalogue: Catalogue;
   readonly measures: Measures;
@@ -148,25 +152,23 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
   const { requests, engineOf, measures, catalogue, secrets } = work;
   const runtimeOf = (intent: MemberIntent): ReturnType<Runtimes['of']> =>
     work.runtimes.of(intent.spec.runtime);
-  const permits = openPermits({
-    monotonic: hostMonotonicMs,
-    path: join(parts.config.stateDirectory, 'permits.json'),
-    bootId: parts.bootId,
-  });
-  const observer = createObserver({
-    journal: () => journal.state,
-    permits,
-    clock,
-    fleet,
-    runtimeOf,
-    runtime: (name) => work.runtimes.of(name),
-    engineOf,
-    isPromoting: (member) => requests.isPromoting(member),
-    isBusy: (member) =>
-      requests.isRestoring(member) || (work.late.agent?.isBusy(member) ?? false),
-    dataBytes: () => measures.meter.dataBytes(),
-    secrets,
-  });
+  const { permits, deadman } = work.guard;
+  const observer = work.guard.watching(
+    createObserver({
+      journal: () => journal.state,
+      permits,
+      clock,
+      fleet,
+      runtimeOf,
+      runtime: (name) => work.runtimes.of(name),
+      engineOf,
+      isPromoting: (member) => requests.isPromoting(member),
+      isBusy: (member) =>
+        requests.isRestoring(member) || (work.late.agent?.isBusy(member) ?? false),
+      dataBytes: () => measures.meter.dataBytes(),
+      secrets,
+    }),
+  );
   return startAgent({
     host: parts.host,
     version: VERSION,
@@ -187,6 +189,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
       journal,
       permits,
       secrets,
+      deadman,
       now: () => clock.now(),
       clock,
       fleet,
@@ -211,7 +214,11 @@ interface Measures {
   stop(): Promise<void>;
 }
 
-function startMeasures(parts: AgentParts, runtimes: Runtimes, onChange: () => void): Measures {
+function startMeasures(
+  parts: AgentParts,
+  { runtimes, guard }: Pick<Work, 'runtimes' | 'guard'>,
+  onChange: () => void,
+): Measures {
   const { config, clock, log } = parts;
   const { roots } = config;
   const paths = (): readonly string[] => storagesOf(parts);
@@ -227,6 +234,7 @@ function startMeasures(parts: AgentParts, runtimes: Runtimes, onChange: () => vo
     runtimes,
     members: () => intentsOf(parts),
     clockOffsetMs: parts.clockOffsetMs,
+    deadman: () => guard.deadman.fact(),
     latency: () => disks.latency(),
     dataBytes: () => meter.dataBytes(),
     onChange,
@@ -244,6 +252,7 @@ function startMeasures(parts: AgentParts, runtimes: Runtimes, onChange: () => vo
 async function openHostFacts(
   parts: AgentParts,
   measures: Measures,
+  { deadman }: Guard,
 ): Promise<{ readonly observe: () => Promise<HostFact>; readonly stop: () => void }> {
   const { clock, config } = parts;
   const startedAt = clock.now();
@@ -264,6 +273,7 @@ async function openHostFacts(
         paths: storagesOf(parts),
         latency: measures.disks.latency(),
         inventory,
+        deadman: deadman.fact(),
       });
     },
   };

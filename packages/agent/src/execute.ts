@@ -7,6 +7,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { within } from './checks/single-flight.js';
+import type { Deadman } from './deadman/deadman.js';
 import type { Engine, EngineMember } from './engines/engine.js';
 import { performFill } from './fill.js';
 import type { Journal } from './journal.js';
@@ -24,6 +25,8 @@ export interface Hands {
   readonly journal: Journal;
   readonly permits: Permits;
   readonly secrets: Pick<Secrets, 'environmentOf' | 'redact'>;
+  /** Stops a leader whose permit runs out, should this agent hang. */
+  readonly deadman?: Pick<Deadman, 'beforeStart' | 'asked'> | undefined;
   readonly now: () => number;
   readonly clock: Clock;
   readonly fleet?: string | undefined;
@@ -150,6 +153,7 @@ async function perform(step: Step, turn: Turn): Promise<void> {
     case 'set-restart-policy':
       return runtime.setRestartPolicyNo(step.container, signal);
     case 'stop':
+      hands.deadman?.asked(step.member);
       await runtime.stop(step.member, await graceLeftMs(step, turn), signal);
       hands.engineOf(intent).forget(step.member);
       return;
@@ -273,6 +277,8 @@ async function startMember(
 ): Promise<void> {
   await assertMayStart(step, intent, hands);
   const runtime = hands.runtimeOf(intent);
+  if (step.permitTerm !== undefined)
+    hands.deadman?.beforeStart(intent, await runtime.inspect(step.member, signal));
   try {
     await runtime.start(step.member, signal);
   } finally {

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
-import type { Finding, MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { DeadmanFact, Finding, MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop } from '@leafward/shared/loop.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
@@ -19,6 +19,7 @@ export interface FindingsOptions {
   readonly runtimes: Runtimes;
   readonly members: () => readonly MemberIntent[];
   readonly clockOffsetMs: () => number | undefined;
+  readonly deadman: () => DeadmanFact | undefined;
   readonly latency: () => ReadonlyMap<string, DiskLatency>;
   readonly dataBytes: () => ReadonlyMap<string, number>;
   /** The findings are others than before. */
@@ -77,6 +78,7 @@ async function contextOf(options: FindingsOptions, signal: AbortSignal): Promise
     now: options.clock.now(),
     clockOffsetMs: options.clockOffsetMs(),
     docker: await dockerOf(options, members, signal),
+    deadman: options.deadman(),
     latency: options.latency(),
     dataBytes: options.dataBytes(),
   };

@@ -3,7 +3,7 @@
 // learned once, at the start.
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { HostFact, VolumeFact } from '@leafward/shared/gen/domain.js';
+import type { DeadmanFact, HostFact, VolumeFact } from '@leafward/shared/gen/domain.js';
 import type { DiskLatency, HostRoots } from './checks/check.js';
 import { readMemory, readText } from './checks/kernel-files.js';
 import { within } from './checks/single-flight.js';
@@ -26,6 +26,7 @@ export interface HostFactOptions {
   readonly paths: readonly string[];
   readonly latency: ReadonlyMap<string, DiskLatency>;
   readonly inventory: HostInventory;
+  readonly deadman?: DeadmanFact | undefined;
 }
 
 /** Clock ticks of /proc/self/stat: USER_HZ is 100 on every Linux that Node runs on. */
@@ -54,6 +55,7 @@ export async function observeHost(options: HostFactOptions): Promise<HostFact> {
     volumes: await observeVolumes(options),
     os: options.inventory.os,
     kernel: options.inventory.kernel,
+    deadman: options.deadman,
   };
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '@leafward/shared/log.js';
 import type { Agent } from './agent.js';
 import { openAgent } from './assembly.js';
 import type { AgentConfig } from './config.js';
+import { deadmanPlace } from './deadman/guard.js';
 import { openAgentIdentity, startAgentRenewal } from './identity.js';
 import { openJournal } from './journal.js';
 import { startLink, type Link } from './link.js';
@@ -55,6 +56,7 @@ async function serve({ config, log, signal }: RunOptions): Promise<void> {
       return theirs === undefined ? undefined : -theirs; // here: how far this host is ahead
     },
     signal,
+    deadman: deadmanPlace(process.env, process.argv[1]),
   });
   const { agent } = opened;
   const renewal = startAgentRenewal(identity, { clock, log });

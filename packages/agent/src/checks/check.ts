@@ -1,5 +1,5 @@
 // A check is one file: its rule, its source, its fix, and a test beside the others in test/unit/checks.
-import type { Finding, Severity, TuneChange } from '@leafward/shared/gen/domain.js';
+import type { DeadmanFact, Finding, Severity, TuneChange } from '@leafward/shared/gen/domain.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { ForeignContainer } from '../runtimes/runtime.js';
 
@@ -22,6 +22,8 @@ export interface CheckContext {
     readonly error?: string | undefined;
     readonly containers: readonly ForeignContainer[];
   };
+  /** Undefined: no leader of this host has a lease that stops it. */
+  readonly deadman?: DeadmanFact | undefined;
   /** Measured by the disk watcher, by storage path. */
   readonly latency: ReadonlyMap<string, DiskLatency>;
   /** Allocated bytes of each member's storage, measured slowly in the background. */

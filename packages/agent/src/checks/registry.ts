@@ -2,6 +2,7 @@
 import { addressTranslation } from './address-translation.js';
 import type { Check } from './check.js';
 import { clockOffset } from './clock-offset.js';
+import { deadman } from './deadman.js';
 import { databaseConnections } from './database-connections.js';
 import { diskLatency } from './disk-latency.js';
 import { dockerEngine } from './docker-engine.js';
@@ -29,6 +30,7 @@ export const allChecks: readonly Check[] = [
   restartPolicy,
   dockerEngine,
   clockOffset,
+  deadman,
   storageMedium,
   diskLatency,
   freeSpaceBoot,

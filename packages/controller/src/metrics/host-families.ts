@@ -57,21 +57,7 @@ export function hostFamilies(
       ({ fact }) => fact?.memoryTotalBytes,
     ),
     gauge('leafward_host_load1', 'Load average over one minute.', ({ fact }) => fact?.load1),
-    gauge(
-      'leafward_agent_resident_memory_bytes',
-      'Resident memory of the agent.',
-      ({ fact }) => fact?.agentRssBytes,
-    ),
-    counter(
-      'leafward_agent_cpu_seconds_total',
-      'Processor time of the agent and its children.',
-      ({ fact }) => fact?.agentCpuSeconds,
-    ),
-    gauge(
-      'leafward_agent_loop_delay_p99_seconds',
-      "99th percentile of the delay of the agent's event loop.",
-      ({ fact }) => seconds(fact?.loopDelayP99Ms),
-    ),
+    ...programFamilies,
     counter(
       'leafward_agent_refused_orders_total',
       'Orders that the agent refused since it started: of an older generation, term or epoch.',
@@ -79,6 +65,45 @@ export function hostFamilies(
     ),
   ];
 }
+
+/** Of what Leafward itself runs there. */
+const programFamilies: readonly Family<HostState>[] = [
+  gauge(
+    'leafward_agent_resident_memory_bytes',
+    'Resident memory of the agent.',
+    ({ fact }) => fact?.agentRssBytes,
+  ),
+  counter(
+    'leafward_agent_cpu_seconds_total',
+    'Processor time of the agent and its children.',
+    ({ fact }) => fact?.agentCpuSeconds,
+  ),
+  gauge(
+    'leafward_agent_loop_delay_p99_seconds',
+    "99th percentile of the delay of the agent's event loop.",
+    ({ fact }) => seconds(fact?.loopDelayP99Ms),
+  ),
+  gauge(
+    'leafward_deadman_alive',
+    '1 while the dead-man of the host looks at its deadlines. Missing where it has nothing to do.',
+    ({ fact }) => (fact?.deadman === undefined ? undefined : truth(fact.deadman.alive)),
+  ),
+  gauge(
+    'leafward_deadman_armed',
+    'Leaders of the host whose deadline the dead-man watches.',
+    ({ fact }) => fact?.deadman?.armed,
+  ),
+  counter(
+    'leafward_deadman_stops_total',
+    'Leaders that the dead-man stopped since the host booted: their agent had not.',
+    ({ fact }) => fact?.deadman?.stops,
+  ),
+  gauge(
+    'leafward_deadman_last_stop_timestamp_seconds',
+    'When the dead-man stopped a leader last.',
+    ({ fact }) => seconds(fact?.deadman?.lastStopAt),
+  ),
+];
 
 /** One sample for each check and severity, however many subjects the check has. */
 function findingSamples(host: HostState, waived: Waived): readonly Sample[] {
