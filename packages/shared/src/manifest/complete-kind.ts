@@ -19,8 +19,9 @@ const LOOK_MS = { default: 5 * SECOND_MS, most: 5 * MINUTE_MS };
 const ACT_MS = { default: MINUTE_MS, most: 24 * 7 * HOUR_MS };
 const COPY_MS = { default: 12 * HOUR_MS, most: 24 * 7 * HOUR_MS };
 const LEAST_DEADLINE_MS = 100;
+export const MOST_LOOK_MS = LOOK_MS.most;
 const DEFAULT_OUTPUT_BYTES = 64 * 2 ** 10;
-const MOST_OUTPUT_BYTES = 2 ** 20;
+export const MOST_OUTPUT_BYTES = 2 ** 20;
 
 const COPIES: readonly CommandName[] = ['backup', 'restore', 'seed'];
 
