@@ -8,7 +8,7 @@ import { requireOrSkip } from '../rig/requirements.js';
 
 const deploy = join(import.meta.dirname, '../../../deploy/systemd');
 /** Tenths of systemd's exposure level, 0 (none) to 100: what the units have now, rounded up. */
-const units = { 'leafward-agent': 38, 'leafward-controller': 16 } as const;
+const units = { 'leafward-agent': 38, 'leafward-controller': 16, 'leafward-deadman': 16 } as const;
 
 describe('the unit files', function () {
   this.timeout(30_000);
@@ -21,9 +21,11 @@ describe('the unit files', function () {
       recursive: true,
       verbatimSymlinks: true,
     });
-    await mkdir(join(tree, 'usr/bin'), { recursive: true });
+    for (const place of ['usr/bin', 'usr/lib/leafward'])
+      await mkdir(join(tree, place), { recursive: true });
     for (const name of Object.keys(units)) {
-      await cp('/bin/true', join(tree, 'usr/bin', name));
+      for (const place of ['usr/bin', 'usr/lib/leafward'])
+        await cp('/bin/true', join(tree, place, name));
       await cp(join(deploy, `${name}.service`), join(tree, `etc/systemd/system/${name}.service`));
     }
   });

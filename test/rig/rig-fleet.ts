@@ -150,14 +150,16 @@ export function agentBundle(): Promise<string> {
 
 async function isStale(): Promise<boolean> {
   const made = await Promise.all(
-    ['leafward-agent', 'leafward-agent.cjs'].map((name) =>
+    ['leafward-agent', 'leafward-agent.cjs', 'leafward-deadman'].map((name) =>
       stat(join(bundle, name)).then(
         ({ mtimeMs }) => mtimeMs,
         () => 0,
       ),
     ),
   );
-  const compiled = ['packages/agent/dist', 'packages/shared/dist'].map((path) => join(root, path));
+  const compiled = ['packages/agent/dist', 'packages/agent/deadman', 'packages/shared/dist'].map(
+    (path) => join(root, path),
+  );
   const found = await run(['find', ...compiled, bundler, '-type', 'f', '-printf', '%T@\n']);
   const newest = Math.max(...found.split('\n').map((seconds) => Number(seconds) * 1000));
   return newest >= Math.min(...made);
@@ -168,8 +170,10 @@ export async function installAgent(host: Host): Promise<void> {
   const from = await agentBundle();
   await host.install(join(from, 'leafward-agent.cjs'), '/usr/lib/leafward/leafward-agent.cjs');
   await host.install(join(from, 'leafward-agent'), '/usr/bin/leafward-agent');
+  await host.install(join(from, 'leafward-deadman'), '/usr/lib/leafward/leafward-deadman');
   const unit = 'leafward-agent.service';
-  await host.install(join(root, 'deploy/systemd', unit), `/etc/systemd/system/${unit}`);
+  for (const name of [unit, 'leafward-deadman.service'])
+    await host.install(join(root, 'deploy/systemd', name), `/etc/systemd/system/${name}`);
   // This machine's Node may lie where no unit would look for it.
   const dropIn = `[Service]\nEnvironment=LEAFWARD_NODE=${process.execPath}\n`;
   await host.write(`/etc/systemd/system/${unit}.d/node.conf`, dropIn);
