@@ -136,7 +136,7 @@ export function describeMainJob(database: Database): void {
           await delay(50);
         }
       })();
-      await local.fleet.carryOut(['update', 'db', '--image', await local.image(NEW)]);
+      await carryOutWhenAllowed(local, ['update', 'db', '--image', await local.image(NEW)]);
       watching.abort();
       await watch;
       await leader();
@@ -151,7 +151,7 @@ export function describeMainJob(database: Database): void {
       const to = (await local.members()).find((one) => one.upstream === from)?.member ?? '';
       await running().untilNextWrite(10_000);
       const since = Date.now();
-      await local.fleet.carryOut(['promote', 'db', '--to', to]);
+      await carryOutWhenAllowed(local, ['promote', 'db', '--to', to]);
       await eventually('commits go to the new leader', 20_000, async () => {
         return (await running().untilNextWrite(20_000)).member === to;
       });
@@ -256,6 +256,14 @@ export function describeMainJob(database: Database): void {
   });
 }
 
+/** Mirrors under load are behind for moments, and then a plan is refused. */
+async function carryOutWhenAllowed(local: LocalDatabase, order: readonly string[]): Promise<void> {
+  await eventually(`plan ${order.join(' ')} is not refused`, PATIENCE_MS, async () => {
+    return (await local.fleet.cli(['plan', ...order], [0, 3])).code === 0;
+  });
+  await local.fleet.carryOut(order);
+}
+
 async function carryOutGoal(local: LocalDatabase, goal: Goal): Promise<void> {
   const { client, cliJson, operation } = local.fleet;
   const { plan } = await client.makePlan({ goal });
@@ -281,6 +289,8 @@ async function sayWhatIsThere(local: LocalDatabase | undefined): Promise<void> {
   if (local === undefined) return;
   const logs = join(local.dir, 'logs');
   console.log((await local.fleet.cli(['status'], [0, 1])).stdout);
+  for (const { member } of local.servers)
+    console.log((await local.fleet.cli(['why', member], [0, 1])).stdout);
   for (const name of existsSync(logs) ? await readdir(logs) : []) {
     const lines = (await readFile(join(logs, name), 'utf8')).trim().split('\n');
     console.log(`── ${name}\n${lines.slice(-SHOWN_LINES).join('\n').slice(-6000)}`);
