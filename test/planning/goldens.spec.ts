@@ -1,26 +1,11 @@
 // Plans as an operator reads them. The text is the test: a change of behaviour is a change of a golden.
 import { expect } from 'chai';
-import { renderPlan } from '@leafward/shared/render-plan.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import { deployed, HOSTS, manifestOf, World } from './model.js';
+import { golden, shown } from './text.js';
 
 const update: Goal = { kind: 'update', service: 'cortex', image: 'cortex:2.150.0' };
 const deploy = (manifest: string): Goal => ({ kind: 'deploy', manifest });
-
-/** The plan without its id and its passed gates: those are the same everywhere. */
-const shown = (world: World, goal: Goal): string =>
-  renderPlan(world.plan(goal))
-    .replace(/^plan \S+/, 'plan ID')
-    .replace(/\n {2}ok .*/g, '')
-    .replace(/\n\ngates(?=\n\n|$)/, '');
-
-/** Takes the indentation of the code away. */
-const golden = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.replace(/^ {6}/, ''))
-    .join('\n')
-    .trim();
 
 describe('plans as text', () => {
   it('a first deploy goes from the top, each member when the one before is ready', () => {

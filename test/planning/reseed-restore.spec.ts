@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { buildStatus, controlOperation, explain } from '@leafward/controller/planning/index.js';
-import { renderPlan } from '@leafward/shared/render-plan.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import { deployed, described, type World } from './model.js';
+import { golden, shown } from './text.js';
 
 const reseed = (member: string, more: object = {}): Goal => ({
   kind: 'reseed',
@@ -22,18 +22,6 @@ const restore = (more: object = {}): Goal => ({
   id: 'r1',
   ...more,
 });
-
-const shown = (world: World, goal: Goal): string =>
-  renderPlan(world.plan(goal))
-    .replace(/^plan \S+/, 'plan ID')
-    .replace(/\n {2}ok .*/g, '')
-    .replace(/\n\ngates(?=\n\n|$)/, '');
-const golden = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.replace(/^ {6}/, ''))
-    .join('\n')
-    .trim();
 const codes = (world: World, goal: Goal): readonly string[] =>
   world.plan(goal).refusals.map((refusal) => refusal.code);
 
@@ -60,6 +48,8 @@ describe('a reseed', () => {
       warnings
         everything that 00.cortex has in /srv/syn/00.cortex/storage on alpha (1000 B) is set aside as /srv/syn/00.cortex/storage.aside-r1; nothing ever starts from it, and you remove it when you need it no more
         00.cortex was retired at term 2 (failed over to 01.cortex by op-12): what it took and nobody else has is in what is set aside, and nowhere else
+
+      expected downtime: 0ms
     `),
     );
   });
@@ -78,6 +68,8 @@ describe('a reseed', () => {
 
       unchanged
         03.cortex goes on mirroring 01.cortex when that is back
+
+      expected downtime: 0ms
     `),
     );
   });

@@ -3,9 +3,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { buildStatus, controlOperation, explain } from '@leafward/controller/planning/index.js';
-import { renderPlan } from '@leafward/shared/render-plan.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import { HOSTS, stacked, stackManifest, World, type StackOptions } from './model.js';
+import { golden, shown } from './text.js';
 
 const update: Goal = { kind: 'update', service: 'chat', image: 'chat:1.59.0' };
 const deploy = (options: StackOptions = {}, workerAlone?: string): Goal => ({
@@ -13,20 +13,6 @@ const deploy = (options: StackOptions = {}, workerAlone?: string): Goal => ({
   manifest: stackManifest(options),
   workerAlone,
 });
-
-const shown = (world: World, goal: Goal): string =>
-  renderPlan(world.plan(goal))
-    .replace(/^plan \S+/, 'plan ID')
-    .replace(/\n {2}ok .*/g, '')
-    // What is known of releases is a table of its own, with its own tests.
-    .replace(/\n {2}the schema .*/g, '')
-    .replace(/\n\ngates(?=\n\n|$)/, '');
-const golden = (text: string): string =>
-  text
-    .split('\n')
-    .map((line) => line.replace(/^ {6}/, ''))
-    .join('\n')
-    .trim();
 
 /** Only one worker's spec differs. */
 const oneWorker = (): StackOptions => ({

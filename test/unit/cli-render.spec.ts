@@ -68,6 +68,27 @@ operations
     expect(text.match(/is 12 behind 01\.cortex \(/g)).to.have.length(1);
   });
 
+  it('calls the members of a stack main and worker, and shows no term', () => {
+    const [service] = status.services;
+    const [leader, mirror] = service!.members;
+    const stack = {
+      ...service!,
+      service: 'chat',
+      kind: 'matrix-synapse',
+      members: [
+        { ...leader!, state: 'working' },
+        { ...mirror!, role: 'worker' as const, state: 'working', lag: undefined },
+      ],
+    };
+    const text = renderStatus({ ...status, services: [stack] }, wide);
+    expect(text).to.match(/^chat {2}matrix-synapse · last backup/m);
+    for (const row of [
+      /00\.cortex +alpha +main +working +[–—-] /,
+      /01\.cortex +bravo +worker +working +[–—-] /,
+    ])
+      expect(text).to.match(row);
+  });
+
   it('marks a lag that is the most it can be', () => {
     const seenAt = (name: string): number => NOW - (name === '00.cortex' ? 0 : 2_000);
     const services = status.services.map((service) => ({

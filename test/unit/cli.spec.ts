@@ -43,6 +43,8 @@ const READS: readonly string[] = [
   'plan update cortex --image x',
   'plan promote cortex --to 01.cortex',
   'plan failover cortex',
+  'plan reseed cortex 00.cortex --wipe',
+  'plan restore cortex --backup b1',
   'plan backup cortex',
   'plan show p-7c21',
   'plan list',
@@ -183,6 +185,12 @@ describe('leafward', () => {
     asks('plan promote c --to m', 'makePlan', { goal: { kind: 'promote', service: 'c', to: 'm' } });
     asks('plan failover c --to m --leader-is-off fire', 'makePlan', {
       goal: { kind: 'failover', service: 'c', to: 'm', leaderIsOff: 'fire' },
+    });
+    asks('plan reseed c m --wipe', 'makePlan', {
+      goal: { kind: 'reseed', service: 'c', member: 'm', wipe: true, id: '' },
+    });
+    asks('plan restore c --backup b', 'makePlan', {
+      goal: { kind: 'restore', service: 'c', backup: 'b', wipe: false, id: '' },
     });
     asks('plan backup c --member m', 'makePlan', {
       goal: { kind: 'backup', service: 'c', member: 'm', name: '' },

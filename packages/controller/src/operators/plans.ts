@@ -56,11 +56,11 @@ export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): P
 
 /** What only the controller can draw goes into the goal, so that planning stays pure. */
 function completed(goal: Goal, now: number): Goal {
-  if (goal.kind !== 'backup' || goal.name !== '') return goal;
-  return {
-    ...goal,
-    name: new Date(now).toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+/, ''),
-  };
+  const drawn = new Date(now).toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+/, '');
+  if (goal.kind === 'backup' && goal.name === '') return { ...goal, name: drawn };
+  // Always the controller's own: an id that was used before would find its work done.
+  if (goal.kind === 'reseed' || goal.kind === 'restore') return { ...goal, id: drawn };
+  return goal;
 }
 
 function withImage(goal: Goal, images: Images): Goal {

@@ -48,6 +48,8 @@ export function planReseed(snapshot: Snapshot, service: ServiceAt, goal: ReseedG
     warnings: warningsOf(snapshot, service, member, goal),
     unchanged: belowOf(service, member),
     moves: reseedMoves(snapshot, service, { member, upstream, goal }),
+    // It leads nobody: what reads from it alone is what is missed.
+    expectedDowntimeMs: 0,
   };
 }
 

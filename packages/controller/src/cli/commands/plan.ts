@@ -29,6 +29,7 @@ export function addPlan(program: Command, tree: Tree): void {
     .description('make a plan and look at it; leafward apply carries it out');
   addDeploy(plan, tree);
   addChanges(plan, tree);
+  addReplacements(plan, tree);
   addReads(plan, tree);
 }
 
@@ -88,6 +89,37 @@ function addChanges(plan: Command, tree: Tree): void {
     options: [new Option('--member <member>', 'from this member')],
     act: (run, { member }, service = '') =>
       planAndShow(run, { kind: 'backup', service, member, name: '' }),
+  });
+}
+
+/** Plans that throw data away; what they say of it stands in their warnings. */
+function addReplacements(plan: Command, tree: Tree): void {
+  const wipe = (what: string): Option =>
+    new Option('--wipe', `delete what ${what} instead of setting it aside beside its storage`);
+  addCommand<{ wipe?: boolean }>(plan, tree, {
+    usage: 'reseed <service> <member>',
+    summary: 'a mirror, or a retired member, begins again with its upstream’s data',
+    options: [wipe('it has')],
+    act: (run, options, service = '', member = '') =>
+      planAndShow(run, { kind: 'reseed', service, member, wipe: options.wipe === true, id: '' }),
+  });
+  addCommand<{ backup: string; wipe?: boolean }>(plan, tree, {
+    usage: 'restore <service>',
+    summary: 'the whole service goes back to a backup; what was written since is lost',
+    options: [
+      required(new Option('--backup <name>', 'see leafward backup list')),
+      wipe('its members have'),
+    ],
+    act: (run, options, service = '') => {
+      const { backup } = options;
+      return planAndShow(run, {
+        kind: 'restore',
+        service,
+        backup,
+        wipe: options.wipe === true,
+        id: '',
+      });
+    },
   });
 }
 
