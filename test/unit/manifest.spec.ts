@@ -111,6 +111,21 @@ describe('manifest', () => {
     expect(readFileSync(new URL('fleet.schema.json', deploy), 'utf8'), hint).to.equal(text);
   });
 
+  it('describes every key to editors', () => {
+    const bare: string[] = [];
+    const look = (at: unknown, path: string): void => {
+      if (typeof at !== 'object' || at === null) return;
+      const { properties = {}, ...rest } = at as { readonly properties?: object };
+      for (const [key, value] of Object.entries(properties)) {
+        if (!('description' in value)) bare.push(`${path}.${key}`);
+        look(value, `${path}.${key}`);
+      }
+      for (const value of Object.values(rest)) look(value, path);
+    };
+    look(manifestJsonSchema(), '');
+    expect(bare).to.eql([]);
+  });
+
   it('tells all problems at once, in the order of the file', () => {
     const text = GOOD.replace('fleet: loop', 'flet: loop')
       .replace('after: [aha]', 'after: [ahab]\n    stopGrace: 5 minutes')

@@ -28,7 +28,7 @@ const mounts = z
     z.strictObject({
       source: absolutePath.describe('Directory or file of the host. Templates are filled in.'),
       target: absolutePath.describe('Where the container sees it.'),
-      readOnly: z.boolean().optional(),
+      readOnly: z.boolean().describe('Whether it cannot write there. Default false.').optional(),
     }),
   )
   .max(64)
@@ -163,15 +163,18 @@ export const serviceSchema = z.strictObject({
         .describe('Open files limit.')
         .optional(),
     })
+    .describe('What it may take of its host.')
     .optional(),
   stopGrace: duration('How long a stop may take before it is killed. Default 2m.'),
   boot: z
     .enum(['wait', 'autonomous'])
     .describe('Whether a leader with mirrors waits for its permit at boot. Default wait.')
     .optional(),
-  backup: backupSchema.optional(),
-  update: updateSchema.optional(),
-  failover: failoverSchema.optional(),
+  backup: backupSchema.describe('What backups have to be, and where they go.').optional(),
+  update: updateSchema.describe('How it is updated, and what is waited for.').optional(),
+  failover: failoverSchema
+    .describe('Who takes over when a leader is lost, and when. Trees of mirrors only.')
+    .optional(),
   after: z.array(z.string()).max(64).describe('Services that this one needs.').optional(),
   members: z
     .record(name('a member’s name'), memberSchema)
