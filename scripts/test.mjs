@@ -24,6 +24,7 @@ const needs = {
 const suites = [
   { name: 'unit' },
   { name: 'planning' },
+  { name: 'sim' },
   { name: 'contract' },
   { name: 'conformance' },
   { name: 'crash' },

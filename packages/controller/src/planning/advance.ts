@@ -23,7 +23,7 @@ export interface Advance {
  */
 export function advance(operation: Operation, snapshot: Snapshot): Advance {
   const events: string[] = [];
-  let current = operation;
+  let current = inThisTime(operation, snapshot.now);
   // Each round ends a move, begins a phase or stops; the limit only guards against a row that goes in circles.
   for (let round = 0; round <= 8 * operation.moves.length + 8; round += 1) {
     const next = advanceOnce(current, snapshot);
@@ -34,6 +34,24 @@ export function advance(operation: Operation, snapshot: Snapshot): Advance {
       return { operation: current, effects: next.effects, events };
   }
   return { operation: current, effects: [], events };
+}
+
+/**
+ * The clock was set back: moments that are yet to come are taken for now. Else every fact would be too old for a move
+ * that begins in the future, for as long as the clock was ahead.
+ */
+function inThisTime(operation: Operation, now: number): Operation {
+  const isAhead = ({ begunAt = now, endedAt = now, wait }: MoveProgress): boolean =>
+    Math.max(begunAt, endedAt, wait?.since ?? now) > now;
+  if (!operation.progress.some(isAhead)) return operation;
+  const past = (at: number | undefined) => (at === undefined ? undefined : Math.min(at, now));
+  const progress = operation.progress.map((move) => ({
+    ...move,
+    begunAt: past(move.begunAt),
+    endedAt: past(move.endedAt),
+    wait: move.wait && { ...move.wait, since: Math.min(move.wait.since, now) },
+  }));
+  return { ...operation, progress };
 }
 
 interface Once extends Advance {

@@ -102,6 +102,8 @@ function gatherMember(
     isFresh:
       hostState?.connected === true &&
       received !== undefined &&
+      // One of the future is of before the clock was set back: it would pass for newer than whatever comes next.
+      received.receivedAt <= snapshot.now &&
       snapshot.now - received.receivedAt <= FRESH_MS,
     isLeader: topology.leader === name,
     isRetired: retired,

@@ -1,0 +1,91 @@
+// The end of every seed: an operator who resumes, aborts and fails over by the book, and the question whether the
+// fleet has come right: one leader, everybody behind it, nothing left to do.
+import { isWritable } from './cells.js';
+import { anyController, control, order } from './operators.js';
+import type { RunningController } from './programs/controller.js';
+import type { World } from './world.js';
+
+const LOOK_MS = 2000;
+/** A member that is down this long is not just starting. */
+const PATIENCE_MS = 45_000;
+const RESUMES = 4;
+
+export interface Recovery {
+  /** What is not right yet; empty: it has converged. */
+  readonly missing: () => readonly string[];
+}
+
+export function startRecovery(world: World): Recovery {
+  const random = world.random.fork(99);
+  const resumed = new Map<string, number>();
+  const leaderless = new Map<string, number>();
+  const look = (): void => {
+    world.scheduler.after(LOOK_MS, look);
+    const at = anyController(world, random);
+    if (at?.running === undefined) return;
+    for (const operation of at.running.fleet.operations()) {
+      if (operation.state !== 'paused') continue;
+      const count = (resumed.get(operation.id) ?? 0) + 1;
+      resumed.set(operation.id, count);
+      void control(world, at, operation, count <= RESUMES ? 'resume' : 'abort');
+    }
+    for (const { name } of world.options.layout.services) {
+      const hasLeader = world.cells.running(name).some((run) => run.active);
+      if (hasLeader) leaderless.delete(name);
+      const since = leaderless.get(name) ?? world.now;
+      if (!hasLeader) leaderless.set(name, since);
+      if (hasLeader || world.now - since < PATIENCE_MS) continue;
+      leaderless.set(name, world.now);
+      void order(world, at, { kind: 'failover', service: name });
+    }
+  };
+  world.scheduler.after(LOOK_MS, look);
+  return { missing: () => missingIn(world) };
+}
+
+function missingIn(world: World): readonly string[] {
+  const controller = world.controllers.find(({ process }) => process.alive)?.running;
+  if (controller === undefined) return ['no controller is up'];
+  return [
+    ...controller.fleet.operations().map(({ id, goal, state, progress, reason }) => {
+      const wait = progress.find((move) => move.wait !== undefined)?.wait;
+      return `${id} (${goal.kind}) is ${state}: ${wait?.code ?? ''} ${wait?.message ?? reason ?? ''}`;
+    }),
+    ...world.options.layout.hosts.flatMap((host) => missingOn(controller, host)),
+    ...world.options.layout.services.flatMap(({ name }) => missingOf(world, controller, name)),
+  ];
+}
+
+function missingOn({ fleet }: RunningController, host: string): readonly string[] {
+  const { session, acceptedGeneration, refusedIntent } = fleet.host(host);
+  const wanted = fleet.intent(host)?.generation;
+  if (session === undefined) return [`the agent of ${host} is not connected`];
+  if (wanted === undefined || acceptedGeneration === wanted) return [];
+  return [`${host} has order ${acceptedGeneration}, wanted is ${wanted}: ${refusedIntent ?? ''}`];
+}
+
+function missingOf(world: World, { fleet }: RunningController, service: string): readonly string[] {
+  const topology = fleet.services()[service]?.topology;
+  if (topology === undefined) return [`${service} is not known`];
+  const { leader, upstreams } = topology;
+  const missing: string[] = [];
+  const leads = world.cells.runOf(leader);
+  if (leads === undefined || !isWritable(leads)) missing.push(`${leader} does not lead ${service}`);
+  for (const [member, upstream] of Object.entries(upstreams)) {
+    const host = Object.values(fleet.snapshot().hosts).find(({ intent }) =>
+      intent?.members.some((one) => one.member === member),
+    );
+    const intent = host?.intent?.members.find((one) => one.member === member);
+    if (intent === undefined || intent.run !== 'running') continue; // kept stopped by a plan
+    const run = world.cells.runOf(member);
+    const facts = host?.members[member]?.value;
+    const said = [...(facts?.waits ?? []), ...(facts?.refusals ?? [])].map(({ code }) => code);
+    if (run?.up !== true) missing.push(`${member} is not up (${said.join(', ')})`);
+    else if (run.active) missing.push(`${member} leads, too`);
+    else if (run.upstream !== `sim://${upstream}`)
+      missing.push(`${member} mirrors ${run.upstream}, not ${upstream} (${said.join(', ')})`);
+    else if (leads !== undefined && leads.storage.log.length - run.storage.log.length > 20)
+      missing.push(`${member} has ${run.storage.log.length} of ${leads.storage.log.length}`);
+  }
+  return missing;
+}

@@ -1,0 +1,94 @@
+// People who order things at the worst moment, and the one who brings everything to rest at the end. Honest in one
+// thing only: they say that a host is off after they have switched it off.
+import type { Goal, Operation, OperationControl } from '@leafward/shared/gen/domain.js';
+import { messageOf } from '@leafward/shared/errors.js';
+import { imageReference, manifestOf, VERSIONS, type LayoutService } from './layouts.js';
+import type { Random } from './random.js';
+import type { ControllerAt, World } from './world.js';
+
+const OPERATOR = { name: 'operator', role: 'admin' } as const;
+
+export function anyController(world: World, random: Random): ControllerAt | undefined {
+  const living = world.controllers.filter(
+    ({ process, running }) => process.alive && !process.stopped && running !== undefined,
+  );
+  return living.length === 0 ? undefined : random.pick(living);
+}
+
+/** Plans and applies; what comes of it is in the trace. Resolves false when it was refused, or nobody answered. */
+export async function order(world: World, at: ControllerAt, goal: Goal): Promise<boolean> {
+  const { running, process } = at;
+  if (running === undefined) return false;
+  const what = goal.kind === 'deploy' ? 'deploy' : `${goal.kind} ${goal.service}`;
+  try {
+    const plan = await running.plans.make(goal);
+    if (plan.refusals.length > 0) {
+      const [first] = plan.refusals;
+      world.line('operator', `${what}: refused: ${first?.code ?? ''} ${first?.message ?? ''}`);
+      return false;
+    }
+    const operation = await running.plans.apply(plan.id, OPERATOR);
+    world.line('operator', `${what}: ${operation.id} begins at ${process.name}`);
+    return true;
+  } catch (error) {
+    world.line('operator', `${what}: ${messageOf(error)}`);
+    return false;
+  }
+}
+
+export async function control(
+  world: World,
+  { running }: ControllerAt,
+  operation: Operation,
+  verb: OperationControl,
+): Promise<void> {
+  try {
+    await running?.plans.control(operation.id, verb, 'as it comes', OPERATOR);
+    world.line('operator', `${verb} ${operation.id}`);
+  } catch (error) {
+    world.line('operator', `${verb} ${operation.id}: ${messageOf(error)}`);
+  }
+}
+
+/** One order, drawn. */
+export function orderSomething(world: World, random: Random): void {
+  const at = anyController(world, random);
+  if (at?.running === undefined) return;
+  const service = random.pick(world.options.layout.services);
+  const open = at.running.fleet.operations();
+  if (open.length > 0 && random.chance(0.45)) {
+    const verb = random.pick(['pause', 'resume', 'resume', 'resume', 'abort', 'abort'] as const);
+    return void control(world, at, random.pick(open), verb);
+  }
+  const goal = drawGoal(world, random, service);
+  if (goal !== undefined) void order(world, at, goal);
+}
+
+function drawGoal(world: World, random: Random, service: LayoutService): Goal | undefined {
+  const { name, members } = service;
+  const luck = random.next();
+  if (luck < 0.3) return { kind: 'promote', service: name, to: random.pick(members).name };
+  if (luck < 0.55) return failoverGoal(world, random, service);
+  if (luck < 0.75) return { kind: 'backup', service: name, name: `b${Math.round(world.now)}` };
+  if (luck < 0.92) {
+    const image = imageReference(random.pick(VERSIONS));
+    return { kind: 'update', service: name, image };
+  }
+  return { kind: 'deploy', manifest: manifestOf(world.options.layout, String(random.below(3))) };
+}
+
+/** The word that a leader is off is given for hosts that are; half of the time the operator makes them so. */
+function failoverGoal(world: World, random: Random, service: LayoutService): Goal {
+  const { name } = service;
+  const leader = world.checkers.serviceOf(name).topology?.leader;
+  const host = service.members.find((member) => member.name === leader)?.host;
+  const machine = host === undefined ? undefined : world.machine(host);
+  const isInSight = machine?.agent?.running?.connected() === true;
+  if (machine !== undefined && !isInSight && machine.host.on && random.chance(0.6)) {
+    world.line('operator', `switches ${host} off to be sure`);
+    world.powerOff(machine.host.name);
+    world.scheduler.after(random.between(20_000, 90_000), () => world.powerOn(machine.host.name));
+  }
+  if (machine?.host.on === false) return { kind: 'failover', service: name, leaderIsOff: 'it is' };
+  return { kind: 'failover', service: name };
+}
