@@ -1,5 +1,5 @@
 // The Synapse engine against stand-in cells as processes, of the oldest and the newest release it is made for.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineMember } from '@leafward/agent/engines/engine.js';
@@ -68,6 +68,10 @@ async function makeSubject(version: string, options: SubjectOptions): Promise<En
     },
     stop: (place) => end(place, (cell) => cell.stop()),
     kill: (place) => end(place, (cell) => cell.kill()),
+    empty: async (place) => {
+      for (const name of await readdir(storageOf(place)))
+        if (name !== 'backups') await rm(join(storageOf(place), name), { recursive: true });
+    },
     hang: (place) => void running.get(place)?.kill('SIGSTOP'),
     write: async (place, value) => void (await (await client(place)).write(value)),
     values: async (place) => (await (await client(place)).read()).map((held) => held.value),
@@ -111,5 +115,14 @@ function memberAt(
 }
 
 for (const version of ['2.113.0', '2.250.0']) {
-  engineObligations(`synapse at ${version}`, (options) => makeSubject(version, options));
+  engineObligations(
+    `synapse at ${version}`,
+    {
+      handsOver: 'gracefully',
+      writesThroughMirrors: true,
+      digestsEntries: true,
+      backupEndsWithMember: true,
+    },
+    (options) => makeSubject(version, options),
+  );
 }

@@ -64,7 +64,8 @@ export async function markedProcesses(
   return found;
 }
 
-async function markOf(pid: number): Promise<string | undefined> {
+/** Undefined: it is no command, or hides its environment. */
+export async function markOf(pid: number): Promise<string | undefined> {
   const text = await within(readFile(`/proc/${pid}/environ`, 'utf8'), {
     what: `environment of ${pid}`,
     deadlineMs: READ_MS,

@@ -26,6 +26,7 @@ export interface ChildOptions extends Command {
 export interface Begun {
   readonly pid: number;
   readonly startTicks: number;
+  readonly mark: string;
 }
 
 /** What is in a pipe when its program ends is read in this time; a busy host needs more than a moment. */
@@ -57,7 +58,7 @@ export async function runChild(options: ChildOptions, signal: AbortSignal): Prom
   const pid = child.pid;
   if (pid === undefined) throw await whyNot(what, options, exited);
   const leader = { pid, startTicks: readStat(pid)?.startTicks ?? -1 };
-  options.onBegin?.(leader);
+  options.onBegin?.({ ...leader, mark: mark.text });
   const over = await endOf(exited, options.deadlineMs, signal);
   if (typeof over === 'string' || !(await within(closed, DRAIN_MS)) || groupLives(pid))
     await end(child, { closed, isProven: await endCommand({ leader, mark: mark.text, clock }) });

@@ -2,7 +2,13 @@
 // which run, so that none is taken for somebody else on a storage (I9); ends those whose agent has died.
 import type { Clock } from '@leafward/shared/clock.js';
 import { endCommand, killAll } from '../command-end.js';
-import { isOrphan, markedProcesses, storageInMark, type MarkedProcess } from '../command-mark.js';
+import {
+  isOrphan,
+  markedProcesses,
+  markOf,
+  storageInMark,
+  type MarkedProcess,
+} from '../command-mark.js';
 import type { Command, CommandResult, ContainerSpec, ForeignContainer } from '../runtime.js';
 import { runChild, type Begun } from './child.js';
 import { groupLives, isAlive, livingInSession, readStat, type ProcessStat } from './proc.js';
@@ -21,6 +27,8 @@ export interface ProcessCommands {
   /** Leaders of the sessions that are commands. */
   sessions(): readonly number[];
   list(): readonly ForeignContainer[];
+  /** Leaves out what a command that runs has begun and put into a session of its own, as pg_ctl does. */
+  withoutOwn<T extends Pick<ProcessStat, 'pid'>>(found: readonly T[]): Promise<readonly T[]>;
   /** Kills what an agent that has died left running. */
   endOrphans(): Promise<void>;
 }
@@ -72,6 +80,11 @@ export function createCommands(clock: Clock): ProcessCommands {
         writes: [storageInMark(mark)],
       }));
       return [...own, ...left];
+    },
+    withoutOwn: async (found) => {
+      const own = new Set<string | undefined>([...running].map(({ mark }) => mark));
+      const marks = await Promise.all(found.map(({ pid }) => markOf(pid)));
+      return found.filter((_, index) => !own.has(marks[index]));
     },
     endOrphans: async () => {
       orphans = await markedProcesses(isOrphan);

@@ -276,7 +276,8 @@ class ProcessRuntime implements Runtime {
       else if (!this.#beginning.has(said.member)) await this.#adopt(stranger, stat.startTicks);
     }
     const candidates = nobodys.filter(({ session }) => !sessions.has(session));
-    this.#strangers = [...found, ...findHandStarted(candidates, this.#storages())];
+    const byHand = await this.#commands.withoutOwn(findHandStarted(candidates, this.#storages()));
+    this.#strangers = [...found, ...byHand];
     this.#surveyedAt = this.#clock.monotonic();
   }
 
