@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Backup, Goal, Operation } from '@leafward/shared/gen/domain.js';
+import type { Backup, Operation } from '@leafward/shared/gen/domain.js';
 import { eventually } from '../fleet/programs.js';
 import type { Acknowledged, Writer } from '../fleet/writing.js';
 import { missingAt, type Database } from './database.js';
@@ -100,13 +100,7 @@ export function describeMainJob(database: Database): void {
       const early = running().acknowledged()[0];
       const late = await running().untilNextWrite(10_000);
       await running().stop();
-      await carryOutGoal(local, {
-        kind: 'restore',
-        service: 'db',
-        backup: backup?.name ?? '',
-        wipe: false,
-        id: '',
-      });
+      await carryOutWhenAllowed(local, ['restore', 'db', '--backup', backup?.name ?? '']);
       const name = await leader();
       expect(name).to.equal(backup?.member);
       const values = (
@@ -206,6 +200,7 @@ export function describeMainJob(database: Database): void {
         acknowledged.filter(({ offset }) => offset > position).map(({ value }) => value),
       );
       expect(lost.length).to.be.greaterThan(0);
+      expect(((await local.member(retired)).position ?? 0) - position, 'lag').to.equal(lag);
       expect(Math.max(...lost.map(({ offset }) => offset))).to.be.at.most(position + lag);
       figures.push(
         `a failover lost ${lost.length} of ${acknowledged.length} acknowledged commits: they were past position ` +
@@ -231,13 +226,7 @@ export function describeMainJob(database: Database): void {
 
     it('fills it anew: it comes back as a mirror, what only it had is set aside', async () => {
       const { storage } = local.server(retired);
-      await carryOutGoal(local, {
-        kind: 'reseed',
-        service: 'db',
-        member: retired,
-        wipe: false,
-        id: '',
-      });
+      await carryOutWhenAllowed(local, ['reseed', 'db', retired]);
       const now = await leader();
       expect(now).to.not.equal(retired);
       const next = await running().untilNextWrite(10_000);
@@ -262,18 +251,6 @@ async function carryOutWhenAllowed(local: LocalDatabase, order: readonly string[
     return (await local.fleet.cli(['plan', ...order], [0, 3])).code === 0;
   });
   await local.fleet.carryOut(order);
-}
-
-async function carryOutGoal(local: LocalDatabase, goal: Goal): Promise<void> {
-  const { client, cliJson, operation } = local.fleet;
-  const { plan } = await client.makePlan({ goal });
-  expect(plan.refusals).to.deep.equal([]);
-  const { id } = await cliJson<Operation>(['apply', plan.id, '--no-watch', '--yes']);
-  await eventually(`${goal.kind} ends`, 120_000, async () => {
-    const now = await operation(id);
-    if (now.state === 'paused') throw new Error(`it is paused: ${now.reason ?? ''}`);
-    return now.state === 'done';
-  });
 }
 
 /** Of the chosen one, seen after the fence. */

@@ -11,6 +11,8 @@ import { run, tryRun } from './processes.js';
 export interface ImageRecipe {
   /** Programs of this machine besides busybox, by absolute path. */
   readonly programs?: readonly string[];
+  /** Files of this machine that load no library, by absolute path. */
+  readonly data?: readonly string[];
   /** Path in the image → text of an executable file. */
   readonly files?: Readonly<Record<string, string>>;
   readonly command: readonly string[];
@@ -34,7 +36,7 @@ export interface BuiltImage {
 /** Builds below `directory`; equal recipes give equal digests. */
 export async function buildImage(directory: string, recipe: ImageRecipe): Promise<BuiltImage> {
   await mkdir(directory, { recursive: true });
-  const layers = [await baseLayer(directory, recipe.programs ?? [])];
+  const layers = [await baseLayer(directory, recipe.programs ?? [], recipe.data ?? [])];
   if (recipe.files !== undefined) layers.push(await filesLayer(directory, recipe.files));
   const bytes = Buffer.from(JSON.stringify(imageConfig(recipe, layers)));
   return { config: { digest: sha256(bytes), bytes }, layers };
@@ -70,14 +72,18 @@ const REPRODUCIBLE = [
   '--format=gnu',
 ];
 
-async function baseLayer(directory: string, programs: readonly string[]): Promise<ImageLayer> {
-  const archive = join(directory, `base-${shortHash(programs.join('\n'))}.tar`);
+async function baseLayer(
+  directory: string,
+  programs: readonly string[],
+  data: readonly string[],
+): Promise<ImageLayer> {
+  const archive = join(directory, `base-${shortHash([...programs, ...data].join('\n'))}.tar`);
   if (await exists(archive)) return layerOf(archive);
   const root = `${archive}.root`;
   await makeBusyboxRoot(root);
   const building = `${archive}.part`;
   await run(['tar', ...REPRODUCIBLE, '-C', root, '-cf', building, '.']);
-  const files = await withLibraries(programs);
+  const files = [...(await withLibraries(programs)), ...data];
   if (files.length > 0)
     await run(
       ['tar', ...REPRODUCIBLE, '-C', '/', '-h', '--hard-dereference', '-rf', building, '-T', '-'],
