@@ -4,6 +4,7 @@ import type { Backup, Goal } from '@leafward/shared/gen/domain.js';
 import { depthOf, leafsFirst, type Topology } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
+import { hasItsDatabase, withDatabase } from './database.js';
 import {
   emptyDraft,
   expectedMs,
@@ -53,7 +54,7 @@ export function planRestore(snapshot: Snapshot, service: ServiceAt, goal: Restor
     };
   const what = { backup, member, goal };
   return {
-    services: [name],
+    services: withDatabase(service),
     ...judge(gatesFor(snapshot, service, what)),
     warnings: warningsOf(snapshot, service, what),
     unchanged: retiredOnes(service),
@@ -114,7 +115,7 @@ function gatesFor(
     {
       name: 'backup',
       passed: `${backup.name} of ${backup.member} is complete, ${renderDuration(snapshot.now - backup.finishedAt)} old`,
-      objections: objectToBackup(backup, member),
+      objections: [...objectToBackup(backup, member), ...objectToHalf(snapshot, service, backup)],
       evidence: [
         evidence('files hashed', backup.files),
         evidence('size', renderSize(backup.sizeBytes)),
@@ -190,6 +191,24 @@ function objectToBackup(backup: Backup, member: MemberAt): readonly Objection[] 
       message: `${backup.name} is of version ${backup.version ?? ''}, ${member.name} has the image of ${image?.version ?? ''}: versions never go down (I5)`,
       unblock: `update ${backup.service} to ${backup.version ?? ''} or newer first`,
       evidence: [evidence('version', image?.version, { wanted: `≥ ${backup.version ?? ''}` })],
+    },
+  ];
+}
+
+/** The files of a stack without its database's backup lead nowhere. */
+function objectToHalf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  backup: Backup,
+): readonly Objection[] {
+  if (hasItsDatabase(snapshot, service, backup)) return [];
+  return [
+    {
+      code: 'no-such-backup',
+      subject: backup.name,
+      message: `${backup.name} belongs to ${backup.databaseBackup ?? 'a backup of its database'}, which is not there`,
+      unblock: 'bring the host of that backup back, or take another backup',
+      evidence: [],
     },
   ];
 }
