@@ -86,6 +86,11 @@ describe('leafward engine test', () => {
     };
     await ends(KINDS + OTHER, '--member 00.cortex', /Say --kind with one of: store, queue/);
     await ends(KINDS, '--member 00.cortex --kind no', /describes no kind no; it describes store/);
+    await ends(
+      '',
+      '--member 00.cortex',
+      /cannot be used - it is empty: it needs the section kinds/,
+    );
     await ends('kinds: {}', '--member 00.cortex', /kinds\.yaml describes no kind/);
     await ends(
       KINDS.replace('[store, position]', '[]').replace('match', 'mtach'),

@@ -384,6 +384,16 @@ describe('kinds of a manifest', () => {
     ).to.eql([]);
   });
 
+  it('are not called what no record can hold, nor is anything else', () => {
+    const message = ': nothing can be called __proto__';
+    expect(problems(GOOD.replace('  store:\n', '  __proto__:\n'))).to.eql([`6:3 ${message}`]);
+    expect(problems(GOOD.replace('  orders:\n', '  __proto__:\n'))).to.eql([`22:3 ${message}`]);
+    expect(problems(GOOD.replace('master: leader', '__proto__: leader'))).to.eql([
+      `11:49 ${message}`,
+    ]);
+    expect(problems(GOOD.replace('[store, ping]', '[store, __proto__]'))).to.eql([]);
+  });
+
   it('tell one slip once: a command of a wrong shape is not a missing one', () => {
     expect(problems(GOOD.replace('[store, position]', '[]'))).to.eql([
       '12:19 kinds.store.commands.position.run: a command needs at least one word: the program',

@@ -24,7 +24,12 @@ export function parseKinds(text: string): ParsedKinds {
   if (!read.ok) return { ok: false, problems: atMost(read.problems) };
   const { value, document, lines } = read;
   const { tell, told } = collectProblems(document, lines);
-  const holds = typeof value === 'object' && value !== null ? value : {};
+  if (value === null || value === undefined)
+    return {
+      ok: false,
+      problems: [{ path: '', message: 'it is empty: it needs the section kinds' }],
+    };
+  const holds = typeof value === 'object' ? value : {};
   const kinds = completeKinds('kinds' in holds ? holds.kinds : undefined, tell);
   if ('fleet' in holds || 'hosts' in holds || 'services' in holds) {
     const parsed = parseManifest(text);

@@ -1,5 +1,5 @@
 // From the text of a YAML file to its value, within limits: no alias bomb, no endless nesting. Must never throw.
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import { isScalar, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import type { ManifestProblem } from './types.js';
 
 /** A thousand services fit into this several times; more is a mistake or an attack. */
@@ -34,12 +34,34 @@ export function readYaml(text: string): ReadYaml {
         return { path: '', message: error.message, line, column: col };
       }),
     );
+  const odd = oddKeyIn(document, text);
+  if (odd !== undefined) {
+    const { line, col } = lines.linePos(odd);
+    const message = `nothing can be called ${ODD_KEY}`;
+    return refuse([{ path: '', message, line, column: col }]);
+  }
   const raw = valueOf(document);
   if (!raw.ok) return refuse([{ path: '', message: raw.message }]);
   return { ok: true, value: raw.value, document, lines };
 }
 
 const refuse = (problems: readonly ManifestProblem[]): ReadYaml => ({ ok: false, problems });
+
+/** A record cannot hold it like any other key, so whoever reads one might lose it without a word. */
+const ODD_KEY = '__proto__';
+
+function oddKeyIn(document: Document.Parsed, text: string): number | undefined {
+  if (!text.includes(ODD_KEY)) return undefined;
+  let found: number | undefined;
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (!isScalar(key) || key.value !== ODD_KEY) return undefined;
+      found = key.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
 
 function isTooDeep(text: string): boolean {
   let depth = 0;

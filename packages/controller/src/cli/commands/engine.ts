@@ -51,7 +51,8 @@ function describedIn(text: string, file: string): Described {
   if (!parsed.ok)
     throw new LeafwardError('invalid', `${file} cannot be used`, {
       detail: parsed.problems.map(
-        (p) => `${p.line === undefined ? '' : `line ${p.line}: `}${p.path}: ${p.message}`,
+        (p) =>
+          `${p.line === undefined ? '' : `line ${p.line}: `}${p.path === '' ? '' : `${p.path}: `}${p.message}`,
       ),
     });
   if (Object.keys(parsed.kinds).length === 0)
