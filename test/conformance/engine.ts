@@ -102,6 +102,35 @@ function observed(subject: EngineSubject, place: Place): Promise<EngineFact> {
   return subject.engine.observe(subject.member(place), within());
 }
 
+/** Writes one value after the other; returns when some are acknowledged. */
+async function startWriting(
+  subject: EngineSubject,
+  placeOf: (index: number) => Place,
+): Promise<{ readonly acknowledged: readonly string[]; readonly end: () => Promise<void> }> {
+  const acknowledged: string[] = [];
+  let writing = true;
+  const writer = (async () => {
+    for (let index = 0; writing; index++) {
+      const value = `value ${index}`;
+      const isWritten = await subject.write(placeOf(index), value).then(
+        () => true,
+        () => false,
+      );
+      if (isWritten) acknowledged.push(value);
+    }
+  })();
+  await eventually(
+    () => acknowledged.length,
+    (count) => count > 20,
+    'the writer writes',
+  );
+  const end = async (): Promise<void> => {
+    writing = false;
+    await writer;
+  };
+  return { acknowledged, end };
+}
+
 /** Leaves out what a kind does not promise. */
 function onlyIf(promised: boolean): (title: string, body: () => Promise<void>) => void {
   return (title, body) => void (promised && it(title, body));
@@ -256,23 +285,8 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
         async () => {
           await startAll(subject);
           await untilCaughtUp(subject);
-          const acknowledged: string[] = [];
-          let writing = true;
-          const writer = (async () => {
-            for (let index = 0; writing; index++) {
-              const value = `value ${index}`;
-              const place = kind.writesThroughMirrors && index % 2 === 1 ? 'mirror' : 'leader';
-              const ok = await subject.write(place, value).then(
-                () => true,
-                () => false,
-              );
-              if (ok) acknowledged.push(value);
-            }
-          })();
-          await eventually(
-            () => acknowledged.length,
-            (count) => count > 20,
-            'the writer writes',
+          const { acknowledged, end } = await startWriting(subject, (index) =>
+            kind.writesThroughMirrors && index % 2 === 1 ? 'mirror' : 'leader',
           );
           await promote('mirror', true);
           const after = acknowledged.length;
@@ -281,8 +295,7 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
             (count) => count > after + 20,
             'the writer goes on',
           );
-          writing = false;
-          await writer;
+          await end();
           const facts = [await observed(subject, 'leader'), await observed(subject, 'mirror')];
           expect(facts.map((fact) => fact.active)).to.deep.equal([false, true]);
           expect(await subject.values('mirror')).to.include.members(acknowledged);
@@ -301,33 +314,16 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
           const { engine } = subject;
           await startAll(subject);
           await untilCaughtUp(subject);
-          const acknowledged: string[] = [];
-          let writing = true;
-          const writer = (async () => {
-            for (let index = 0; writing; index++) {
-              const value = `value-${index}`;
-              const isWritten = await subject.write('leader', value).then(
-                () => true,
-                () => false,
-              );
-              if (isWritten) acknowledged.push(value);
-            }
-          })();
-          await eventually(
-            () => acknowledged.length,
-            (count) => count > 20,
-            'the writer writes',
-          );
+          const { acknowledged, end } = await startWriting(subject, () => 'leader');
           const leader = subject.member('leader');
           const stepped = await engine.stepDown(leader, { timeoutMs: 5_000 }, within());
           await subject.stop('leader');
-          writing = false;
-          await writer;
-          const end = stepped?.position ?? (await engine.storedPosition(leader, within()));
-          expect(end).to.be.a('number');
+          await end();
+          const last = stepped?.position ?? (await engine.storedPosition(leader, within()));
+          expect(last).to.be.a('number');
           await eventually(
             () => observed(subject, 'mirror'),
-            ({ position = -1 }) => position >= (end ?? Infinity),
+            ({ position = -1 }) => position >= (last ?? Infinity),
             'the mirror has all of it',
           );
           await promote('mirror', false);
