@@ -89,7 +89,7 @@ describe('a kind that is described with commands', function () {
       position: { run: [sleep, '60'], deadline: 300ms }
       ready: { run: [no-such-program], result: exit-code }
       writable: { run: [sh, -c, 'echo full >&2; exit 7'] }
-      version: { run: [sh, -c, 'yes | head -c 100000000'], maxOutput: 1KiB }
+      version: { run: [sh, -c, 'yes | head -c 20000000'], maxOutput: 1KiB, deadline: 1m }
       dataSize: { run: [sh, -c, 'echo 5'] }
 `;
     const report = await test(await write('bad.yaml', bad), '00.ledger', [1]);
