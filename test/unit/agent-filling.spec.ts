@@ -279,7 +279,7 @@ describe('whatever is ordered, and wherever an agent dies', () => {
         expect(end.started).to.not.include('retired');
         expect(end.started).to.not.include('half');
       }),
-      { numRuns: 2000 },
+      { numRuns: 800 },
     );
   });
 
@@ -297,7 +297,7 @@ describe('whatever is ordered, and wherever an agent dies', () => {
         expect(world.journal.fillings?.[STORAGE]?.reseeded).to.equal('last');
         expect(world.started.at(-1)).to.equal(selfFilling ? 'nothing' : 'whole');
       }),
-      { numRuns: 600 },
+      { numRuns: 250 },
     );
   });
 });

@@ -85,13 +85,12 @@ function isEmptiedFor(reseed: Reseed, draft: Draft): boolean {
   const { subject, observed } = draft;
   const marker = markerIn(subject);
   const filling = fillingIn(draft);
-  return (
-    subject.abilities.seeds &&
-    marker?.seeding?.id === reseed.id &&
-    marker.retired === undefined &&
-    retirementOf(subject, observed.journal) === undefined &&
-    (filling === undefined || (filling.id === reseed.id && filling.state === 'emptied'))
-  );
+  const isRetired = marker?.retired ?? retirementOf(subject, observed.journal);
+  if (isRetired !== undefined) return false;
+  const isMarked = marker?.seeding?.id === reseed.id;
+  if (filling === undefined) return isMarked && subject.abilities.seeds;
+  const isOver = filling.id === reseed.id && filling.state === 'emptied';
+  return isOver && (isMarked || (marker === undefined && subject.storageEmpty !== false));
 }
 
 /** It would start as a leader of nothing, or not at all. */
