@@ -20,6 +20,8 @@ const MAX_FILES = 200_000;
 const CHUNK_BYTES = 1024 * 1024;
 /** Read this much, then rest as long as it took: half the disk and half a core at most. */
 const BURST_BYTES = 16 * 1024 * 1024;
+/** Each word of progress is a look at every member: a database has a thousand small files. */
+const TELL_EVERY_MS = 1000;
 
 /** @throws LeafwardError `failed` when a file cannot be read or there is none. */
 export async function hashFiles(
@@ -33,6 +35,7 @@ export async function hashFiles(
   const pace = new Pace(options.clock);
   const lines: string[] = [];
   let sizeBytes = 0;
+  let toldAt = -Infinity;
   for (const [index, path] of paths.entries()) {
     const name = JSON.stringify(relative(directory, path));
     const found = await lstat(path, { bigint: true });
@@ -49,6 +52,8 @@ export async function hashFiles(
           'hashed; find out who writes there and take another one',
       );
     lines.push(`${hash} ${found.isSymbolicLink() ? 'link' : found.size} ${name}`);
+    if (options.clock.monotonic() - toldAt < TELL_EVERY_MS) continue;
+    toldAt = options.clock.monotonic();
     options.onProgress(`hashed ${index + 1} of ${paths.length} files`);
   }
   const text = `${lines.join('\n')}\n`;
