@@ -113,6 +113,17 @@ describe('an agent and its deadlines', () => {
     expect(armed()).to.equal(`${deadline(52_000)} 2000 TERM docker`);
   });
 
+  it('keeps one from being started that it could not be told of', () => {
+    const deadman = open();
+    const unknown = { state: 'unknown' as const, error: 'the Engine gave no answer' };
+    expect(() => deadman.beforeStart(docker(), unknown)).to.throw(
+      /\[unavailable\] start 00.cortex/,
+    );
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, 'no directory');
+    expect(() => deadman.beforeStart(docker(), container('created'))).to.throw(/\[exhausted\]/);
+  });
+
   it('lets it run out while no permit comes, over a restart of the agent and an Engine that hangs', () => {
     open().looked([{ intent: docker(), container: container('running') }]);
     const first = armed();

@@ -161,12 +161,7 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
   const controllerStartedAt = clock.now();
   // The store was taken over just now; the one before may take this long to see it.
   const aloneSinceMs = clock.monotonic() + OWNED_MS;
-  const ownership = createOwnership({
-    clock,
-    epoch,
-    read: () => store.epoch(),
-    onLost: (error) => options.onReplaced?.(error),
-  });
+  const ownership = ownershipOf(options, epoch);
   const listeners: ((changes: readonly Change[]) => void)[] = [];
   let queue: Promise<unknown> = Promise.resolve();
 
@@ -235,6 +230,14 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
     },
   };
 }
+
+const ownershipOf = ({ clock, store, onReplaced }: FleetOptions, epoch: number) =>
+  createOwnership({
+    clock,
+    epoch,
+    read: () => store.epoch(),
+    onLost: (error) => onReplaced?.(error),
+  });
 
 function hostStates(image: FleetImage): Readonly<Record<string, HostState>> {
   const names = new Set([

@@ -31,7 +31,7 @@ export interface Deadman {
   looked(members: readonly Looked[]): void;
   /** Writes deadlines anew after a permit or an order. */
   rearm(): void;
-  /** Before a start. @throws LeafwardError `exhausted`: nothing is started that nobody would stop. */
+  /** Before a start. @throws LeafwardError `exhausted`, `unavailable`: nothing is started that nobody would stop. */
   beforeStart(intent: MemberIntent, container: ContainerFact): void;
   /** The agent stops it now: the dead-man has nothing left to do but to kill it in time. */
   asked(member: string): void;
@@ -108,8 +108,15 @@ class FileDeadman implements Deadman {
   beforeStart(intent: MemberIntent, container: ContainerFact): void {
     if (!isLeased(intent)) return;
     const { member } = intent;
+    const target = targetOf(intent, { ...container, state: 'created' }, this.options);
+    if (target === undefined)
+      throw new LeafwardError(
+        'unavailable',
+        `start ${member}: its runtime does not say which container that is (${container.error ?? container.state}), so nothing could stop it if this agent hung (I1)`,
+        { retry: 'later' },
+      );
     try {
-      this.#arm(intent, targetOf(intent, { ...container, state: 'created' }, this.options));
+      this.#arm(intent, target);
     } catch (error) {
       const { path } = this.options.directory;
       throw new LeafwardError(
