@@ -17,7 +17,10 @@ export async function observe(
   const look: Look = new Map();
   // The others are stopped as well when one has failed: nobody waits for them.
   const failure = new AbortController();
-  const both = AbortSignal.any([signal, failure.signal]);
+  const onAbort = (): void => failure.abort();
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const both = failure.signal;
   try {
     const [role, ready, position, slow] = await Promise.all([
       askIfAble(talk, 'role', roleOf, { look }, both),
@@ -37,6 +40,7 @@ export async function observe(
       ...(await (active ? ofLeader : ofMirror)(talk, look, both)),
     };
   } finally {
+    signal.removeEventListener('abort', onAbort);
     failure.abort();
   }
 }
