@@ -33,7 +33,8 @@ export function planRetired(draft: Draft): void {
   const retirement = known ?? retirementFrom(draft);
   refuseRetired(draft, retirement);
   planRestartPolicy(draft);
-  const maxGraceMs = known?.proven === true ? RESTARTED_GRACE_MS : undefined;
+  const graceMs = subject.intent.spec.stopGraceMs;
+  const maxGraceMs = known?.proven === true ? RESTARTED_GRACE_MS : graceMs;
   planStop(draft, `retired at term ${retirement.term}: it must not run`, maxGraceMs);
   // Stopping comes before any write: a leader whose disk is dead must be stopped all the same.
   if (known?.proven === true && mayRun(subject.container.state))

@@ -6,11 +6,16 @@ export function mayRun(state: string): boolean {
   return state === 'running' || state === 'paused' || state === 'restarting';
 }
 
+/** As good as for ever: a migrating member is asked to stop and never killed. A fence has a limit of its own. */
+const MIGRATING_GRACE_MS = 24 * 60 * 60_000;
+
 /** With the grace of its spec, or less. */
 export function planStop(draft: Draft, cause: string, maxGraceMs = Infinity): void {
-  const { container, intent } = draft.subject;
+  const { container, engine, intent } = draft.subject;
   if (!mayRun(container.state)) return;
-  draft.step({ kind: 'stop', graceMs: Math.min(intent.spec.stopGraceMs, maxGraceMs), cause });
+  const { stopGraceMs } = intent.spec;
+  const ownMs = engine.migrating === undefined ? stopGraceMs : MIGRATING_GRACE_MS;
+  draft.step({ kind: 'stop', graceMs: Math.min(ownMs, maxGraceMs), cause });
 }
 
 /**
