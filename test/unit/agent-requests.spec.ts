@@ -98,6 +98,51 @@ describe('the agent’s requests', () => {
     expect(begun).to.deep.equal(['p1', 'c1', 'c1']);
   });
 
+  const act = (id: string, kind: 'step-down' | 'restore-backup'): Request =>
+    kind === 'step-down'
+      ? { ...common, id, kind, timeoutMs: 1000 }
+      : { ...common, id, kind, backup: 'b1', wipe: false };
+  it('after a crash steps down no more, and restores only what it had begun to empty (I12)', async () => {
+    const requests = ['s1', 'r1', 'r2'].map((id) =>
+      act(id, id === 's1' ? 'step-down' : 'restore-backup'),
+    );
+    for (const request of requests)
+      await journal.append({ kind: 'request-started', at: 1, request });
+    const filling = { id: 'r2', member: '00.cortex', storage: '/srv/x', reseed: false, term: 4 };
+    await journal.append({ kind: 'filling-begun', ...filling });
+    const second = await open(() => Promise.resolve({ position: 7 }));
+    expect(await ended(second, 's1')).to.include({ state: 'unknown' });
+    expect(await ended(second, 'r1')).to.include({ state: 'failed', code: 'aborted' });
+    expect(await ended(second, 'r2')).to.include({ state: 'succeeded', position: 7 });
+    expect(begun).to.deep.equal(['r2']);
+  });
+
+  it('breaks a restore off when its member shall not be stopped any more', async () => {
+    const stopped = { ...intentOf(), run: 'stopped' as const };
+    const order = { host: 'alpha', epoch: 2 };
+    await journal.append({
+      kind: 'intent-accepted',
+      at: 2,
+      intent: { ...order, generation: 2, members: [stopped] },
+    });
+    const requests = await open((_, __, signal) => untilAborted(signal));
+    await requests.receive(act('r1', 'restore-backup'));
+    requests.intentChanged();
+    expect(requests.isRestoring('00.cortex')).to.equal(true);
+    for (const other of [act('s1', 'step-down'), promote('p1'), backup('b1')]) {
+      await requests.receive(other);
+      expect(await ended(requests, other.id)).to.include({ state: 'refused' });
+    }
+    await journal.append({
+      kind: 'intent-accepted',
+      at: 3,
+      intent: { ...order, generation: 3, members: [intentOf()] },
+    });
+    requests.intentChanged();
+    expect(await ended(requests, 'r1')).to.include({ state: 'failed', code: 'aborted' });
+    await requests.stop();
+  });
+
   it('refuses what is old, late, or not of this host, and counts it (I11)', async () => {
     const requests = await open(() => Promise.resolve({}));
     await requests.receive({ ...backup('epoch'), epoch: 1 });

@@ -104,8 +104,8 @@ function refuseRetired(draft: Draft, retirement: StorageRetirement): void {
       `${retirement.storage} was retired at term ${retirement.term} (${retirement.reason}); ` +
       'nothing starts from it',
     unblock:
-      'for a mirror on this host declare a member with a new name and a new storage; keep this ' +
-      'storage until its unreplicated writes are no longer wanted',
+      `reseed it as a mirror: leafward plan reseed ${retirement.service} ${retirement.member}; its own ` +
+      'writes are kept beside it, unless you say --wipe',
     evidence: [
       {
         name: 'retired at term',
