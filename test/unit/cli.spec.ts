@@ -186,6 +186,9 @@ describe('leafward', () => {
     asks('plan failover c --to m --leader-is-off fire', 'makePlan', {
       goal: { kind: 'failover', service: 'c', to: 'm', leaderIsOff: 'fire' },
     });
+    asks('plan failover c --leader-is-off fire --at-once', 'makePlan', {
+      goal: { kind: 'failover', service: 'c', leaderIsOff: 'fire', atOnce: true },
+    });
     asks('plan reseed c m --wipe', 'makePlan', {
       goal: { kind: 'reseed', service: 'c', member: 'm', wipe: true, id: '' },
     });

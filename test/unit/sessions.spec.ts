@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { openFleet, type Fleet } from '@leafward/controller/fleet.js';
+import { OWNED_MS } from '@leafward/controller/ownership.js';
 import { createSessions, type AgentStream, type Sessions } from '@leafward/controller/sessions.js';
 import { openDatabase, type Database } from '@leafward/controller/store/database.js';
 import { createFleetStore } from '@leafward/controller/store/fleet-store.js';
@@ -14,12 +15,14 @@ import type { FleetTables } from '@leafward/controller/store/tables.js';
 import type {
   HostIntent,
   Hello,
+  Permit,
   Report,
   Request,
   SessionResponse,
 } from '@leafward/shared/gen/domain.js';
 import type { Clock } from '@leafward/shared/clock.js';
-import { memberFact } from './metrics-fixture.js';
+import { intentOf } from './agent-world.js';
+import { memberFact, declaration } from './metrics-fixture.js';
 
 class Stream extends EventEmitter {
   readonly sent: SessionResponse[] = [];
@@ -69,6 +72,7 @@ describe('a session', () => {
   let sessions: Sessions;
   const clock = { at: 1000 };
   let isRevoked = false;
+  let replaced = 0;
   const manual: Clock = {
     now: () => clock.at,
     monotonic: () => clock.at,
@@ -92,6 +96,20 @@ describe('a session', () => {
       changes: [{ kind: 'intent', intent: intent(generation) }],
       value: undefined,
     }));
+  /** A mirrored service whose leader is on alpha. */
+  const lead = (): Promise<void> => {
+    const leader = intentOf({ isolation: { onIsolation: 'stop', leaseMs: 5000 } });
+    const { member, term } = leader;
+    const topology = { service: 'cortex', term, leader: member, upstreams: {}, retired: [] };
+    const state = { declaration: declaration('cortex', {}), topology };
+    return fleet.transact(() => ({
+      changes: [
+        { kind: 'intent', intent: { ...intent(1), members: [leader] } },
+        { kind: 'service', name: 'cortex', state },
+      ],
+      value: undefined,
+    }));
+  };
   const alpha = () => fleet.snapshot().hosts['alpha'];
 
   beforeEach(async () => {
@@ -99,7 +117,13 @@ describe('a session', () => {
     isRevoked = false;
     dir = await mkdtemp(join(tmpdir(), 'leafward-sessions-'));
     database = await openDatabase<FleetTables>(join(dir, 'store.sqlite'));
-    fleet = await openFleet({ name: 'test', store: createFleetStore(database.db), clock: manual });
+    replaced = 0;
+    fleet = await openFleet({
+      name: 'test',
+      store: createFleetStore(database.db),
+      clock: manual,
+      onReplaced: () => (replaced += 1),
+    });
     fleet.setIdentities([{ name: 'alpha', revoked: false }]);
     sessions = createSessions({
       fleet,
@@ -127,6 +151,28 @@ describe('a session', () => {
     after.emit('data', report(0));
     await taken();
     expect(alpha()?.connected).to.equal(true);
+  });
+
+  it('confirms no term once another controller has the store, although it commits nothing (I11)', async () => {
+    await lead();
+    const stream = open();
+    stream.emit('data', hello(0));
+    stream.emit('data', report(0));
+    await taken();
+    const permits = (): readonly Permit[] => {
+      const last = stream.sent.filter((message) => message.kind === 'report-answer').at(-1);
+      return last?.kind === 'report-answer' ? last.permits : [];
+    };
+    expect(permits()).to.deep.equal([
+      { service: 'cortex', member: '00.cortex', term: 3, validMs: 5000, epoch: fleet.epoch },
+    ]);
+    expect(alpha()?.answeredAtMs).to.equal(clock.at);
+    await createFleetStore(database.db).takeOver();
+    clock.at += OWNED_MS;
+    stream.emit('data', report(0, { sequence: 2 }));
+    await taken();
+    expect(permits()).to.deep.equal([]);
+    expect(replaced).to.equal(1);
   });
 
   it('takes nothing from a stream that a newer one has replaced', async () => {
