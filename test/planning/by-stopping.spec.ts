@@ -2,7 +2,7 @@
 // that whatever goes wrong before the new term puts the old leader back.
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { controlOperation } from '@leafward/controller/planning/index.js';
+import { buildStatus, controlOperation } from '@leafward/controller/planning/index.js';
 import type { Goal, Operation, Outcome } from '@leafward/shared/gen/domain.js';
 import { deployed, described, type World } from './model.js';
 
@@ -168,6 +168,22 @@ describe('a hand-over by stopping', () => {
     expect(world.run(id).state).to.equal('done');
     expect(leads(world, '01.cortex')).to.equal(true);
     expect(world.violations).to.eql([]);
+  });
+});
+
+describe('the lag of a kind that counts bytes', () => {
+  const stateAt = (world: World, position: number): string | undefined => {
+    const fact = world.facts['alpha']!['00.cortex']!;
+    const engine = { ...fact.value.engine, position };
+    world.facts['alpha'] = { '00.cortex': { ...fact, value: { ...fact.value, engine } } };
+    const [service] = buildStatus(world.snapshot()).services;
+    return service?.members.find((member) => member.member === '01.cortex')?.state;
+  };
+
+  it('is none within a segment of its log, and one beyond', () => {
+    expect(stateAt(described(), 16 * 2 ** 20)).to.equal('mirroring');
+    expect(stateAt(described(), 17 * 2 ** 20)).to.equal('behind');
+    expect(stateAt(deployed(), 2000)).to.equal('behind');
   });
 });
 

@@ -4,7 +4,7 @@ import type { Evidence, MemberFact } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { livingOf, type MemberAt, type ServiceAt } from './gather.js';
 import { isStack } from './stack.js';
-import { LAG_OFFSETS, LAG_OFFSETS_PER_MS } from './thresholds.js';
+import { LAG_BYTES, LAG_BYTES_PER_MS, LAG_OFFSETS, LAG_OFFSETS_PER_MS } from './thresholds.js';
 import { isOlder } from './versions.js';
 import { evidence, renderDuration } from './words.js';
 
@@ -59,10 +59,16 @@ export function lagOf(service: ServiceAt, member: MemberAt): number | undefined 
   return Math.max(0, leads - own);
 }
 
+/** A lag that is none: what a mirror catches up with at once. */
+export const nearLag = ({ declaration }: ServiceAt): number =>
+  declaration.exec === undefined ? LAG_OFFSETS : LAG_BYTES;
+
 /** What a lag may be: facts of two hosts are of two instants, and the leader's log grew in between. */
 export function allowedLag(service: ServiceAt, member: MemberAt): number {
   const skewMs = Math.max(0, (service.leader?.receivedAt ?? 0) - (member.receivedAt ?? 0));
-  return LAG_OFFSETS + Math.min(skewMs, 10_000) * LAG_OFFSETS_PER_MS;
+  const isBytes = service.declaration.exec !== undefined;
+  const perMs = isBytes ? LAG_BYTES_PER_MS : LAG_OFFSETS_PER_MS;
+  return nearLag(service) + Math.min(skewMs, 10_000) * perMs;
 }
 
 function stateOf(

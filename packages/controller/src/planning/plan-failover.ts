@@ -5,12 +5,11 @@ import { isAble } from '@leafward/shared/manifest/abilities.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
 import { candidatesOf, ranked } from './candidates.js';
-import { diagnose, evidenceOf, evidenceOfAll, lagOf } from './diagnose.js';
+import { diagnose, evidenceOf, evidenceOfAll, lagOf, nearLag } from './diagnose.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
 import { leaseLeftMs, untilFencedOf } from './lease.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToOthers, silent } from './safety.js';
-import { LAG_OFFSETS } from './thresholds.js';
 import { listed, renderDuration, type Objection } from './words.js';
 
 type FailoverGoal = Extract<Goal, { kind: 'failover' }>;
@@ -139,7 +138,7 @@ function movesOf(
 
 /** Mirrors within a moment's offsets of each other count as equal, so that a plan does not age by the second. */
 function expectedChoice(service: ServiceAt): string {
-  const [best] = ranked(service, candidatesOf(service), LAG_OFFSETS);
+  const [best] = ranked(service, candidatesOf(service), nearLag(service));
   return best?.member.name ?? livingOf(service).find((member) => !member.isLeader)?.name ?? '';
 }
 
