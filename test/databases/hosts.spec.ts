@@ -1,6 +1,7 @@
 // The main job on PostgreSQL and Redis in containers on booted hosts, both at the same time: deploy, update leafs
 // first, hand over, lose the leaders' host to a partition while clients beside them go on writing, heal, refuse, reseed.
 import { expect } from 'chai';
+import type { Operation } from '@leafward/shared/gen/domain.js';
 import { eventually } from '../rig/conditions.js';
 import { requireOrSkip } from '../rig/requirements.js';
 import type { Acknowledged, Writer } from '../fleet/writing.js';
@@ -57,13 +58,20 @@ describe('the main job on databases in containers on booted hosts', function () 
     missingAt(database, on.server(member), { password: PASSWORD, acknowledged });
   const forBoth = (act: (database: Database) => Promise<void>): Promise<unknown> =>
     Promise.all(both.map(act));
-  /** Mirrors under load are behind for moments, and then a plan is refused. */
-  const carryOut = async (...order: readonly string[]) => {
-    const plan = await eventually(`plan ${order.join(' ')} is not refused`, async () => {
-      const made = await on.fleet.plan(order);
-      return made.refusals.length === 0 ? made : undefined;
-    });
-    return on.fleet.apply(plan);
+  /** A tree under load changes: a plan that is refused or stale is made again. */
+  const carryOut = async (...order: readonly string[]): Promise<Operation> => {
+    const begun = await eventually(
+      `${order.join(' ')} is begun`,
+      async () => {
+        const plan = await on.fleet.plan(order);
+        const { code, stdout } = await on.fleet.tryCli([
+          ...['apply', plan.id, '--no-watch', '--yes', '-o', 'json'],
+        ]);
+        return code === 0 ? (JSON.parse(stdout) as Operation) : undefined;
+      },
+      { timeoutMs: 60_000 },
+    );
+    return on.fleet.untilDone(begun.id);
   };
 
   it('deploys both trees by digest, each mirror filled by its upstream', async () => {

@@ -23,7 +23,10 @@ const partsOf: Readonly<Record<Database['kind'], () => Promise<Parts>>> = {
       ...POSTGRESQL.map((name) => join(POSTGRESQL_PROGRAMS, name)),
       ...MODULES.map((name) => join(POSTGRESQL_PROGRAMS, '../lib', name)),
     ],
-    data: await filesBelow('/usr/share/postgresql/15'),
+    data: [
+      ...(await filesBelow('/usr/share/postgresql/15')),
+      ...(await filesBelow('/usr/lib/locale/C.utf8')),
+    ],
   }),
   redis: async () => ({
     programs: ['redis-server', 'redis-cli', 'redis-check-rdb'].map((name) => `/usr/bin/${name}`),

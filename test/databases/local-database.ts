@@ -4,9 +4,10 @@ import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
-import type { MemberView } from '@leafward/shared/gen/domain.js';
+import type { MemberView, Operation, Plan } from '@leafward/shared/gen/domain.js';
 import { startLocalFleet, type LocalFleet } from '../fleet/local-fleet.js';
 import { eventually, freePorts } from '../fleet/programs.js';
 import type { Writer } from '../fleet/writing.js';
@@ -47,6 +48,11 @@ export interface LocalDatabase {
   member(name: string): Promise<MemberView>;
   /** Waits until one leads and all others, but those left out, mirror and are caught up. Returns the leader. */
   untilWhole(leftOut?: readonly string[], timeoutMs?: number): Promise<string>;
+  /**
+   * Plans, applies and waits for the end. A tree under load changes: a plan that is refused or stale is made again.
+   * @throws Error when it pauses
+   */
+  carryOut(order: readonly string[]): Promise<Operation>;
   /** The power of one host: its agent and its servers at once. */
   cutPower(host: string): Promise<void>;
   stop(): Promise<void>;
@@ -113,6 +119,7 @@ function assemble(parts: Parts): LocalDatabase {
     members,
     member,
     untilWhole: (leftOut, timeoutMs) => untilWhole(members, leftOut, timeoutMs),
+    carryOut: (order) => carryOut(fleet, order),
     cutPower: async (host) => {
       fleet.agent(host)?.signal('SIGKILL');
       await fleet.agent(host)?.ended;
@@ -126,6 +133,26 @@ function assemble(parts: Parts): LocalDatabase {
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+const PATIENCE_MS = 40_000;
+
+async function carryOut(fleet: LocalFleet, order: readonly string[]): Promise<Operation> {
+  const json = async <T>(args: readonly string[]): Promise<T | undefined> => {
+    const { code, stdout } = await fleet.cli([...args, '-o', 'json'], [0, 3]);
+    return code === 0 ? (JSON.parse(stdout) as T) : undefined;
+  };
+  const begun = await eventually(`${order.join(' ')} is begun`, PATIENCE_MS, async () => {
+    const plan = await json<Plan>(['plan', ...order]);
+    return plan && json<Operation>(['apply', plan.id, '--no-watch', '--yes']);
+  });
+  for (;;) {
+    const now = await fleet.operation(begun.id);
+    if (now.state === 'done') return now;
+    if (now.state !== 'running')
+      throw new Error(`${order.join(' ')} is ${now.state}: ${now.reason ?? ''}`);
+    await delay(100);
+  }
 }
 
 const launcher = (program: string, version: string): string =>

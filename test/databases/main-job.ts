@@ -52,7 +52,7 @@ export function describeMainJob(database: Database): void {
     const leader = (): Promise<string> => local.untilWhole([], PATIENCE_MS);
 
     it('deploys a tree of four: a leader, two mirrors and a mirror of a mirror', async () => {
-      await local.fleet.carryOut(['deploy', local.manifest]);
+      await local.carryOut(['deploy', local.manifest]);
       expect(await leader()).to.equal('00.db');
       const views = await local.members();
       expect(views.map(({ member, upstream }) => [member, upstream])).to.deep.equal(
@@ -88,7 +88,7 @@ export function describeMainJob(database: Database): void {
     });
 
     it('takes a verified backup of a mirror while commits go on', async () => {
-      await local.fleet.cli(['backup', 'run', 'db']);
+      await local.carryOut(['backup', 'db']);
       const [backup] = await local.fleet.cliJson<readonly Backup[]>(['backup', 'list']);
       expect(backup?.member).to.not.equal('00.db');
       expect(backup?.files).to.be.greaterThan(0);
@@ -100,7 +100,7 @@ export function describeMainJob(database: Database): void {
       const early = running().acknowledged()[0];
       const late = await running().untilNextWrite(10_000);
       await running().stop();
-      await carryOutWhenAllowed(local, ['restore', 'db', '--backup', backup?.name ?? '']);
+      await local.carryOut(['restore', 'db', '--backup', backup?.name ?? '']);
       const name = await leader();
       expect(name).to.equal(backup?.member);
       const values = (
@@ -130,7 +130,7 @@ export function describeMainJob(database: Database): void {
           await delay(50);
         }
       })();
-      await carryOutWhenAllowed(local, ['update', 'db', '--image', await local.image(NEW)]);
+      await local.carryOut(['update', 'db', '--image', await local.image(NEW)]);
       watching.abort();
       await watch;
       await leader();
@@ -145,7 +145,7 @@ export function describeMainJob(database: Database): void {
       const to = (await local.members()).find((one) => one.upstream === from)?.member ?? '';
       await running().untilNextWrite(10_000);
       const since = Date.now();
-      await carryOutWhenAllowed(local, ['promote', 'db', '--to', to]);
+      await local.carryOut(['promote', 'db', '--to', to]);
       await eventually('commits go to the new leader', 20_000, async () => {
         return (await running().untilNextWrite(20_000)).member === to;
       });
@@ -189,7 +189,7 @@ export function describeMainJob(database: Database): void {
       const plan = await local.fleet.plan(order);
       const lag = Number(/(\d+) offsets behind/.exec(plan.warnings.join('\n'))?.[1]);
       writer = local.startWriter('after');
-      const operation = await local.fleet.carryOut(order);
+      const operation = await local.carryOut(order);
       const next = await writer.untilNextWrite(20_000);
       figures.push(`commits went on ${next.at - cutAt} ms after the power was cut`);
       const chosen = operation.chosen ?? '';
@@ -226,7 +226,7 @@ export function describeMainJob(database: Database): void {
 
     it('fills it anew: it comes back as a mirror, what only it had is set aside', async () => {
       const { storage } = local.server(retired);
-      await carryOutWhenAllowed(local, ['reseed', 'db', retired]);
+      await local.carryOut(['reseed', 'db', retired]);
       const now = await leader();
       expect(now).to.not.equal(retired);
       const next = await running().untilNextWrite(10_000);
@@ -243,14 +243,6 @@ export function describeMainJob(database: Database): void {
       expect(await missing(now, acknowledged)).to.deep.equal([]);
     });
   });
-}
-
-/** Mirrors under load are behind for moments, and then a plan is refused. */
-async function carryOutWhenAllowed(local: LocalDatabase, order: readonly string[]): Promise<void> {
-  await eventually(`plan ${order.join(' ')} is not refused`, PATIENCE_MS, async () => {
-    return (await local.fleet.cli(['plan', ...order], [0, 3])).code === 0;
-  });
-  await local.fleet.carryOut(order);
 }
 
 /** Of the chosen one, seen after the fence. */
