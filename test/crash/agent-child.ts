@@ -1,45 +1,15 @@
 // One life of an agent that is killed at its n-th journal record, before or after it is on the disk. Ends with
 // 0 when all of its goals are reached. Arguments: one JSON object.
 import { eventually } from '../conformance/runtime.js';
-import type { Journal } from '@leafward/agent/journal.js';
 import type { MemberFact } from '@leafward/shared/gen/domain.js';
 import { cellIntent, openStage, permitOf, type Stage } from './agent-stage.js';
+import { killing, type Cut } from './cut.js';
 
 export interface Life {
   readonly stateDirectory: string;
   readonly storage: string;
   readonly image: { readonly reference: string; readonly digest: string };
-  readonly killAt: number;
-  readonly when: 'before' | 'after';
-}
-
-/** SIGKILL of this very process: no handler runs, no file is closed. */
-function die(): Promise<never> {
-  process.kill(process.pid, 'SIGKILL');
-  return new Promise(() => undefined);
-}
-
-function killing(journal: Journal, life: Life): Journal {
-  let count = 0;
-  // One record after the other, as the disk takes them: a fence does not wait for the one before it.
-  let last: Promise<unknown> = Promise.resolve();
-  return {
-    get state() {
-      return journal.state;
-    },
-    append: (record) => {
-      const turn = last.then(async () => {
-        count += 1;
-        if (count === life.killAt && life.when === 'before') return die();
-        const state = await journal.append(record);
-        if (count === life.killAt && life.when === 'after') return die();
-        return state;
-      });
-      last = turn.catch(() => undefined);
-      return turn;
-    },
-    close: () => journal.close(),
-  };
+  readonly cut: Cut;
 }
 
 async function live(life: Life): Promise<void> {
@@ -47,7 +17,7 @@ async function live(life: Life): Promise<void> {
   const stage = await openStage({
     stateDirectory,
     permits: [permitOf('00.cortex', 1)],
-    around: (journal) => killing(journal, life),
+    around: (journal) => killing(journal, life.cut),
   });
   const generation = (): number => stage.journal.state.intent?.generation ?? 0;
   const member = cellIntent({ member: '00.cortex', storage, image });

@@ -47,7 +47,7 @@ describe('an agent that is killed again and again', function () {
       const stateDirectory = join(directory, `${when}-${killAt}`);
       const storage = join(directory, `s-${when}-${killAt}`);
       await mkdir(stateDirectory);
-      const life = { stateDirectory, storage, image, killAt, when };
+      const life = { stateDirectory, storage, image, cut: { killAt, when } };
       let lives = 0;
       for (let end: number | string = ''; end !== 0; lives += 1) {
         end = await liveOnce(life);
