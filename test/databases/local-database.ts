@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
 import type { MemberView, Operation, Plan } from '@leafward/shared/gen/domain.js';
@@ -146,13 +145,13 @@ async function carryOut(fleet: LocalFleet, order: readonly string[]): Promise<Op
     const plan = await json<Plan>(['plan', ...order]);
     return plan && json<Operation>(['apply', plan.id, '--no-watch', '--yes']);
   });
-  for (;;) {
+  // A busy machine may drop a connection; an answer is waited for.
+  const ended = await eventually(`${order.join(' ')} ends`, 2 * PATIENCE_MS, async () => {
     const now = await fleet.operation(begun.id);
-    if (now.state === 'done') return now;
-    if (now.state !== 'running')
-      throw new Error(`${order.join(' ')} is ${now.state}: ${now.reason ?? ''}`);
-    await delay(100);
-  }
+    return now.state === 'running' ? undefined : now;
+  });
+  if (ended.state === 'done') return ended;
+  throw new Error(`${order.join(' ')} is ${ended.state}: ${ended.reason ?? ''}`);
 }
 
 const launcher = (program: string, version: string): string =>

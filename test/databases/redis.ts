@@ -19,7 +19,7 @@ export const redis: Database = {
       leads: async () => (await cli.ask('ROLE'))[0] === 'master',
       prepare: async () => undefined,
       write: async (value) => {
-        const [added] = await cli.ask(`SADD writes ${value}`);
+        const [added] = await cli.ask(`SADD writes ${JSON.stringify(value)}`);
         if (added !== '1') throw new Error(`SADD of ${value} answered ${added ?? 'nothing'}`);
         const info = (await cli.ask('INFO replication')).join('\n');
         return Number(/^master_repl_offset:(\d+)/m.exec(info)?.[1]);
