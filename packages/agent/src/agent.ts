@@ -22,7 +22,7 @@ import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { createChains, type Chains } from './chains.js';
 import { createEpochs, type Epochs } from './epochs.js';
 import type { Evictions } from './evictions.js';
-import type { Hands } from './execute.js';
+import type { Hands } from './hands.js';
 import { createFences, type Fences } from './fences.js';
 import { judgeIntent } from './intents.js';
 import type { Journal } from './journal.js';

@@ -2,7 +2,8 @@
 // no other waiting. Must never let a chain go on once its member's order has changed.
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
-import { executeSteps, type Hands } from './execute.js';
+import { executeSteps } from './execute.js';
+import type { Hands } from './hands.js';
 import type { Step } from './plan.js';
 
 /** What came of a chain. */

@@ -3,38 +3,17 @@
 // both are asked once more right before the start, since stopping may have taken long.
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { AssertionError, unreachable } from '@leafward/shared/assert.js';
-import type { Clock } from '@leafward/shared/clock.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
-import type { Logger } from '@leafward/shared/log.js';
 import { within } from './checks/single-flight.js';
-import type { Deadman } from './deadman/deadman.js';
-import type { Engine, EngineMember } from './engines/engine.js';
+import { engineMember } from './engines/engine-member.js';
 import { performFill } from './fill.js';
-import type { Journal } from './journal.js';
+import type { Hands } from './hands.js';
 import { readMarker, writeMarker } from './marker.js';
-import type { Permits } from './permits.js';
 import { isIsolated } from './plan/start.js';
 import { renderStep, type Step } from './plan/steps.js';
-import type { ContainerSpec, Runtime } from './runtimes/runtime.js';
-import type { Secrets } from './secrets.js';
+import type { ContainerSpec } from './runtimes/runtime.js';
 import { writeInTurn } from './storage-writes.js';
 import { ownerOf } from './runtimes/process/user.js';
-
-/** What a chain of steps works with. */
-export interface Hands {
-  readonly journal: Journal;
-  readonly permits: Permits;
-  readonly secrets: Pick<Secrets, 'environmentOf' | 'redact'>;
-  /** Stops a leader whose permit runs out, should this agent hang. */
-  readonly deadman?: Pick<Deadman, 'beforeStart' | 'asked'> | undefined;
-  readonly now: () => number;
-  readonly clock: Clock;
-  readonly fleet?: string | undefined;
-  readonly log: Logger;
-  readonly runtimeOf: (intent: MemberIntent) => Runtime;
-  /** @throws LeafwardError `invalid` for a kind that this agent does not know. */
-  readonly engineOf: (intent: MemberIntent) => Engine;
-}
 
 export interface Chain {
   readonly intent: MemberIntent;
@@ -314,9 +293,4 @@ function withoutPermit(step: Extract<Step, { kind: 'start' }>): LeafwardError {
       'it is started when a controller confirms the term again',
     { retry: 'later' },
   );
-}
-
-export function engineMember(intent: MemberIntent): EngineMember {
-  const { member, service, spec, exec, role, upstream } = intent;
-  return { member, service, spec, exec, role, upstreamUrl: upstream?.url };
 }

@@ -3,7 +3,8 @@
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { emptyStorage } from './empty-storage.js';
-import { engineMember, type Hands } from './execute.js';
+import { engineMember } from './engines/engine-member.js';
+import type { Hands } from './hands.js';
 import { readMarker } from './marker.js';
 import { mayRun } from './plan/stopped.js';
 import type { Step } from './plan/steps.js';

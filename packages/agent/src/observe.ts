@@ -6,7 +6,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
 import type { Ended } from './chains.js';
-import { engineMember } from './execute.js';
+import { engineMember } from './engines/engine-member.js';
 import type { Engine, EngineMember } from './engines/engine.js';
 import type { JournalState } from './journal.js';
 import {

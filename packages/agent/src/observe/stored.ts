@@ -5,7 +5,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { within } from '../checks/single-flight.js';
-import { engineMember } from '../execute.js';
+import { engineMember } from '../engines/engine-member.js';
 import type { Engine, StoredRole } from '../engines/engine.js';
 import type { JournalState } from '../journal/records.js';
 import { mayRun } from '../plan/stopped.js';

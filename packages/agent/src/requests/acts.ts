@@ -1,7 +1,7 @@
 // What each kind of request does, one function each. At most once is not known here (requests.ts); what must
 // be on the disk before a service is touched is.
 import { unreachable } from '@leafward/shared/assert.js';
-import { engineMember } from '../execute.js';
+import { engineMember } from '../engines/engine-member.js';
 import type { Act, Result } from '../requests.js';
 import { backUp } from './acts/back-up.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';

@@ -1,6 +1,6 @@
 // A live backup with a manifest of its files. Must not begin without the room for it (I7).
 import { LeafwardError } from '@leafward/shared/errors.js';
-import { engineMember } from '../../execute.js';
+import { engineMember } from '../../engines/engine-member.js';
 import type { Result } from '../../requests.js';
 import { intentOf, megabytes, type Kind, type Turn } from './parts.js';
 

@@ -1,5 +1,5 @@
 // A mirror becomes the leader. That it began is on the disk before the service is touched: from then on it may lead (I1).
-import { engineMember } from '../../execute.js';
+import { engineMember } from '../../engines/engine-member.js';
 import type { Result } from '../../requests.js';
 import { refuseUnfit, type Kind, type Turn } from './parts.js';
 

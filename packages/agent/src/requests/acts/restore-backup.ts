@@ -3,7 +3,7 @@
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { emptyStorage } from '../../empty-storage.js';
-import { engineMember } from '../../execute.js';
+import { engineMember } from '../../engines/engine-member.js';
 import { assertStopped } from '../../fill.js';
 import { readMarker, realPathOf, writeMarker, type Marker } from '../../marker.js';
 import type { Result } from '../../requests.js';

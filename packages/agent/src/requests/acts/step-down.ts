@@ -1,7 +1,7 @@
 // A leader takes no more writes, so that its mirrors can reach the end of its log. It stays a leader: only stopping it
 // makes room for another one, and only a restart lets it take writes again.
 import { LeafwardError } from '@leafward/shared/errors.js';
-import { engineMember } from '../../execute.js';
+import { engineMember } from '../../engines/engine-member.js';
 import type { Result } from '../../requests.js';
 import { refuseUnfit, type Kind, type Turn } from './parts.js';
 

@@ -1,5 +1,5 @@
 // What the read-only commands of a definition answer at a member, whatever its order says of them. Changes nothing.
-import { engineMember } from '../../execute.js';
+import { engineMember } from '../../engines/engine-member.js';
 import type { Result } from '../../requests.js';
 import { refuseUnfit, type Kind, type Turn } from './parts.js';
 
