@@ -14,7 +14,7 @@ import {
 } from './draft.js';
 import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
-import { pullMove } from './plan-update.js';
+import { pullMove } from './pull-move.js';
 import { objectToOthers } from './safety.js';
 import { secretsGate, secretVariables } from './secrets.js';
 import { evidence, type Objection } from './words.js';

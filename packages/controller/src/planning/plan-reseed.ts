@@ -14,7 +14,7 @@ import {
   type GateCheck,
 } from './draft.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
-import { pullMove } from './plan-update.js';
+import { pullMove } from './pull-move.js';
 import { objectToLostBackups, objectToSeedSpace } from './replaced.js';
 import { objectToOthers, objectToStop, silent } from './safety.js';
 import { isOlder } from './versions.js';

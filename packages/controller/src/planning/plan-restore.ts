@@ -1,7 +1,7 @@
 // The way back: everybody stops, one member gets a backup's data and leads in a new term, the others are filled anew
 // from it. What was written since the backup is lost, so the plan says all that it knows of that. Pure.
 import type { Backup, Goal } from '@leafward/shared/gen/domain.js';
-import { depthOf, leafsFirst, type Topology } from '@leafward/shared/topology.js';
+import { depthOf, type Topology } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
 import { hasItsDatabase, withDatabase } from './database.js';
@@ -14,6 +14,7 @@ import {
   type GateCheck,
 } from './draft.js';
 import { backupsOf, livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { haltOrder } from './halt-order.js';
 import { retreed } from './intents.js';
 import { fateOf, reseedMove } from './plan-reseed.js';
 import { retiredOnes } from './plan-update.js';
@@ -267,18 +268,6 @@ function movesOf(
           }),
         )),
   ];
-}
-
-/** Whoever runs and is in sight: leafs first, the leader last; workers in their order, then the main process. */
-export function haltOrder(service: ServiceAt): readonly string[] {
-  const names =
-    service.declaration.shape === 'stack'
-      ? [...workersOf(service).map((worker) => worker.name), service.topology.leader]
-      : leafsFirst(service.topology);
-  return names.filter((name) => {
-    const member = memberOf(service, name);
-    return member?.intent?.run === 'running' && member.isFresh;
-  });
 }
 
 const fromTheTop = (topology: Topology, members: readonly MemberAt[]): readonly MemberAt[] =>

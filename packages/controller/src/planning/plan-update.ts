@@ -7,6 +7,7 @@ import { changesBetween } from './changes.js';
 import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
 import { memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { planStackUpdate } from './plan-stack.js';
+import { pullMove, unknownVersion } from './pull-move.js';
 import { objectToOtherHistory } from './safety.js';
 import { isStack } from './stack.js';
 import { gatesBeforeStops } from './update-gates.js';
@@ -82,28 +83,6 @@ export const retiredOnes = (service: ServiceAt): readonly string[] =>
   service.topology.retired.map(
     ({ member, term }) => `${member} is retired since term ${term}; it stays as it is (I2)`,
   );
-
-export const unknownVersion = (image: Image): readonly string[] =>
-  image.version === undefined
-    ? [`the version of ${image.reference} is not known yet; it is compared after the pull (I5)`]
-    : [];
-
-export function pullMove(
-  snapshot: Snapshot,
-  service: { readonly name: string; readonly declaration: ServiceAt['declaration'] },
-  hosts: readonly string[],
-  image: Image,
-): DraftMove {
-  return {
-    kind: 'pull',
-    service: service.name,
-    cause: 'before anything is stopped',
-    expectedMs: expectedMs(snapshot, service.name, 'pull'),
-    hosts: [...new Set(hosts)].sort(),
-    runtime: service.declaration.runtime,
-    image,
-  };
-}
 
 function recreateMove(
   snapshot: Snapshot,
