@@ -5,10 +5,9 @@ import { isStack, workersOf } from './stack.js';
 
 /** Whoever runs and is in sight: leafs first, the leader last; workers in their order, then the main process. */
 export function haltOrder(service: ServiceAt): readonly string[] {
-  const names =
-    isStack(service)
-      ? [...workersOf(service).map((worker) => worker.name), service.topology.leader]
-      : leafsFirst(service.topology);
+  const names = isStack(service)
+    ? [...workersOf(service).map((worker) => worker.name), service.topology.leader]
+    : leafsFirst(service.topology);
   return names.filter((name) => {
     const member = memberOf(service, name);
     return member?.intent?.run === 'running' && member.isFresh;
