@@ -2,7 +2,7 @@
 // for at once, and nobody is promoted before.
 import { expect } from 'chai';
 import { renderPlan } from '@leafward/shared/render-plan.js';
-import type { Goal, Operation } from '@leafward/shared/gen/domain.js';
+import type { Goal, Isolation, Operation } from '@leafward/shared/gen/domain.js';
 import { deployed, type World } from './model.js';
 
 const failover: Extract<Goal, { kind: 'failover' }> = { kind: 'failover', service: 'cortex' };
@@ -77,10 +77,44 @@ describe('a leader whose own host stops it', () => {
   });
 
   it('needs a word when its agent never had the order that makes it stop', () => {
-    const world = deployed({ extra });
-    world.intents['alpha'] = { ...world.intents['alpha']!, generation: 99 };
+    const world = deployed();
     cutOff(world);
+    const order = world.intents['alpha']!;
+    const isolation = { onIsolation: 'stop' as const, leaseMs: 5000 };
+    const members = order.members.map((member) => ({ ...member, isolation }));
+    world.order({ ...order, generation: order.generation + 1, members });
     world.round();
+    expect(world.plan(failover).refusals.map(({ code }) => code)).to.deep.equal([
+      'leader-unproven',
+    ]);
+  });
+
+  it('needs none when its host was ordered something else meanwhile, as for another of its leaders', () => {
+    const world = deployed({ extra });
+    cutOff(world);
+    const order = world.intents['alpha']!;
+    world.order({ ...order, generation: order.generation + 7 });
+    world.round();
+    expect(world.plan(failover).refusals).to.deep.equal([]);
+  });
+
+  it('counts with what its agent may have been told last, whatever it said', () => {
+    const world = deployed({ extra });
+    cutOff(world);
+    const order = world.intents['alpha']!;
+    const later = (generation: number, isolation: Isolation): void =>
+      world.order({
+        ...order,
+        generation,
+        members: order.members.map((member) => ({ ...member, isolation })),
+      });
+    const warning = (): string | undefined => world.plan(failover).warnings[0];
+    world.round();
+    later(8, { onIsolation: 'stop', leaseMs: 60_000 });
+    expect(warning()).to.match(/^00.cortex may still lead for 1 min 2\d s/);
+    // Taken back, and the agent may have had it all the same.
+    later(9, { onIsolation: 'keep', leaseMs: 5000 });
+    later(10, { onIsolation: 'stop', leaseMs: 5000 });
     expect(world.plan(failover).refusals.map(({ code }) => code)).to.deep.equal([
       'leader-unproven',
     ]);

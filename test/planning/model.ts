@@ -3,6 +3,7 @@
 import { changesOf } from '@leafward/controller/apply-effects.js';
 import type { Change } from '@leafward/controller/changes.js';
 import { permitsFor } from '@leafward/controller/permits.js';
+import { leasesAfter, leasesOf } from '@leafward/controller/planning/lease.js';
 import {
   advance,
   newOperation,
@@ -10,6 +11,7 @@ import {
   imagesNeeded,
 } from '@leafward/controller/planning/index.js';
 import type {
+  HostLeases,
   HostState,
   RequestState,
   ServiceState,
@@ -85,7 +87,7 @@ export class World {
   readonly acknowledged: number[] = [];
   readonly machines = new Map<string, Machine>();
   readonly facts: Record<string, Record<string, { value: MemberFact; receivedAt: number }>> = {};
-  readonly seen: Record<string, { at: number; accepted: number }> = {};
+  readonly seen: Record<string, { at: number; accepted: number; leases?: HostLeases }> = {};
   readonly events: string[] = [];
   /** Every restart and act, for "nothing twice". */
   readonly acts: string[] = [];
@@ -115,6 +117,7 @@ export class World {
         clockOffsetMs: 0,
         intent: this.intents[name],
         answeredAtMs: this.seen[name]?.at,
+        leases: this.seen[name]?.leases,
         acceptedGeneration: this.seen[name]?.accepted,
         members: this.facts[name] ?? {},
         findings: [],
@@ -188,11 +191,19 @@ export class World {
       const before = this.intents[change.intent.host];
       if (before !== undefined && change.intent.generation <= before.generation)
         this.violate('a generation did not grow');
-      this.intents = { ...this.intents, [change.intent.host]: change.intent };
+      this.order(change.intent);
     } else if (change.kind === 'request') {
       if (this.requests[change.state.request.id] !== undefined) this.violate('a request twice');
       this.requests = { ...this.requests, [change.state.request.id]: change.state };
     }
+  }
+
+  /** What the controller knows of leases once it has ordered something. */
+  order(intent: HostIntent): void {
+    const seen = this.seen[intent.host];
+    this.intents = { ...this.intents, [intent.host]: intent };
+    if (seen?.leases !== undefined)
+      this.seen[intent.host] = { ...seen, leases: leasesAfter(seen.leases, intent) };
   }
 
   violate(text: string): void {
@@ -480,7 +491,8 @@ export class World {
     for (const [name, cell] of machine.cells)
       members[name] = { value: this.factOf(name, cell), receivedAt: this.now };
     this.facts[host] = members;
-    this.seen[host] = { at: this.now, accepted: machine.accepted };
+    const leases = machine.intent === undefined ? {} : { leases: leasesOf(machine.intent) };
+    this.seen[host] = { at: this.now, accepted: machine.accepted, ...leases };
     for (const [id, outcome] of machine.outcomes) {
       const state = this.requests[id];
       if (state === undefined || state.outcome !== undefined) continue;

@@ -16,6 +16,7 @@ import type { Change } from './changes.js';
 import { unknownHost, type LiveHost } from './live-hosts.js';
 import { createHistory } from './move-history.js';
 import { createOwnership, OWNED_MS } from './ownership.js';
+import { leasesAfter } from './planning/lease.js';
 import type { Known } from './report-changes.js';
 import type { StoredSecret } from './secrets/seal.js';
 import { versionsOf } from './secrets/uses.js';
@@ -113,6 +114,8 @@ function imageOf(stored: StoredFleet): FleetImage {
       session: undefined,
       answeredAtMs: undefined,
     });
+  // What was ordered after a host was remembered.
+  for (const order of Object.values(stored.intents)) orderLeases(live, order);
   const pending = new Map<string, RequestState[]>();
   for (const state of Object.values(stored.requests)) addPending(pending, state);
   const history = createHistory();
@@ -231,6 +234,12 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
   };
 }
 
+function orderLeases(live: FleetImage['live'], order: HostIntent): void {
+  const host = live.get(order.host);
+  if (host?.leases !== undefined)
+    live.set(host.name, { ...host, leases: leasesAfter(host.leases, order) });
+}
+
 const ownershipOf = ({ clock, store, onReplaced }: FleetOptions, epoch: number) =>
   createOwnership({
     clock,
@@ -274,6 +283,7 @@ function hostStateOf(image: FleetImage, name: string): HostState {
     certificateExpiresAt: identity?.certificateExpiresAt,
     intent,
     answeredAtMs: live.answeredAtMs,
+    leases: live.leases,
     acceptedGeneration: live.acceptedGeneration,
     refusedIntent: live.refusedIntent,
     fact: live.fact,
@@ -294,6 +304,7 @@ function applyToImage(image: FleetImage, change: Change): void {
       return;
     case 'intent':
       image.intents = { ...image.intents, [change.intent.host]: change.intent };
+      orderLeases(image.live, change.intent);
       return;
     case 'request':
       image.requests = { ...image.requests, [change.state.request.id]: change.state };

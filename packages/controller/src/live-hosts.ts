@@ -1,7 +1,7 @@
 // What the agents said since this controller started, plus what was remembered from before. Memory only; the
 // store gets a copy now and then (fleet.ts).
 import type { Finding, HostFact, MemberFact, Report } from '@leafward/shared/gen/domain.js';
-import type { Received } from './snapshot.js';
+import type { HostLeases, Received } from './snapshot.js';
 
 export interface LiveHost {
   readonly name: string;
@@ -11,6 +11,8 @@ export interface LiveHost {
   readonly clockOffsetMs?: number | undefined;
   /** The last answer to it, monotonic: a leader's lease cannot have been renewed later. Of this process only. */
   readonly answeredAtMs?: number | undefined;
+  /** Of the newest order that its agent said it has while it was the newest. */
+  readonly leases?: HostLeases | undefined;
   readonly acceptedGeneration?: number | undefined;
   /** Why its agent refused the newest order; undefined: it did not. */
   readonly refusedIntent?: string | undefined;

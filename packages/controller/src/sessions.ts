@@ -18,6 +18,7 @@ import { statusFromError } from '@leafward/shared/rpc/status.js';
 import type { Fleet } from './fleet.js';
 import { afterReport } from './live-hosts.js';
 import { permitsFor } from './permits.js';
+import { leasesOf } from './planning/lease.js';
 import { changesOfReport } from './report-changes.js';
 
 export type AgentStream = ServerDuplexStream<SessionRequest, SessionResponse>;
@@ -242,10 +243,10 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   const { host } = session;
   table.reports += 1;
   table.onReport?.(host, report);
-  fleet.setHost({
-    ...afterReport(fleet.host(host), report, clock.now()),
-    session: session.id,
-  });
+  const order = fleet.intent(host);
+  const live = afterReport(fleet.host(host), report, clock.now());
+  const leases = order?.generation === report.generation ? leasesOf(order) : live.leases;
+  fleet.setHost({ ...live, leases, session: session.id });
   const settled = report.outcomes
     .filter((outcome) => outcome.state !== 'running')
     .map((outcome) => outcome.requestId);

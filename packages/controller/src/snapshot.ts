@@ -20,6 +20,14 @@ export interface Received<T> {
   readonly receivedAt: number;
 }
 
+/** Leaders that their own host stops when it hears no controller, by the order of this generation. */
+export interface HostLeases {
+  readonly generation: number;
+  readonly members: Readonly<
+    Record<string, { readonly term: number; readonly untilFencedMs: number }>
+  >;
+}
+
 export interface HostState {
   readonly name: string;
   readonly enrolled: boolean;
@@ -38,6 +46,8 @@ export interface HostState {
   readonly fact?: HostFact | undefined;
   /** When this controller last answered it, by its monotonic clock. Undefined: it has not. */
   readonly answeredAtMs?: number | undefined;
+  /** Of an order that its agent said it has. */
+  readonly leases?: HostLeases | undefined;
   /** By member name. */
   readonly members: Readonly<Record<string, Received<MemberFact>>>;
   readonly findings: readonly Finding[];

@@ -106,7 +106,7 @@ function movesOf(
       host: leader.host,
       term,
       leaderIsOff: goal.leaderIsOff,
-      untilFencedMs: untilFencedOf(leader),
+      untilFencedMs: untilFencedOf(service, leader),
       atOnce: goal.atOnce,
     },
     {
@@ -181,22 +181,24 @@ function objectToLiving(
   ];
 }
 
-function proofWord({ leader }: ServiceAt, goal: FailoverGoal): string {
+function proofWord(service: ServiceAt, goal: FailoverGoal): string {
+  const { leader } = service;
   if (leader?.hostState?.connected === true)
     return `the agent of ${leader.host} will fence it and say so`;
   if (goal.leaderIsOff !== undefined)
     return `the operator says that it is off: ${goal.leaderIsOff}`;
-  const untilFencedMs = leader === undefined ? undefined : untilFencedOf(leader);
+  const untilFencedMs = leader === undefined ? undefined : untilFencedOf(service, leader);
   return `its own host stops it, at the latest ${renderDuration(untilFencedMs ?? 0)} after the last answer of a controller (onIsolation: stop)`;
 }
 
 /** How long it may still lead; changes by the second, so it is for the reader and no part of what a plan rests on. */
 function leaseWarning(
   snapshot: Snapshot,
-  { leader }: ServiceAt,
+  service: ServiceAt,
   goal: FailoverGoal,
 ): readonly string[] {
-  const untilFencedMs = leader === undefined ? undefined : untilFencedOf(leader);
+  const { leader } = service;
+  const untilFencedMs = leader === undefined ? undefined : untilFencedOf(service, leader);
   if (leader === undefined || leader.hostState?.connected === true || untilFencedMs === undefined)
     return [];
   const leftMs = leaseLeftMs(snapshot, leader.host, untilFencedMs);
@@ -216,7 +218,7 @@ function objectToNoProof(
 ): readonly Objection[] {
   const { leader, name } = service;
   if (leader === undefined || leader.hostState?.connected === true) return [];
-  if (goal.leaderIsOff !== undefined || untilFencedOf(leader) !== undefined) return [];
+  if (goal.leaderIsOff !== undefined || untilFencedOf(service, leader) !== undefined) return [];
   const lastSeenAt = leader.hostState?.lastSeenAt;
   const silence =
     lastSeenAt === undefined
