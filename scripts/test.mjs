@@ -32,6 +32,12 @@ const suites = [
   { name: 'prometheus', needs: ['prometheus'] },
   { name: 'docker', needs: ['root', 'docker', 'registry'] },
   { name: 'hosts', needs: ['root', 'docker', 'registry', 'nspawn', 'iptables'] },
+  {
+    name: 'databases',
+    needs: ['root', 'postgresql', 'redis', 'docker', 'registry', 'nspawn', 'iptables'],
+    // Mostly waits; each file has its own servers, ports and hosts.
+    jobs: 2,
+  },
 ];
 const plain = suites.filter((suite) => suite.needs === undefined).map((suite) => suite.name);
 
@@ -57,7 +63,7 @@ for (const suite of suites) {
   }
   const files = specFiles(join('test/build', suite.name));
   if (files.length === 0) continue;
-  await runMocha(suite.name, files);
+  await runMocha(suite, files);
 }
 const line = `${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`;
 if (process.env.LEAFWARD_TOTALS) appendFileSync(process.env.LEAFWARD_TOTALS, `${line}\n`);
@@ -83,13 +89,14 @@ function specFiles(folder) {
     .sort();
 }
 
-function runMocha(name, files) {
+function runMocha({ name, jobs }, files) {
   const started = Date.now();
   return new Promise((resolve) => {
     const child = spawn(
       process.execPath,
       [
         ...['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--forbid-only'],
+        ...(jobs === undefined ? [] : ['--parallel', '--jobs', String(jobs)]),
         ...['--require', 'test/build/property-seed.js', ...files],
       ],
       {

@@ -3,6 +3,7 @@
 import { expect } from 'chai';
 import type { Operation } from '@leafward/shared/gen/domain.js';
 import { eventually } from '../rig/conditions.js';
+import type { Host } from '../rig/host.js';
 import { requireOrSkip } from '../rig/requirements.js';
 import type { Acknowledged, Writer } from '../fleet/writing.js';
 import { missingAt, startDatabaseWriter, type Database } from './database.js';
@@ -19,6 +20,13 @@ import { requireDatabases } from './requirements.js';
 const OLD = '1.0.0';
 const NEW = '1.0.1';
 const both: readonly Database[] = [postgresql, redis];
+
+/** The last lines of every container. */
+async function logsOf(host: Host): Promise<string> {
+  const script =
+    'for name in $(docker ps --all --format "{{.Names}}"); do echo "── $name"; docker logs --tail 8 "$name" 2>&1; done';
+  return `── ${host.name}\n${(await host.tryExec(['sh', '-c', script])).stdout}`;
+}
 
 describe('the main job on databases in containers on booted hosts', function () {
   this.timeout(180_000);
@@ -37,7 +45,9 @@ describe('the main job on databases in containers on booted hosts', function () 
   });
   afterEach(async function () {
     isBroken ||= this.currentTest?.state === 'failed';
-    if (this.currentTest?.state === 'failed') await on?.rig.keepArtifacts(this.currentTest.title);
+    if (this.currentTest?.state !== 'failed' || on === undefined) return;
+    await on.rig.keepArtifacts(this.currentTest.title);
+    for (const host of on.rig.hosts.filter((one) => one.isUp())) console.log(await logsOf(host));
   });
   after(async () => {
     for (const writer of writers.values()) await writer.stop();

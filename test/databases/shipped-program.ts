@@ -5,6 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { eventually, freePorts } from '../fleet/programs.js';
 import { programOf, type Database, type DatabaseClient, type Server } from './database.js';
 import { cutPowerOf, removeSharedMemory } from './servers.js';
@@ -130,11 +131,9 @@ export async function shipProgram(database: Database): Promise<ShippedProgram> {
   };
 }
 
-export const asRoot = (...argv: readonly [string, ...string[]]): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const [program, ...words] = argv;
-    execFile(program, words, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
-  });
+export async function asRoot(program: string, ...words: readonly string[]): Promise<string> {
+  return (await promisify(execFile)(program, words)).stdout;
+}
 
 async function identityOf(user: string): Promise<{ readonly uid: number; readonly gid: number }> {
   const [uid, gid] = await Promise.all([asRoot('id', '-u', user), asRoot('id', '-g', user)]);

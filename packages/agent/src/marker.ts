@@ -134,6 +134,8 @@ export async function writeMarker(
     const file = await open(`${path}.new`, 'wx', 0o644);
     try {
       await file.writeFile(`${JSON.stringify(asMarker(marker))}\n`);
+      // Whatever the agent's umask: the service's own program may look at the term of its storage.
+      await file.chmod(0o644);
       await file.datasync();
     } finally {
       await file.close();

@@ -20,6 +20,8 @@ const MAX_FILES = 200_000;
 const CHUNK_BYTES = 1024 * 1024;
 /** Read this much, then rest as long as it took: half the disk and half a core at most. */
 const BURST_BYTES = 16 * 1024 * 1024;
+/** Small files cost their six calls rather than their bytes: a database has a thousand of them. */
+const TOGETHER = 4;
 /** Each word of progress is a look at every member: a database has a thousand small files. */
 const TELL_EVERY_MS = 1000;
 
@@ -36,29 +38,48 @@ export async function hashFiles(
   const lines: string[] = [];
   let sizeBytes = 0;
   let toldAt = -Infinity;
-  for (const [index, path] of paths.entries()) {
-    const name = JSON.stringify(relative(directory, path));
-    const found = await lstat(path, { bigint: true });
-    sizeBytes += Number(found.blocks) * 512;
-    const hash = found.isSymbolicLink()
-      ? createHash('sha256')
-          .update(await readlink(path))
-          .digest('hex')
-      : await hashFile(path, pace, signal);
-    if (!isSame(found, await lstat(path, { bigint: true })))
-      throw new LeafwardError(
-        'failed',
-        `the backup ${directory} is not at rest: ${relative(directory, path)} changed while it was ` +
-          'hashed; find out who writes there and take another one',
-      );
-    lines.push(`${hash} ${found.isSymbolicLink() ? 'link' : found.size} ${name}`);
+  for (let done = 0; done < paths.length;) {
+    const some = paths.slice(done, done + TOGETHER);
+    const hashed = await Promise.all(
+      some.map((path) => hashPath({ directory, path }, pace, signal)),
+    );
+    for (const { line, allocatedBytes } of hashed) {
+      lines.push(line);
+      sizeBytes += allocatedBytes;
+    }
+    done += some.length;
     if (options.clock.monotonic() - toldAt < TELL_EVERY_MS) continue;
     toldAt = options.clock.monotonic();
-    options.onProgress(`hashed ${index + 1} of ${paths.length} files`);
+    options.onProgress(`hashed ${done} of ${paths.length} files`);
   }
   const text = `${lines.join('\n')}\n`;
   const sha256 = createHash('sha256').update(text).digest('hex');
   return { text, sha256, sizeBytes, files: paths.length };
+}
+
+async function hashPath(
+  { directory, path }: { readonly directory: string; readonly path: string },
+  pace: Pace,
+  signal: AbortSignal,
+): Promise<{ readonly line: string; readonly allocatedBytes: number }> {
+  const found = await lstat(path, { bigint: true });
+  const hash = found.isSymbolicLink()
+    ? createHash('sha256')
+        .update(await readlink(path))
+        .digest('hex')
+    : await hashFile(path, pace, signal);
+  const name = relative(directory, path);
+  if (!isSame(found, await lstat(path, { bigint: true })))
+    throw new LeafwardError(
+      'failed',
+      `the backup ${directory} is not at rest: ${name} changed while it was hashed; find out who ` +
+        'writes there and take another one',
+    );
+  const size = found.isSymbolicLink() ? 'link' : found.size;
+  return {
+    line: `${hash} ${size} ${JSON.stringify(name)}`,
+    allocatedBytes: Number(found.blocks) * 512,
+  };
 }
 
 async function walk(directory: string, found: string[]): Promise<string[]> {
@@ -103,17 +124,26 @@ async function hashFile(path: string, pace: Pace, signal: AbortSignal): Promise<
   }
 }
 
+/** One for all that are read together: whoever comes while it rests, rests along. */
 class Pace {
   #bytes = 0;
   #since: number;
+  #resting: Promise<void> | undefined;
   constructor(readonly clock: Clock) {
     this.#since = clock.monotonic();
   }
   async rest(bytes: number, signal: AbortSignal): Promise<void> {
     this.#bytes += bytes;
-    if (this.#bytes < BURST_BYTES) return;
-    await this.clock.sleep(this.clock.monotonic() - this.#since, signal);
-    this.#bytes = 0;
-    this.#since = this.clock.monotonic();
+    if (this.#bytes >= BURST_BYTES) this.#resting ??= this.#rest(signal);
+    await this.#resting;
+  }
+  async #rest(signal: AbortSignal): Promise<void> {
+    try {
+      await this.clock.sleep(this.clock.monotonic() - this.#since, signal);
+    } finally {
+      this.#bytes = 0;
+      this.#since = this.clock.monotonic();
+      this.#resting = undefined;
+    }
   }
 }
