@@ -19,6 +19,8 @@ import { requireDatabases } from './requirements.js';
 
 const OLD = '1.0.0';
 const NEW = '1.0.1';
+/** Three hosts with an Engine each share this machine with everything else. */
+const PATIENCE = { timeoutMs: 90_000, everyMs: 200 };
 const both: readonly Database[] = [postgresql, redis];
 
 /** The last lines of every container. */
@@ -29,7 +31,7 @@ async function logsOf(host: Host): Promise<string> {
 }
 
 describe('the main job on databases in containers on booted hosts', function () {
-  this.timeout(180_000);
+  this.timeout(400_000);
   let on: DatabasesOnHosts;
   const writers = new Map<Database, Writer>();
   const figures: string[] = [];
@@ -79,9 +81,9 @@ describe('the main job on databases in containers on booted hosts', function () 
         ]);
         return code === 0 ? (JSON.parse(stdout) as Operation) : undefined;
       },
-      { timeoutMs: 60_000 },
+      PATIENCE,
     );
-    return on.fleet.untilDone(begun.id);
+    return on.fleet.untilDone(begun.id, 300_000);
   };
 
   it('deploys both trees by digest, each mirror filled by its upstream', async () => {
@@ -93,7 +95,7 @@ describe('the main job on databases in containers on booted hosts', function () 
       const versions = (await on.membersOf(database)).map(({ version }) => version);
       expect(versions).to.deep.equal([OLD, OLD, OLD]);
       write(database, 'write');
-      await writerOf(database).untilNextWrite(20_000);
+      await writerOf(database).untilNextWrite(PATIENCE.timeoutMs);
     });
   });
 
@@ -122,9 +124,13 @@ describe('the main job on databases in containers on booted hosts', function () 
       const to = `01.${database.kind}`;
       const since = Date.now();
       await carryOut('promote', database.kind, '--to', to);
-      await eventually('commits go to the new leader', async () => {
-        return (await writerOf(database).untilNextWrite(20_000)).member === to;
-      });
+      await eventually(
+        'commits go to the new leader',
+        async () => {
+          return (await writerOf(database).untilNextWrite(PATIENCE.timeoutMs)).member === to;
+        },
+        PATIENCE,
+      );
       const pause = writerOf(database).longestGapMs(since);
       figures.push(`${database.kind} in containers: a promotion paused commits for ${pause} ms`);
       await on.untilWhole(database);
@@ -141,10 +147,14 @@ describe('the main job on databases in containers on booted hosts', function () 
       const { kind } = database;
       const operation = await carryOut('failover', kind);
       const chosen = operation.chosen ?? '';
-      const next = await eventually('commits go to the new leader', async () => {
-        const seen = await writerOf(database).untilNextWrite(20_000);
-        return seen.member === chosen ? seen : undefined;
-      });
+      const next = await eventually(
+        'commits go to the new leader',
+        async () => {
+          const seen = await writerOf(database).untilNextWrite(PATIENCE.timeoutMs);
+          return seen.member === chosen ? seen : undefined;
+        },
+        PATIENCE,
+      );
       const acknowledged = [...writerOf(database).acknowledged()];
       const position = Number(/at position (\d+)/.exec(operation.chosenBecause ?? '')?.[1]);
       const ofOld = acknowledged.filter(({ member }) => member === `01.${kind}`);
@@ -172,18 +182,26 @@ describe('the main job on databases in containers on booted hosts', function () 
     await on.fleet.untilConnected('bravo');
     await forBoth(async (database) => {
       const old = `01.${database.kind}`;
-      await eventually(`${old} is retired by its own agent's word`, async () => {
-        const seen = (await on.membersOf(database)).find(({ member }) => member === old);
-        return seen?.state === 'retired' && seen.startsSinceRetired === 0;
-      });
+      await eventually(
+        `${old} is retired by its own agent's word`,
+        async () => {
+          const seen = (await on.membersOf(database)).find(({ member }) => member === old);
+          return seen?.state === 'retired' && seen.startsSinceRetired === 0;
+        },
+        PATIENCE,
+      );
       const running = await bravo.exec(['docker', 'ps', '--quiet', '--filter', `name=${old}`]);
       expect(running.trim()).to.equal('');
       await carryOut('reseed', database.kind, old);
       expect(await on.untilWhole(database)).to.not.equal(old);
-      const next = await writerOf(database).untilNextWrite(20_000);
-      await eventually('it follows', async () => {
-        return (await missing(database, old, [next])).length === 0;
-      });
+      const next = await writerOf(database).untilNextWrite(PATIENCE.timeoutMs);
+      await eventually(
+        'it follows',
+        async () => {
+          return (await missing(database, old, [next])).length === 0;
+        },
+        PATIENCE,
+      );
     });
   });
 });

@@ -134,7 +134,7 @@ function assemble(parts: Parts): LocalDatabase {
   };
 }
 
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 
 async function carryOut(fleet: LocalFleet, order: readonly string[]): Promise<Operation> {
   const json = async <T>(args: readonly string[]): Promise<T | undefined> => {
@@ -146,7 +146,7 @@ async function carryOut(fleet: LocalFleet, order: readonly string[]): Promise<Op
     return plan && json<Operation>(['apply', plan.id, '--no-watch', '--yes']);
   });
   // A busy machine may drop a connection; an answer is waited for.
-  const ended = await eventually(`${order.join(' ')} ends`, 2 * PATIENCE_MS, async () => {
+  const ended = await eventually(`${order.join(' ')} ends`, 4 * PATIENCE_MS, async () => {
     const now = await fleet.operation(begun.id);
     return now.state === 'running' ? undefined : now;
   });

@@ -16,11 +16,11 @@ import { processesIn } from './servers.js';
 
 /** Longer than an agent takes from its start to starting a member that it may start (measured: under 1 s). */
 const WATCHED_MS = 3000;
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 60_000;
 
 export function describeMainJob(database: Database): void {
   describe(`the main job on ${database.kind}, as processes`, function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     let local: LocalDatabase;
     let writer: Writer | undefined;
     let isBroken = false;
@@ -77,12 +77,16 @@ export function describeMainJob(database: Database): void {
 
     it('takes commits, and its mirrors follow', async () => {
       writer = local.startWriter();
-      expect((await writer.untilNextWrite(10_000)).member).to.equal('00.db');
-      await eventually('twenty commits', 10_000, async () => running().acknowledged().length > 20);
+      expect((await writer.untilNextWrite(PATIENCE_MS)).member).to.equal('00.db');
+      await eventually(
+        'twenty commits',
+        PATIENCE_MS,
+        async () => running().acknowledged().length > 20,
+      );
       const before = [...running().acknowledged()];
       await eventually(
         'the mirror of a mirror has them',
-        10_000,
+        PATIENCE_MS,
         async () => (await missing('02.db', before)).length === 0,
       );
     });
@@ -98,7 +102,7 @@ export function describeMainJob(database: Database): void {
     it('goes back to the backup: what came after it is gone, and the others are filled anew', async () => {
       const [backup] = await local.fleet.cliJson<readonly Backup[]>(['backup', 'list']);
       const early = running().acknowledged()[0];
-      const late = await running().untilNextWrite(10_000);
+      const late = await running().untilNextWrite(PATIENCE_MS);
       await running().stop();
       await local.carryOut(['restore', 'db', '--backup', backup?.name ?? '']);
       const name = await leader();
@@ -111,7 +115,7 @@ export function describeMainJob(database: Database): void {
       ).map(({ value }) => value);
       expect(values).to.deep.equal([late.value]);
       writer = local.startWriter('restored');
-      const next = await writer.untilNextWrite(10_000);
+      const next = await writer.untilNextWrite(PATIENCE_MS);
       expect(next.member).to.equal(name);
       await eventually('everybody follows the restored one', PATIENCE_MS, async () => {
         const all = await Promise.all(local.servers.map(({ member }) => missing(member, [next])));
@@ -143,11 +147,11 @@ export function describeMainJob(database: Database): void {
     it('hands leadership over without a commit lost', async () => {
       const from = await leader();
       const to = (await local.members()).find((one) => one.upstream === from)?.member ?? '';
-      await running().untilNextWrite(10_000);
+      await running().untilNextWrite(PATIENCE_MS);
       const since = Date.now();
       await local.carryOut(['promote', 'db', '--to', to]);
-      await eventually('commits go to the new leader', 20_000, async () => {
-        return (await running().untilNextWrite(20_000)).member === to;
+      await eventually('commits go to the new leader', PATIENCE_MS, async () => {
+        return (await running().untilNextWrite(PATIENCE_MS)).member === to;
       });
       figures.push(`a promotion paused commits for ${running().longestGapMs(since)} ms`);
       expect(await local.untilWhole([], PATIENCE_MS)).to.equal(to);
@@ -169,20 +173,24 @@ export function describeMainJob(database: Database): void {
         mirrors.map(({ member }) => local.server(member)),
         local.password,
       );
-      await running().untilNextWrite(10_000);
+      await running().untilNextWrite(PATIENCE_MS);
       const unsent = running().acknowledged().length + 20;
-      await eventually('twenty more', 10_000, async () => running().acknowledged().length > unsent);
+      await eventually(
+        'twenty more',
+        PATIENCE_MS,
+        async () => running().acknowledged().length > unsent,
+      );
       await running().stop();
       const acknowledged = [...running().acknowledged()];
       const last = acknowledged.at(-1)?.offset ?? 0;
-      await eventually('the leader has told of all of them', 15_000, async () => {
+      await eventually('the leader has told of all of them', PATIENCE_MS, async () => {
         return ((await local.member(retired)).position ?? 0) >= last;
       });
       const host = views.find(({ member }) => member === retired)?.host ?? '';
       await local.cutPower(host);
       const cutAt = Date.now();
       await release();
-      await eventually('the controller has noticed', 30_000, async () =>
+      await eventually('the controller has noticed', PATIENCE_MS, async () =>
         (await local.fleet.status()).hosts.some((one) => one.host === host && !one.connected),
       );
       const order = ['failover', 'db', '--leader-is-off', 'its power was cut'];
@@ -190,7 +198,7 @@ export function describeMainJob(database: Database): void {
       const lag = Number(/(\d+) offsets behind/.exec(plan.warnings.join('\n'))?.[1]);
       writer = local.startWriter('after');
       const operation = await local.carryOut(order);
-      const next = await writer.untilNextWrite(20_000);
+      const next = await writer.untilNextWrite(PATIENCE_MS);
       figures.push(`commits went on ${next.at - cutAt} ms after the power was cut`);
       const chosen = operation.chosen ?? '';
       expect(next.member).to.equal(chosen);
@@ -212,11 +220,11 @@ export function describeMainJob(database: Database): void {
     it('refuses the old leader when its host comes back', async () => {
       const { host } = await local.member(retired);
       await local.fleet.startAgent(host);
-      await eventually('status says retired', 20_000, async () => {
+      await eventually('status says retired', PATIENCE_MS, async () => {
         return (await local.member(retired)).state === 'retired';
       });
       const { storage } = local.server(retired);
-      await eventually('its storage says retired', 20_000, async () => {
+      await eventually('its storage says retired', PATIENCE_MS, async () => {
         return (await readFile(join(storage, '.leafward.json'), 'utf8')).includes('retired');
       });
       await delay(WATCHED_MS); // what never happens cannot be waited for
@@ -229,7 +237,7 @@ export function describeMainJob(database: Database): void {
       await local.carryOut(['reseed', 'db', retired]);
       const now = await leader();
       expect(now).to.not.equal(retired);
-      const next = await running().untilNextWrite(10_000);
+      const next = await running().untilNextWrite(PATIENCE_MS);
       await eventually('it follows', PATIENCE_MS, async () => {
         return (await missing(retired, [next])).length === 0;
       });

@@ -99,7 +99,7 @@ export async function bootDatabaseHosts(): Promise<DatabasesOnHosts> {
             return leaders[0]?.member;
           throw new Error(counted.map(({ member, state }) => `${member} ${state}`).join(', '));
         },
-        { timeoutMs: 60_000, everyMs: 200 },
+        { timeoutMs: 90_000, everyMs: 200 },
       ),
   };
 }
