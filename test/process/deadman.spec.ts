@@ -15,16 +15,17 @@ import { killProcessesBelow, processesOn } from '../fleet/processes.js';
 import { eventually, freePorts } from '../fleet/programs.js';
 import { buildCellImage } from '../standin/build-cell-image.js';
 
-const isolation = { onIsolation: 'stop' as const, leaseMs: 3000, stopGraceMs: 1000 };
-const failover = '{ onIsolation: stop, lease: 3s, stopGrace: 1s }';
+/** Long enough for an agent that is killed to be back in it, also on a busy machine. */
+const isolation = { onIsolation: 'stop' as const, leaseMs: 8000, stopGraceMs: 1000 };
+const failover = '{ onIsolation: stop, lease: 8s, stopGrace: 1s }';
 const UNTIL_FENCED_MS = untilFenced(leaseOf(isolation, 0));
 /** A machine with two cores for several fleets at once. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 /** What such a machine may add to a bound that is met on a quiet one. */
 const BUSY_MS = 5000;
 
 describe('a leader whose agent hangs or is dead', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let dir = '';
   let fleet: LocalFleet;
   let storage = '';
