@@ -46,7 +46,8 @@ export interface LocalFleetOptions {
   readonly say?: (line: string) => void;
 }
 
-const READY_MS = 20_000;
+/** A busy machine starts four programs in this time. */
+const READY_MS = 60_000;
 
 export async function startLocalFleet(options: LocalFleetOptions): Promise<LocalFleet> {
   const { dir, hosts } = options;
