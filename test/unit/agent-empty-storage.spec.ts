@@ -1,7 +1,16 @@
 // Emptying a real storage: what is kept, what is marked, and that the same call goes on from wherever it was cut. Then
 // a restore on top of it.
 import { expect } from 'chai';
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@leafward/shared/clock.js';
@@ -122,9 +131,20 @@ describe('emptying a storage', () => {
     await mkdir(aside());
     await fails({}, 'is there already');
   });
+  it('touches nothing when the backups lie right among the data (I13)', async () => {
+    await mark();
+    intent = mirrorIntent({ spec: { ...intent.spec, backupDirectory: `${storage}/` } });
+    for (const wipe of [true, false]) {
+      let message = '';
+      await empty({ wipe }).catch((error: unknown) => (message = String(error)));
+      expect(message).to.contain('(I13)');
+    }
+    expect((await readdir(storage)).sort()).to.deep.equal(['.leafward.json', 'backups', 'data']);
+  });
 
   describe('for a restore', () => {
     let restored: string[] = [];
+    let users: readonly object[] = [];
     const backup = (): Backup => ({
       name: 'b1',
       service: 'cortex',
@@ -145,7 +165,10 @@ describe('emptying a storage', () => {
         clock: systemClock,
         journal,
         catalogue: { list: () => [backup()], refresh: () => Promise.resolve(false) },
-        runtime: () => ({ inspect: () => Promise.resolve({ state: 'exited' }) }),
+        runtime: () => ({
+          inspect: () => Promise.resolve({ state: 'exited' }),
+          list: () => Promise.resolve(users),
+        }),
         isBusy: () => false,
         engineOf: () =>
           ({
@@ -156,7 +179,7 @@ describe('emptying a storage', () => {
             },
           }) as Partial<Engine>,
       }) as unknown as ActParts;
-    const restore = (): Promise<unknown> =>
+    const restore = (wipe = false): Promise<unknown> =>
       createAct(parts())(
         {
           kind: 'restore-backup',
@@ -166,7 +189,7 @@ describe('emptying a storage', () => {
           member: '00.cortex',
           term: 4,
           backup: 'b1',
-          wipe: false,
+          wipe,
         },
         () => undefined,
         signal,
@@ -177,7 +200,10 @@ describe('emptying a storage', () => {
       const sent = { host: 'alpha', generation, epoch: 1, members: [member] };
       await journal.append({ kind: 'intent-accepted', at: 1, intent: sent });
     };
-    beforeEach(() => (restored = []));
+    beforeEach(() => {
+      restored = [];
+      users = [];
+    });
 
     it('fills it from the backup in its own term, once, also after a crash at its end (I12)', async () => {
       await mark({ reseeded: 'r0' });
@@ -189,6 +215,27 @@ describe('emptying a storage', () => {
       expect(journal.state.fillings?.[storage]?.state).to.equal('filled');
       expect(await restore()).to.deep.equal({ position: 7 });
       expect(restored).to.deep.equal([join(storage, 'backups/b1')]);
+    });
+    it('keeps the backups of a storage behind a symbolic link, however they are spelled (I13)', async () => {
+      const link = join(directory, 'link');
+      await symlink(storage, link);
+      await mark();
+      for (const backupDirectory of [join(link, 'backups'), join(storage, 'backups')]) {
+        await order({ run: 'stopped', spec: { ...intent.spec, storage: link, backupDirectory } });
+        await restore(true);
+        expect(await readFile(join(storage, 'backups/b1/data'), 'utf8')).to.equal('backup');
+        expect(await readFile(join(storage, 'data'), 'utf8')).to.equal('restored');
+        await mark();
+      }
+    });
+    it('touches nothing of a storage that somebody runs by hand (I9)', async () => {
+      await mark();
+      await order({ run: 'stopped' });
+      users = [{ name: 'process 7 (redis-server)', running: true, writes: [storage] }];
+      let message = '';
+      await restore(true).catch((error: unknown) => (message = String(error)));
+      expect(message).to.contain('process 7 (redis-server) runs on').and.contain('(I9)');
+      expect(await readFile(join(storage, 'data'), 'utf8')).to.equal('old');
     });
     it('does nothing to one that shall run, or that is retired (I2)', async () => {
       await mark();

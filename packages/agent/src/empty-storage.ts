@@ -11,7 +11,13 @@ import { syncDirectory, type Journal } from './journal.js';
 import type { StorageRetirement } from './journal/records.js';
 import { readMarker, realPathOf, storageExists, writeMarker, type Marker } from './marker.js';
 import { ownerOf } from './runtimes/process/user.js';
-import { backupsWithin, isEmptyStorage, wipeStorage } from './storage-content.js';
+import {
+  backupsWithin,
+  isEmptyStorage,
+  refuseBackupsAmidData,
+  refuseMountsBelow,
+  wipeStorage,
+} from './storage-content.js';
 
 export interface Emptying {
   /** What it is emptied for: a reseed or a request. The same one goes on after a crash. */
@@ -77,7 +83,7 @@ export async function emptyStorage(
   if (found.moves) await move(storage, aside);
   if (kept !== undefined) {
     await markAside(intent, kept, parts);
-    await remake(storage, aside, backupsWithin(spec));
+    await remake(storage, aside, await backupsWithin(spec));
   }
   await parts.journal.append({ kind: 'storage-emptied', storage, id, kept: keeps });
 }
@@ -87,6 +93,7 @@ async function look(intent: MemberIntent, emptying: Emptying): Promise<Found> {
   const refuse = (why: string): never => {
     throw new LeafwardError('refused', `empty ${spec.storage} for ${emptying.id}: ${why}`);
   };
+  await refuseBackupsAmidData(spec);
   const reading = await readMarker(spec.storage);
   if (reading.kind === 'unreadable') return refuse(reading.error);
   const marker = reading.kind === 'found' ? reading.marker : undefined;
@@ -100,6 +107,9 @@ async function look(intent: MemberIntent, emptying: Emptying): Promise<Found> {
   const wasMoved = await storageExists(aside);
   const holds = isRetired || !(await isEmptyStorage(spec));
   const moves = !wipes && holds;
+  const backups = await backupsWithin(spec);
+  // What is moved takes along whatever is mounted there, the backups, too.
+  if (moves || wipes) await refuseMountsBelow(spec, (name) => wipes && backups.includes(name));
   if (moves && wasMoved) return refuse(`${aside} is there already; look at both and move one away`);
   return { storage, aside, marker, wipes, moves, keeps: !wipes && (moves || wasMoved) };
 }
@@ -116,8 +126,11 @@ async function refuseTooSmall(
   const sizeOf = (path: string): Promise<number> => measureData(path, { clock }, signal);
   const isThere = await storageExists(storage);
   // Backups stay where they are.
-  const backups = join(storage, backupsWithin(spec) ?? '.leafward');
-  const backupBytes = (await storageExists(backups)) ? await sizeOf(backups) : 0;
+  let backupBytes = 0;
+  for (const name of await backupsWithin(spec)) {
+    const path = join(storage, name);
+    if (await storageExists(path)) backupBytes += await sizeOf(path);
+  }
   const liesBytes = isThere ? (await sizeOf(storage)) - backupBytes : 0;
   const { bavail, bsize } = await statfs(isThere ? storage : dirname(storage));
   const freeBytes = bavail * bsize + (wipes ? liesBytes : 0);
@@ -200,15 +213,17 @@ async function markAside(
 }
 
 /** As it was before, but empty; backups go on lying where they are looked for. */
-async function remake(storage: string, aside: string, backups: string | undefined): Promise<void> {
+async function remake(storage: string, aside: string, backups: readonly string[]): Promise<void> {
   const before = await stat(aside);
   await mkdir(storage, { recursive: true });
   await chmod(storage, before.mode & 0o7777);
   await chown(storage, before.uid, before.gid);
-  if (backups !== undefined && !(await storageExists(join(storage, backups))))
-    await rename(join(aside, backups), join(storage, backups)).catch((error: unknown) => {
+  for (const name of backups) {
+    if (await storageExists(join(storage, name))) continue;
+    await rename(join(aside, name), join(storage, name)).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });
+  }
   await syncDirectory(storage);
   await syncDirectory(dirname(storage));
 }

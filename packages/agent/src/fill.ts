@@ -5,7 +5,7 @@ import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { emptyStorage } from './empty-storage.js';
 import { engineMember } from './engines/engine-member.js';
 import type { Hands } from './hands.js';
-import { readMarker } from './marker.js';
+import { readMarker, realPathOf } from './marker.js';
 import { mayRun } from './plan/stopped.js';
 import type { Step } from './plan/steps.js';
 import { wipeStorage } from './storage-content.js';
@@ -23,7 +23,7 @@ export async function performFill(
   { intent, hands, onProgress, signal }: FillTurn,
 ): Promise<void> {
   const what = `${step.kind} ${step.member}`;
-  await assertStopped(what, step.member, hands.runtimeOf(intent), signal);
+  await assertAtRest(what, intent, [hands.runtimeOf(intent)], signal);
   if (step.kind === 'set-aside') return emptyStorage(intent, step.emptying, hands, signal);
   await assertSeeding(what, intent.spec.storage);
   await wipeStorage(intent.spec, signal);
@@ -32,18 +32,30 @@ export async function performFill(
   await hands.engineOf(intent).seed(engineMember(intent), options, signal);
 }
 
-/** @throws LeafwardError `refused` when it runs, or when nobody knows. */
-export async function assertStopped(
+/**
+ * `runtimes`: the member's own first. @throws LeafwardError `refused` when it runs, when nobody knows, or when anything
+ * else that one of them knows of runs on its storage (I9).
+ */
+export async function assertAtRest(
   what: string,
-  member: string,
-  runtime: Runtime,
+  { member, spec }: MemberIntent,
+  runtimes: readonly [Runtime, ...Runtime[]],
   signal: AbortSignal,
 ): Promise<void> {
-  const { state } = await runtime.inspect(member, signal);
-  if (!mayRun(state) && state !== 'unknown') return;
-  throw new LeafwardError('refused', `${what}: it is ${state}; its storage is not touched`, {
-    retry: 'later',
-  });
+  const refuse = (why: string): never => {
+    throw new LeafwardError('refused', `${what}: ${why}; its storage is not touched`, {
+      retry: 'later',
+    });
+  };
+  const { state } = await runtimes[0].inspect(member, signal);
+  if (mayRun(state) || state === 'unknown') refuse(`it is ${state}`);
+  const storage = await realPathOf(spec.storage);
+  for (const runtime of new Set(runtimes))
+    for (const { name, running, writes, ...other } of await runtime.list(signal)) {
+      if (!running || other.member === member) continue;
+      const written = await Promise.all(writes.map(realPathOf));
+      if (written.includes(storage)) refuse(`${name} runs on ${spec.storage} (I9)`);
+    }
 }
 
 async function assertSeeding(what: string, storage: string): Promise<void> {

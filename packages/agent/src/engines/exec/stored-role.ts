@@ -1,17 +1,14 @@
 // What a start from a member's storage would do, in the words of its kind. An empty storage is not asked.
-import { readdir } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
-import type { MemberSpec } from '@leafward/shared/gen/domain.js';
 import type { StoredRole, WantedRole } from '../engine.js';
-import { backupDirectoryOf } from '../synapse/backup-room.js';
+import { isEmptyStorage } from '../../storage-content.js';
 import { urlOf } from './answer.js';
 import { ask } from './ask.js';
 import { act, has, type Talk } from './run-command.js';
 
 /** @throws LeafwardError of the command. */
 export async function readStoredRole(talk: Talk, signal: AbortSignal): Promise<StoredRole> {
-  if (!has(talk, 'storedUpstream') || (await isEmpty(talk.member.spec)))
+  if (!has(talk, 'storedUpstream') || (await isEmptyStorage(talk.member.spec)))
     return { upstreamUrl: undefined };
   const upstreamUrl = await ask(talk, 'storedUpstream', urlOf, {}, signal);
   return { upstreamUrl: upstreamUrl ?? null };
@@ -32,16 +29,4 @@ export async function writeRole(
   // A kind without mirrors has nothing that could be written.
   if (has(talk, 'clearUpstream') || has(talk, 'storedUpstream'))
     await act(talk, 'clearUpstream', {}, signal);
-}
-
-/** Missing, or nothing in it but what Leafward put there. */
-async function isEmpty(spec: MemberSpec): Promise<boolean> {
-  const backups = basename(backupDirectoryOf(spec));
-  const names = await readdir(spec.storage).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw new LeafwardError('failed', `look into ${spec.storage}: ${error.message}`);
-  });
-  return names.every(
-    (name) => name.startsWith('.leafward') || name === 'lost+found' || name === backups,
-  );
 }

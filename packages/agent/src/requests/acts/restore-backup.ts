@@ -1,10 +1,12 @@
 // A stopped member goes back to a backup of its host and will lead with it, in a term of its own. What lies there is set
 // aside or wiped first. Once that has begun only its end makes sense, so an agent that died in it goes on.
+import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup, MemberIntent } from '@leafward/shared/gen/domain.js';
+import { isWithin } from '../../checks/mounts.js';
 import { emptyStorage } from '../../empty-storage.js';
 import { engineMember } from '../../engines/engine-member.js';
-import { assertStopped } from '../../fill.js';
+import { assertAtRest } from '../../fill.js';
 import { readMarker, realPathOf, writeMarker, type Marker } from '../../marker.js';
 import type { Result } from '../../requests.js';
 import { ownerOf } from '../../runtimes/process/user.js';
@@ -25,7 +27,9 @@ export async function restoreBackup(request: Restore, turn: Turn): Promise<Resul
   if (wasEmptied && (await isWhole(request, storage))) return note(request, storage, turn, result);
   onProgress('waiting until it is at rest');
   await waitForSteps(request, turn);
-  await assertStopped(`restore ${request.member}`, request.member, runtimeOf(intent, turn), signal);
+  // A program that somebody started by hand is seen as a process, whatever runs the member.
+  const runtimes = [parts.runtime(intent.spec.runtime), parts.runtime('process')] as const;
+  await assertAtRest(`restore ${request.member}`, intent, runtimes, signal);
   const marker = await markerFor(request, intent, storage, turn);
   const from = `the backup ${request.backup}`;
   const { id, wipe, term } = request;
@@ -75,9 +79,9 @@ async function findBackup(
       'not-found',
       `restore ${member}: this host has no backup ${name} of ${service}; nothing was touched`,
     );
-  const kept = backupsWithin(spec);
-  const isInside = found.path.startsWith(`${spec.storage}/`);
-  if (isInside && !(kept !== undefined && found.path.startsWith(`${spec.storage}/${kept}/`)))
+  const [storage, path] = await Promise.all([spec.storage, found.path].map(realPathOf));
+  const kept = (await backupsWithin(spec)).map((name) => join(storage ?? '', name));
+  if (isWithin(path ?? '', storage ?? '') && !kept.some((one) => isWithin(path ?? '', one)))
     throw new LeafwardError(
       'refused',
       `restore ${member}: the backup lies in the storage that is emptied, at ${found.path}; move it out`,
@@ -98,8 +102,6 @@ async function waitForSteps({ member }: Restore, { parts, signal }: Turn): Promi
 }
 const SETTLE_MS = 30_000;
 const LOOK_EVERY_MS = 50;
-
-const runtimeOf = ({ spec }: MemberIntent, { parts }: Turn) => parts.runtime(spec.runtime);
 
 /** The one that it has afterwards. @throws LeafwardError `stale` when the storage has lived in a newer term. */
 async function markerFor(
