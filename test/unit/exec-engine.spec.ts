@@ -68,6 +68,18 @@ describe('the engine of a kind that is described with commands', function () {
       expect(mirror.readOnly).to.equal(undefined);
     });
 
+    it('says no secret, wherever a service puts it (I14)', async () => {
+      const fact = await look({
+        ...HEALTHY,
+        role: shell('echo mirror'),
+        upstream: shell('echo "tcp://leader:1/?password=$PASSWORD"'),
+        version: shell('echo "1.2.3 $PASSWORD"'),
+        identity: shell('echo "$PASSWORD"'),
+      });
+      expect(fact.answered, fact.error).to.equal(true);
+      expect(JSON.stringify(fact)).to.not.contain(SECRET);
+    });
+
     it('says read-only of a leader that takes no writes', async () => {
       expect((await look({ ...HEALTHY, writable: shell('echo off') })).readOnly).to.equal(true);
     });
@@ -276,6 +288,14 @@ describe('the engine of a kind that is described with commands', function () {
       },
       clearUpstream: shell(': > "$STORAGE/upstream"'),
     } as const;
+
+    it('is asked of a storage whose data has the name of the backups elsewhere (I1)', async () => {
+      await writeFile(join(fixture.storage, 'upstream'), 'tcp://a:1');
+      const member = fixture.member({ commands }, { backupDirectory: '/srv/backups/upstream' });
+      expect(await fixture.engine.readStoredRole(member)).to.deep.equal({
+        upstreamUrl: 'tcp://a:1',
+      });
+    });
 
     it('is read back as it was written, and not asked of an empty storage', async () => {
       const { engine } = fixture;

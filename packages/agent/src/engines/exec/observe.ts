@@ -53,9 +53,14 @@ async function ofLeader(talk: Talk, look: Look, signal: AbortSignal): Promise<Pa
 async function ofMirror(talk: Talk, look: Look, signal: AbortSignal): Promise<Partial<EngineFact>> {
   const [uplink, upstreamUrl] = await Promise.all([
     askIfAble(talk, 'linked', booleanOf, { look }, signal),
-    askIfAble(talk, 'upstream', urlOf, { look }, signal),
+    askIfAble(talk, 'upstream', urlWithout(talk), { look }, signal),
   ]);
   return { uplink, upstreamUrl };
+}
+
+/** A password may stand anywhere in a URL, and facts are shown (I14). */
+function urlWithout({ parts }: Talk): (value: string) => string | undefined {
+  return (value) => urlOf(parts.redact(value));
 }
 
 /** Whether it leads now. @throws LeafwardError */

@@ -43,7 +43,13 @@ export function createSlowFacts(): SlowFactsCache {
         startedAt !== undefined;
       if (isFresh && known.exec === exec && known.startedAt === startedAt) return known.facts;
       const text = (name: CommandName): Promise<string | undefined> =>
-        askIfAble(talk, name, (value) => value.slice(0, MAX_TEXT), { look }, signal);
+        askIfAble(
+          talk,
+          name,
+          (value) => talk.parts.redact(value).slice(0, MAX_TEXT),
+          { look },
+          signal,
+        );
       const [iden, version] = await Promise.all([text('identity'), text('version')]).catch(
         (error: unknown) => {
           if (!isAbort(error)) kept.delete(member.member);
