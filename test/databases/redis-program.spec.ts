@@ -9,7 +9,7 @@ import { requireDatabases } from './requirements.js';
 import { asRoot, mark, PASSWORD, shipProgram, type ShippedProgram } from './shipped-program.js';
 
 describe('the program of the kind redis', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let program: ShippedProgram;
   let leader: Server;
   let mirror: Server;
@@ -51,7 +51,7 @@ describe('the program of the kind redis', function () {
     }
   };
   const untilReached = (server: Server, position: number): Promise<unknown> =>
-    eventually(`${server.member} has everything up to ${position}`, 15_000, async () => {
+    eventually(`${server.member} has everything up to ${position}`, 60_000, async () => {
       const isUp = (await said(server, 'link')) === 'up';
       return isUp && Number(await said(server, 'master_repl_offset')) >= position;
     });
@@ -61,6 +61,10 @@ describe('the program of the kind redis', function () {
     await mark(later, 3);
     const words = [String(later.port)];
     expect((await program.tryRun('run', later, ...words)).stderr).to.include('in a later term');
+    // A server that logs its writes would begin empty beside it, and then write over it.
+    await writeFile(join(later.storage, 'dump.rdb'), 'all that there is');
+    await mark(later, 1);
+    expect((await program.tryRun('run', later, ...words)).stderr).to.include('dump.rdb is there');
     await mark(leader, 1);
     await program.start(leader);
     expect(await said(leader, 'role')).to.equal('master');
@@ -127,7 +131,7 @@ describe('the program of the kind redis', function () {
     expect((await held(leader)).has('too late')).to.equal(false);
   });
   const untilIs = (server: Server, position: number): Promise<unknown> =>
-    eventually(`${server.member} is at ${position}`, 10_000, async () => {
+    eventually(`${server.member} is at ${position}`, 60_000, async () => {
       return Number(await said(server, 'master_repl_offset')) >= position;
     });
 
