@@ -93,6 +93,43 @@ describe("an operator's pause", () => {
   });
 });
 
+describe('a failover after a promotion that nobody saw the end of', () => {
+  const afterCut = (): World => {
+    const world = deployed();
+    const id = begin(world, promote);
+    world.advance(id);
+    world.machine('bravo').connected = false; // it may have been promoted behind the broken line
+    world.powerOff('alpha');
+    world.replace(controlOperation(world.operation(id)!, 'abort', 'it hangs', world.now));
+    world.replace({ ...world.operation(id)!, state: 'aborted', endedAt: world.now });
+    world.now += 10 * MINUTE;
+    for (const host of ['charlie', 'delta']) world.report(host);
+    return world;
+  };
+
+  it('is refused while the member that was asked is out of sight (I1)', () => {
+    const plan = afterCut().plan({ ...failover, to: '02.cortex' });
+    expect(plan.refusals.map(({ code, subject }) => [code, subject])).to.deep.include([
+      'promotion-open',
+      '01.cortex',
+    ]);
+  });
+
+  it('may name that very member, and goes on once it is seen not to lead', () => {
+    const world = afterCut();
+    const codes = (goal: Goal) => world.plan(goal).refusals.map(({ code }) => code);
+    expect(codes({ ...failover, to: '01.cortex' })).not.to.include('promotion-open');
+    world.now += 60 * MINUTE; // an order that nobody took is not begun any more
+    world.machine('bravo').connected = true;
+    for (let round = 0; round < 3; round += 1) {
+      world.now += 300;
+      world.report('bravo');
+    }
+    expect(world.cell('01.cortex').active).to.equal(false);
+    expect(codes({ ...failover, to: '02.cortex' })).not.to.include('promotion-open');
+  });
+});
+
 describe('a failover on an operator’s word', () => {
   it('promotes nobody while the host that was said to be off is back and shows its leader running', () => {
     const world = deployed();

@@ -9,6 +9,7 @@ import { diagnose, evidenceOf, evidenceOfAll, lagOf, nearLag } from './diagnose.
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
 import { leaseLeftMs, untilFencedOf } from './lease.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { objectToOpenPromotion } from './open-promotion.js';
 import { objectToOthers, silent } from './safety.js';
 import { listed, renderDuration, type Objection } from './words.js';
 
@@ -46,6 +47,11 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
       name: 'proof',
       passed: proofWord(service, goal),
       objections: objectToNoProof(snapshot, service, goal),
+    },
+    {
+      name: 'nobody was promoted unseen',
+      passed: 'no earlier promotion is open',
+      objections: objectToOpenPromotion(snapshot, service, goal.to),
     },
     {
       name: 'candidates',
