@@ -171,7 +171,7 @@ describe('a hand-over by stopping', () => {
   });
 });
 
-describe('the lag of a kind that counts bytes', () => {
+describe('the lag of a described kind', () => {
   const stateAt = (world: World, position: number): string | undefined => {
     const fact = world.facts['alpha']!['00.cortex']!;
     const engine = { ...fact.value.engine, position };
@@ -181,9 +181,16 @@ describe('the lag of a kind that counts bytes', () => {
   };
 
   it('is none within a segment of its log, and one beyond', () => {
-    expect(stateAt(described(), 16 * 2 ** 20)).to.equal('mirroring');
-    expect(stateAt(described(), 17 * 2 ** 20)).to.equal('behind');
-    expect(stateAt(deployed(), 2000)).to.equal('behind');
+    expect(stateAt(described({ positions: 'lsn' }), 16 * 2 ** 20)).to.equal('mirroring');
+    expect(stateAt(described({ positions: 'lsn' }), 40 * 2 ** 20)).to.equal('behind');
+    expect(stateAt(deployed(), 3000)).to.equal('behind');
+  });
+
+  it('is what the kind says, and a thousand records where it says nothing', () => {
+    expect(stateAt(described(), 1000)).to.equal('mirroring');
+    expect(stateAt(described(), 3000)).to.equal('behind');
+    expect(stateAt(described({ lag: 100_000 }), 100_000)).to.equal('mirroring');
+    expect(stateAt(described({ lag: 100_000 }), 300_000)).to.equal('behind');
   });
 });
 

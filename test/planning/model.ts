@@ -678,9 +678,13 @@ const KIND_COMMANDS = [
 
 /** The same tree of a kind that is described with commands, all of them but those left out. */
 export function described(
-  options: TreeOptions & { readonly without?: readonly string[] } = {},
+  options: TreeOptions & {
+    readonly without?: readonly string[];
+    readonly positions?: 'number' | 'lsn';
+    readonly lag?: number;
+  } = {},
 ): World {
-  const { without = [], ...tree } = options;
+  const { without = [], positions = 'number', lag, ...tree } = options;
   const world = deployed(tree);
   const state = world.services['cortex'];
   if (state === undefined) throw new Error('no cortex');
@@ -693,7 +697,8 @@ export function described(
   const declaration = {
     ...state.declaration,
     kind: 'pg',
-    exec: { commands, positions: 'number' as const },
+    exec: { commands, positions },
+    lag,
   };
   world.services = { cortex: { ...state, declaration } };
   return world;

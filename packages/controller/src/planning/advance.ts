@@ -5,7 +5,7 @@ import type { Snapshot } from '../snapshot.js';
 import type { Effect } from './effects.js';
 import { wait, type MoveContext, type Step } from './moves/move.js';
 import { begin, check } from './moves/table.js';
-import { startHalted } from './halted.js';
+import { startStopped } from './halted.js';
 import { isHalfway } from './operation.js';
 import { objectToBegin } from './safe-begin.js';
 import { BEGIN_PATIENCE_MS } from './thresholds.js';
@@ -67,8 +67,9 @@ function advanceOnce(operation: Operation, snapshot: Snapshot): Once {
   if (move === undefined || progress === undefined) return ended(operation, snapshot, 'done');
   const context: MoveContext = { operation, index, move, progress, snapshot };
   const isBegun = progress.state === 'begun';
-  if (!isBegun && operation.abortRequested && !isHalfway(operation))
-    return ended(operation, snapshot, 'aborted');
+  // One that failed is given up where it is, however far it had come: nothing is under way.
+  const mayEnd = progress.state === 'failed' || !isHalfway(operation, snapshot);
+  if (!isBegun && operation.abortRequested && mayEnd) return ended(operation, snapshot, 'aborted');
   if (isBegun) {
     const step = check(context);
     return mayLeave(operation, move, step)
@@ -87,16 +88,17 @@ function advanceOnce(operation: Operation, snapshot: Snapshot): Once {
  * host takes when it is back, and the next plan begins with what it finds. A promotion is never left like this.
  */
 function mayLeave(operation: Operation, move: Move, step: Step): boolean {
+  if (!operation.abortRequested || step.kind !== 'wait') return false;
+  // A copy takes hours, and of an upstream that died it never ends: nobody else may be kept waiting for it.
+  if (move.kind === 'reseed') return true;
   const isIntent = ['place', 'recreate', 'remove', 'pull'].includes(move.kind);
-  return (
-    operation.abortRequested && isIntent && step.kind === 'wait' && step.wait.code === 'host-silent'
-  );
+  return isIntent && step.wait.code === 'host-silent';
 }
 
 function ended(operation: Operation, snapshot: Snapshot, state: 'done' | 'aborted'): Once {
   return {
     operation: { ...operation, state, endedAt: snapshot.now },
-    effects: state === 'aborted' ? startHalted(operation, snapshot) : [],
+    effects: state === 'aborted' ? startStopped(operation, snapshot) : [],
     events: [state === 'done' ? 'done' : `aborted: ${operation.reason ?? ''}`],
     isWaiting: true,
   };
@@ -164,7 +166,7 @@ function afterStep(context: MoveContext, step: Step): Once {
       const paused = withProgress(context, next);
       const events = [`${move.id}: failed: ${step.reason}`];
       // An abort was asked for, and this is a safe point.
-      if (operation.abortRequested && !isHalfway(paused)) {
+      if (operation.abortRequested && !isHalfway(paused, snapshot)) {
         const end = ended(paused, snapshot, 'aborted');
         return { ...end, events: [...events, ...end.events] };
       }

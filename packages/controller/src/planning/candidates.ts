@@ -1,7 +1,7 @@
 // Who may take over from a dead leader, best first. Pure; the same order when a failover is planned (with what
 // was known) and when it is carried out (with positions received after the fence).
 import type { MemberAt, ServiceAt } from './gather.js';
-import { livingOf } from './gather.js';
+import { livingOf, mayRun } from './gather.js';
 import { isOlder } from './versions.js';
 
 export interface Candidate {
@@ -9,12 +9,12 @@ export interface Candidate {
   readonly position: number;
 }
 
-/** Living mirrors whose position is known and whose program answers. */
+/** Living mirrors whose position is known and whose program answers. What shall stop has no say: it may be a stranger. */
 export function candidatesOf(service: ServiceAt): readonly Candidate[] {
   return livingOf(service).flatMap((member) => {
     const engine = member.fact?.engine;
-    if (member.isLeader || engine?.position === undefined || !member.isFresh || !engine.answered)
-      return [];
+    const isThere = member.isFresh && engine?.answered === true && mayRun(member);
+    if (member.isLeader || !isThere || engine.position === undefined) return [];
     return [{ member, position: engine.position }];
   });
 }

@@ -41,6 +41,7 @@ export function policyChanges(
     update: declaration.update,
     failoverMode: declaration.failover.mode,
     after: declaration.after,
+    lag: declaration.lag,
     urls: Object.fromEntries(declaration.members.map((member) => [member.name, member.url])),
   });
   return fieldChanges(flatten(policies(before)), flatten(policies(after)));

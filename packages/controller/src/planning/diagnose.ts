@@ -2,9 +2,9 @@
 // health is decided on these words, so that status, plans and waits never disagree.
 import type { Evidence, MemberFact } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
-import { livingOf, type MemberAt, type ServiceAt } from './gather.js';
+import { livingOf, mayRun, type MemberAt, type ServiceAt } from './gather.js';
 import { isStack } from './stack.js';
-import { LAG_BYTES, LAG_BYTES_PER_MS, LAG_OFFSETS, LAG_OFFSETS_PER_MS } from './thresholds.js';
+import { LAG_BYTES, LAG_MS, LAG_OFFSETS } from './thresholds.js';
 import { isOlder } from './versions.js';
 import { evidence, renderDuration } from './words.js';
 
@@ -40,7 +40,8 @@ export function diagnose(service: ServiceAt, member: MemberAt, now: number): Dia
     state,
     lag,
     problems: problemsOf(service, member, state, { lag, now }),
-    isHealthy: state === healthyWord(service, member),
+    // One that came back and was told to stop may have another history: it counts for nothing while it still runs.
+    isHealthy: mayRun(member) && state === healthyWord(service, member),
     needsUpdate:
       !isStack(service) &&
       member.isFresh &&
@@ -61,14 +62,13 @@ export function lagOf(service: ServiceAt, member: MemberAt): number | undefined 
 
 /** A lag that is none: what a mirror catches up with at once. */
 export const nearLag = ({ declaration }: ServiceAt): number =>
-  declaration.exec === undefined ? LAG_OFFSETS : LAG_BYTES;
+  declaration.lag ?? (declaration.exec?.positions === 'lsn' ? LAG_BYTES : LAG_OFFSETS);
 
 /** What a lag may be: facts of two hosts are of two instants, and the leader's log grew in between. */
 export function allowedLag(service: ServiceAt, member: MemberAt): number {
   const skewMs = Math.max(0, (service.leader?.receivedAt ?? 0) - (member.receivedAt ?? 0));
-  const isBytes = service.declaration.exec !== undefined;
-  const perMs = isBytes ? LAG_BYTES_PER_MS : LAG_OFFSETS_PER_MS;
-  return nearLag(service) + Math.min(skewMs, 10_000) * perMs;
+  const near = nearLag(service);
+  return near + Math.floor((Math.min(skewMs, 10_000) * near) / LAG_MS);
 }
 
 function stateOf(
@@ -143,6 +143,7 @@ function problemsOf(
       ? `its program ${lacks}: ${engine.error ?? 'no reason given'}`
       : `its container is ${container.state}${container.exitCode === undefined ? '' : ` with exit code ${container.exitCode}`}${container.error === undefined ? '' : `: ${container.error}`}`,
   );
+  say(runs && !mayRun(member), () => 'it runs and was told to stop');
   say(
     runs && engine.active === true && !member.isLeader && !isStack(service),
     () => 'it leads although it must not (I1)',

@@ -129,6 +129,10 @@ function findIntent(
   return undefined;
 }
 
+/** Nobody has ordered it to stop; before its first order nobody has said anything. */
+export const mayRun = ({ intent }: MemberAt): boolean =>
+  intent === undefined || intent.run === 'running';
+
 /** Where leaders are found by their mirrors, by member; from the declaration as it is now. */
 export const urlOf = (declaration: ServiceDeclaration, member: string): string =>
   declaration.members.find((declared) => declared.name === member)?.url ?? '';

@@ -1,5 +1,5 @@
-// Members that an operation has stopped before it does what it stopped them for. Until then it can still be given up,
-// and what was stopped starts again. Pure.
+// Members that an operation has stopped and that may run again when it is given up: before it did what it stopped them
+// for, or beside the one that it did that to. Pure.
 import type { Move, Operation } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Effect } from './effects.js';
@@ -12,28 +12,70 @@ export function hasBegun(operation: Operation, index: number): boolean {
   return progress !== undefined && (progress.state !== 'pending' || progress.attempt > 0);
 }
 
-/** It has begun to stop members for a restore, and nothing of a storage was touched. */
-export function hasOnlyHalted(operation: Operation): boolean {
-  const begun = (kind: Move['kind']): boolean =>
-    operation.moves.some((move, index) => move.kind === kind && hasBegun(operation, index));
-  return (
-    operation.moves.some((move) => move.kind === 'restore') && begun('halt') && !begun('restore')
+/** What it has stopped is the table's to start again, so an abort must go through the table. */
+export const hasStopped = (operation: Operation): boolean =>
+  operation.moves.some(
+    (move, index) =>
+      hasBegun(operation, index) &&
+      ((move.kind === 'halt' && operation.moves.some(({ kind }) => kind === 'restore')) ||
+        (move.kind === 'hand-over' && move.byStopping === true)),
   );
+
+/** An agent has, or may have, begun to replace what a member has. What it refused to do it did not begin. */
+export function hasTouched(operation: Operation, { requests }: Snapshot): boolean {
+  return operation.moves.some((move, index) => {
+    if (move.kind !== 'restore') return false;
+    const attempts = operation.progress[index]?.attempt ?? 0;
+    return Array.from({ length: attempts }, (_, at) => at + 1).some((attempt) => {
+      const request = requests[`${operation.id}.${move.id}.${attempt}`];
+      return request !== undefined && request.outcome?.state !== 'refused';
+    });
+  });
 }
 
-/** Orders everybody to run again that such an operation has stopped; nothing for any other operation. */
-export function startHalted(operation: Operation, snapshot: Snapshot): readonly Effect[] {
-  if (!hasOnlyHalted(operation)) return [];
-  return setIntents(
-    operation.moves.flatMap((move): readonly HostedIntent[] => {
-      const service = gatherService(snapshot, move.service);
-      if (move.kind !== 'halt' || service === undefined) return [];
-      return move.members.flatMap((name) => {
-        const member = memberOf(service, name);
-        return member?.intent?.run === 'stopped'
-          ? [{ host: member.host, intent: { ...member.intent, run: 'running' } }]
-          : [];
-      });
-    }),
-  );
+/** Orders to run again for whom an operation has stopped and that is given up; none for any other operation. */
+export function startStopped(operation: Operation, snapshot: Snapshot): readonly Effect[] {
+  return setIntents([
+    ...operation.moves.flatMap((move) =>
+      move.kind === 'halt' ? haltedBy(operation, snapshot, move) : [],
+    ),
+    ...operation.moves.flatMap((move) =>
+      move.kind === 'hand-over' && move.byStopping === true ? succeeded(snapshot, move) : [],
+    ),
+  ]);
 }
+
+/**
+ * Nothing was touched: everybody. Else all but the one whose storage was: the old leader has all that it had. But once
+ * the new term has begun they are of the line that was given up, and without the old leader nobody can lead.
+ */
+function haltedBy(
+  operation: Operation,
+  snapshot: Snapshot,
+  halt: Extract<Move, { kind: 'halt' }>,
+): readonly HostedIntent[] {
+  const restore = operation.moves.find((move) => move.kind === 'restore');
+  const service = gatherService(snapshot, halt.service);
+  if (restore?.kind !== 'restore' || service === undefined) return [];
+  if (service.topology.term >= restore.term) return [];
+  const touched = hasTouched(operation, snapshot) ? restore.member : undefined;
+  if (touched === service.topology.leader) return [];
+  return halt.members
+    .filter((name) => name !== touched)
+    .flatMap((name) => toRun(memberOf(service, name)));
+}
+
+/** The term of its successor has begun and it waits for it: as its mirror it has all that there is, and may be needed. */
+function succeeded(
+  snapshot: Snapshot,
+  { service: name, from, to, term }: Extract<Move, { kind: 'hand-over' }>,
+): readonly HostedIntent[] {
+  const service = gatherService(snapshot, name);
+  if (service?.topology.term !== term || service.topology.leader !== to) return [];
+  return toRun(memberOf(service, from));
+}
+
+const toRun = (member: ReturnType<typeof memberOf>): readonly HostedIntent[] =>
+  member?.intent?.run === 'stopped'
+    ? [{ host: member.host, intent: { ...member.intent, run: 'running' } }]
+    : [];

@@ -6,7 +6,8 @@ import type {
   OperationControl,
   Plan,
 } from '@leafward/shared/gen/domain.js';
-import { hasBegun, hasOnlyHalted } from './halted.js';
+import type { Snapshot } from '../snapshot.js';
+import { hasBegun, hasStopped, hasTouched } from './halted.js';
 
 export interface OperationStart {
   readonly id: string;
@@ -77,27 +78,33 @@ function abort(operation: Operation, why: string, now: number): Operation {
   const isIdle =
     !operation.progress.some((move) => move.state === 'begun') && !isHalfway(operation);
   // What it has stopped must be started again first.
-  if ((isFailed || isIdle) && !hasOnlyHalted(operation))
+  if ((isFailed || isIdle) && !hasStopped(operation))
     return { ...operation, state: 'aborted', reason: why, endedAt: now };
   return { ...operation, state: 'running', abortRequested: true, reason: why };
 }
 
 /** Nobody may lead now, or not everybody runs again: giving up here would leave the service down. */
-export const isHalfway = (operation: Operation): boolean =>
-  isBetweenFenceAndRepoint(operation) || operation.services.some((name) => isDown(operation, name));
+export const isHalfway = (operation: Operation, snapshot?: Snapshot): boolean =>
+  isBetweenFenceAndRepoint(operation) ||
+  operation.services.some((name) => isDown(operation, name, snapshot));
 
 /** From the restore, or from the first stop of a whole stack, until the last of its members was started again. */
-function isDown(operation: Operation, service: string): boolean {
+function isDown(operation: Operation, service: string, snapshot?: Snapshot): boolean {
   const { moves, progress } = operation;
   const indexOf = (kinds: readonly Move['kind'][]): number =>
     moves.findIndex((move) => move.service === service && kinds.includes(move.kind));
   const stop = indexOf(['halt']);
   if (stop === -1) return false;
-  const pivot = Math.max(stop, indexOf(['restore']));
+  const restore = indexOf(['restore']);
+  const pivot = Math.max(stop, restore);
   const last = moves.findLastIndex(
     (move) => move.service === service && ['restore', 'recreate', 'place'].includes(move.kind),
   );
-  return hasBegun(operation, pivot) && progress[last]?.state !== 'done';
+  const isPast =
+    restore !== -1 && snapshot !== undefined
+      ? hasTouched(operation, snapshot)
+      : hasBegun(operation, pivot);
+  return isPast && progress[last]?.state !== 'done';
 }
 
 /** The old leader is, or may be, stopped, and not everybody follows the new one yet. */

@@ -20,7 +20,7 @@ import { fateOf, reseedMove } from './plan-reseed.js';
 import { retiredOnes } from './plan-update.js';
 import { goesWith, objectToLostBackups, objectToSeedSpace } from './replaced.js';
 import { objectToOthers, objectToRetired, silent } from './safety.js';
-import { workersOf } from './stack.js';
+import { isStack, workersOf } from './stack.js';
 import { restoredTo } from './tree.js';
 import { isOlder } from './versions.js';
 import { evidence, listed, plural, renderDuration, renderSize, type Objection } from './words.js';
@@ -107,6 +107,8 @@ function gatesFor(
 ): readonly GateCheck[] {
   const { leader, name } = service;
   const others = replacedBeside(service, member);
+  // A worker out of sight may go on writing to the database that was put back.
+  const mustBeSeen = isStack(service) ? livingOf(service) : [leader, member];
   return [
     {
       name: 'alone',
@@ -124,8 +126,8 @@ function gatesFor(
     },
     {
       name: 'connected',
-      passed: `${listed([...new Set([leader?.name ?? '', member.name])])} can be seen stopped`,
-      objections: [leader, member]
+      passed: `${listed([...new Set(mustBeSeen.map((one) => one?.name ?? ''))])} can be seen stopped`,
+      objections: mustBeSeen
         .filter((one, index, all) => one !== undefined && all.indexOf(one) === index)
         .flatMap((one) => (one === undefined || one.isFresh ? [] : [unseen(service, one)])),
     },

@@ -182,11 +182,22 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
 
 /** I7: a service that would not boot again for want of space must not be stopped. */
 export function objectToBootSpace(member: MemberAt): readonly Objection[] {
-  const { freeBytes, totalBytes } = member.fact?.storage ?? {};
-  if (freeBytes === undefined || totalBytes === undefined) return [];
+  const { fact } = member;
+  // Whose agent says nothing is another gate's business, and what was never there has nothing to boot from.
+  if (fact === undefined || fact.container.state === 'absent') return [];
+  const { freeBytes, totalBytes } = fact.storage;
+  if (freeBytes === undefined || totalBytes === undefined) return [unknownSpace(member)];
   const needBytes = totalBytes * BOOT_FREE_SHARE;
   return freeBytes >= needBytes ? [] : [noSpace(member, 'boot again', needBytes)];
 }
+
+const unknownSpace = (member: MemberAt): Objection => ({
+  code: 'space-unknown',
+  subject: member.name,
+  message: `how much is free for ${member.name} on ${member.host} is not known${member.fact?.storage.error === undefined ? '' : ` (${member.fact.storage.error})`}, so it might not boot again (I7)`,
+  unblock: `see that ${member.intent?.spec.storage ?? 'its storage'} can be read on ${member.host}, and wait for its next report`,
+  evidence: [evidence('free', undefined, { seenAt: member.receivedAt })],
+});
 
 /** I7: a live backup is a copy beside the data; the agent checks again by the service's own rule. */
 export function objectToBackupSpace(member: MemberAt): readonly Objection[] {

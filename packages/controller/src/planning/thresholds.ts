@@ -6,12 +6,10 @@ export const FRESH_MS = 60_000;
 export const START_GRACE_MS = 15_000;
 /** Offsets that a mirror replays well within a second: a graceful promotion pauses writes while it does. */
 export const LAG_OFFSETS = 1000;
-/** Facts of two hosts are not of one instant: one offset a millisecond is a busy service. */
-export const LAG_OFFSETS_PER_MS = 1;
-/** Described kinds count bytes: one segment of a write-ahead log (16 MiB), which a mirror applies within a second. */
+/** Log sequence numbers count bytes: one segment of a write-ahead log, which a mirror applies within a second. */
 export const LAG_BYTES = 16 * 2 ** 20;
-/** 10 MiB a second, a busy database on one disk. A hand-over waits for the very last one whatever this says. */
-export const LAG_BYTES_PER_MS = 10 * 2 ** 10;
+/** Facts of two hosts are not of one instant: a busy service writes a whole such lag in this time. */
+export const LAG_MS = 1000;
 
 /** Until a begin that is not safe is given up and the operation pauses. */
 export const BEGIN_PATIENCE_MS = 15 * 60_000;

@@ -40,6 +40,13 @@ export function completeKinds(raw: unknown, tell: Tell): Kinds {
   );
 }
 
+/** Undefined: it is not said, or wrong, which the shape tells. */
+export function lagOfKind(raw: unknown, kind: string): number | undefined {
+  const kinds = recordOf(raw);
+  const text = Object.hasOwn(kinds, kind) ? recordOf(kinds[kind]) : {};
+  return kindSchema.shape.lag.safeParse(text['lag']).data;
+}
+
 function completeKind(raw: unknown, at: Path, tell: Tell): ExecEngine {
   const shape = kindSchema.shape;
   const kind = recordOf(raw);

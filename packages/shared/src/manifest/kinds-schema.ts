@@ -127,6 +127,15 @@ export const kindSchema = z.strictObject({
     .enum(['number', 'lsn'], { error: 'positions are number or lsn (X/Y, hexadecimal)' })
     .describe('How positions are written. Default number.')
     .optional(),
+  lag: z
+    .number({ error: 'a lag is a whole number, in what positions count' })
+    .int('a lag is a whole number, in what positions count')
+    .min(0, 'a lag is at least 0')
+    .max(Number.MAX_SAFE_INTEGER)
+    .describe(
+      'How far a mirror may be behind and still count as caught up, in what positions count. Default 16777216 (bytes) for lsn, 1000 for number.',
+    )
+    .optional(),
   migration: z
     .strictObject({
       running: patternText('Regular expression of a log line that says that a migration runs.'),

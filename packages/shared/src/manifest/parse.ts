@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import { checkKindOf } from './check-kind-of.js';
 import { checkServices } from './check.js';
-import { completeKinds } from './complete-kind.js';
+import { completeKinds, lagOfKind } from './complete-kind.js';
 import { completeService, type Addresses, type Tell } from './complete.js';
 import { atMost, collectProblems, tellIssues } from './problems.js';
 import { readYaml, type ReadYaml } from './read-yaml.js';
@@ -71,7 +71,8 @@ function completeServices(
     const exec = Object.hasOwn(kinds, usable.data.kind) ? kinds[usable.data.kind] : undefined;
     const complete = completeService(name, usable.data, { addresses, exec }, tell);
     checkKindOf(complete, usable.data, Object.keys(kinds), tell);
-    return [complete];
+    const lag = exec && lagOfKind(inner(raw, 'kinds'), usable.data.kind);
+    return [lag === undefined ? complete : { ...complete, lag }];
   });
   return { services, addresses, names: Object.keys(texts) };
 }

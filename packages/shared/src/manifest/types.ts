@@ -62,6 +62,8 @@ export interface ServiceDeclaration {
   readonly shape: Shape;
   /** Set for a kind that the manifest describes with commands. */
   readonly exec?: ExecEngine | undefined;
+  /** In what its positions count; undefined: its kind does not say. */
+  readonly lag?: number | undefined;
   readonly runtime: Runtime;
   /** As written; resolved to a digest when a plan is made. */
   readonly image: string;

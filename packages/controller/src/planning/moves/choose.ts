@@ -3,7 +3,7 @@
 import type { Operation } from '@leafward/shared/gen/domain.js';
 import { isAble } from '@leafward/shared/manifest/abilities.js';
 import { ranked, type Candidate } from '../candidates.js';
-import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
+import { mayRun, memberOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { CANDIDATE_MS, OUTCOME_MS, START_GRACE_MS } from '../thresholds.js';
 import { evidence, listed } from '../words.js';
 import {
@@ -48,7 +48,8 @@ export function fencedAt(operation: Operation): number | undefined {
 
 function collect(context: Context, service: ServiceAt): Step {
   const { move } = context;
-  const members = move.candidates.flatMap((name) => memberOf(service, name) ?? []);
+  // One that was told to stop has another history: that it still runs, or runs again, makes it nobody's successor.
+  const members = move.candidates.flatMap((name) => memberOf(service, name) ?? []).filter(mayRun);
   const ready = members.flatMap((member) => candidate(context, member) ?? []);
   const missing = members.filter((member) => !ready.some((one) => one.member === member));
   if (missing.length > 0 && (isPatient(context, 'positions') || ready.length === 0))
@@ -75,15 +76,16 @@ function collect(context: Context, service: ServiceAt): Step {
       reason: `${active.member.name} leads already without an order; abort, look at it, and if it shall lead: leafward plan failover ${move.service} --to ${active.member.name}`,
     };
   const left = missing.map((member) => member.name);
-  const offset = Math.min(...ready.map((one) => one.position)) - 1;
+  // One that has nothing yet, since it is being filled, must not keep the others from being compared.
+  const filled = ready.filter((one) => one.position > 0);
+  const offset = Math.min(...filled.map((one) => one.position)) - 1;
   const isComparable = isAble('compare-histories', service.declaration);
-  if (ready.length <= 1 || offset < 0 || !isComparable)
-    return decide(context, service, ready, left, undefined);
+  if (filled.length <= 1 || !isComparable) return decide(context, service, ready, left, undefined);
   return {
     kind: 'go',
     phase: 2,
-    event: `compares the histories of ${listed(ready.map((one) => one.member.name))} at ${offset}`,
-    effects: ready.map((one) =>
+    event: `compares the histories of ${listed(filled.map((one) => one.member.name))} at ${offset}`,
+    effects: filled.map((one) =>
       sendRequest(context, {
         host: one.member.host,
         suffix: one.member.name,

@@ -52,8 +52,17 @@ export const repoint: MoveRow<MoveOf<'repoint'>> = {
 const mirrorsOf = (service: ServiceAt): readonly MemberAt[] =>
   service.members.filter((member) => !member.isLeader && !member.isRetired);
 
+/** A whole copy takes hours, and nobody who follows already has to wait for it. */
+const isBeingFilled = ({ intent, fact }: MemberAt): boolean =>
+  intent?.run === 'running' &&
+  intent.reseed !== undefined &&
+  fact?.storage.reseeded !== intent.reseed.id;
+
 function follow(context: Context, service: ServiceAt): Step {
-  const mirrors = mirrorsOf(service).filter((member) => member.intent?.run === 'running');
+  const filling = mirrorsOf(service).filter(isBeingFilled);
+  const mirrors = mirrorsOf(service).filter(
+    (member) => member.intent?.run === 'running' && !filling.includes(member),
+  );
   const stopped = mirrorsOf(service).filter((member) => member.intent?.run === 'stopped');
   const silentOnes = mirrors.filter((member) => member.hostState?.connected !== true);
   for (const { name } of mirrors.filter((member) => !silentOnes.includes(member))) {
@@ -79,6 +88,7 @@ function follow(context: Context, service: ServiceAt): Step {
         ? 'nobody follows'
         : `${names(following)} follow ${service.topology.leader}`,
       ...(silentOnes.length === 0 ? [] : [`${names(silentOnes)} silent: the intent waits`]),
+      ...(filling.length === 0 ? [] : [`${names(filling)} filled anew: goes on by itself`]),
       ...(stopped.length === 0
         ? []
         : [`${names(stopped)} stopped: another history, wipe and reseed`]),

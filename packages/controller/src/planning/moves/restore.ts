@@ -1,7 +1,7 @@
 // restore: one stopped member gets a backup's data and leads in a new term; everybody else is stopped and stays so
 // until it is filled anew. Must never begin while anybody else may lead. Phases: 1 the data, 2 the term, it starts.
 import { evidenceOf } from '../diagnose.js';
-import { livingOf, memberOf, urlOf, type MemberAt, type ServiceAt } from '../gather.js';
+import { livingOf, mayRun, memberOf, urlOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { retreed, setIntents, type HostedIntent } from '../intents.js';
 import { BEGIN_PATIENCE_MS, RESTORE_MS } from '../thresholds.js';
 import { restoredTo } from '../tree.js';
@@ -17,6 +17,8 @@ import {
   type MoveRow,
   type Step,
 } from './move.js';
+import { isStack } from '../stack.js';
+import { leadsWritable } from './forced-order.js';
 import { settle, settledNote } from './settle.js';
 import { isStopped } from './stopped.js';
 
@@ -70,11 +72,11 @@ export const restore: MoveRow<MoveOf<'restore'>> = {
 const hasTerm = ({ topology }: ServiceAt, { term, member }: MoveOf<'restore'>): boolean =>
   topology.term === term && topology.leader === member;
 
-/** Whoever is in sight must be seen stopped; one that is not, and led, is the plan's to refuse (I1). */
+/** Who must be seen stopped, and is not (I1). Members of a stack write to one database, so of them everybody must. */
 function waitForAll(context: Context, service: ServiceAt): Step | undefined {
   const running = livingOf(service).filter(
     (member) =>
-      (member.hostState?.connected === true || member.isLeader) &&
+      (isStack(service) || member.isLeader || isHalted(member)) &&
       !(member.isFresh && isStopped(member)),
   );
   const [first] = running;
@@ -89,6 +91,10 @@ function waitForAll(context: Context, service: ServiceAt): Step | undefined {
   });
 }
 
+/** A mirror that came back since is not waited for: nobody lets it lead, and the new term stops it. */
+const isHalted = (member: MemberAt): boolean =>
+  member.hostState?.connected === true && (!mayRun(member) || leadsWritable(member));
+
 function filled(context: Context, service: ServiceAt, member: MemberAt): Step {
   const { move } = context;
   const outcome = outcomeOf(context);
@@ -96,7 +102,7 @@ function filled(context: Context, service: ServiceAt, member: MemberAt): Step {
   if (outcome !== undefined && outcome.state !== 'running')
     return {
       kind: 'failed',
-      reason: `the restore of ${move.member} ${outcome.state === 'unknown' ? 'has an unknown end' : `was ${outcome.state === 'refused' ? 'refused' : 'not carried out to the end'}`}: ${outcome.message ?? 'no reason given'}; ${service.name} stays down. Resume to try again, or abort and plan another restore`,
+      reason: `the restore of ${move.member} ${outcome.state === 'unknown' ? 'has an unknown end' : `was ${outcome.state === 'refused' ? 'refused' : 'not carried out to the end'}`}: ${outcome.message ?? 'no reason given'}; ${service.name} stays down. Resume to try again; an abort starts again whatever was not touched`,
     };
   if (member.hostState?.connected !== true) return waitForHost(context, member);
   return wait(context, {
