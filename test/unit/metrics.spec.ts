@@ -86,6 +86,7 @@ describe('the metrics', () => {
     expect(of('00.cortex')).to.deep.equal([
       'leafward_member_role{role="leader"} 0',
       'leafward_member_role{role="mirror"} 0',
+      'leafward_member_role{role="worker"} 0',
       'leafward_member_role{role="retired"} 1',
       'leafward_member_up{} 0',
       'leafward_member_term{} 3',

@@ -2,12 +2,13 @@
 import { counter, gauge, seconds, truth, type Family, type Sample } from './family.js';
 import type { MemberRole, MemberSubject, ServiceSubject } from './rows.js';
 
-const ROLES: readonly MemberRole[] = ['leader', 'mirror', 'retired'];
+const ROLES: readonly MemberRole[] = ['leader', 'mirror', 'worker', 'retired'];
 const roleSamples = (role: MemberRole): readonly Sample[] =>
   ROLES.map((each) => [`,role="${each}"`, Number(each === role)]);
 const ROLE_SAMPLES: Readonly<Record<MemberRole, readonly Sample[]>> = {
   leader: roleSamples('leader'),
   mirror: roleSamples('mirror'),
+  worker: roleSamples('worker'),
   retired: roleSamples('retired'),
 };
 

@@ -4,7 +4,7 @@ import { isRetired } from '@leafward/shared/topology.js';
 import type { HostState, Received, ServiceState, Snapshot } from '../snapshot.js';
 import { labelText, type Row } from './family.js';
 
-export type MemberRole = 'leader' | 'mirror' | 'retired';
+export type MemberRole = 'leader' | 'mirror' | 'worker' | 'retired';
 
 export interface MemberSubject {
   readonly kind: string;
@@ -61,10 +61,11 @@ export function memberRows(snapshot: Snapshot, name: string): readonly Row<Membe
   });
 }
 
-function roleOf({ topology }: ServiceState, member: string): MemberRole {
+function roleOf({ topology, declaration }: ServiceState, member: string): MemberRole {
   if (isRetired(topology, member) && topology.upstreams[member] === undefined)
     return topology.leader === member ? 'leader' : 'retired';
-  return topology.leader === member ? 'leader' : 'mirror';
+  if (topology.leader === member) return 'leader';
+  return declaration.shape === 'stack' ? 'worker' : 'mirror';
 }
 
 export function hostRows(snapshot: Snapshot): readonly Row<HostState>[] {
