@@ -63,6 +63,15 @@ const only = (text: string): ServiceDeclaration => {
 };
 
 describe('kinds of a manifest', () => {
+  it('say how far a mirror may be behind, in what their positions count', () => {
+    const withLag = (lag: string): string =>
+      GOOD.replace('positions: lsn', `positions: lsn\n    lag: ${lag}`);
+    expect(only(GOOD).lag).to.equal(undefined);
+    expect(only(withLag('4096')).lag).to.equal(4096);
+    for (const wrong of ['1.5', '-1', 'much'])
+      expect(parseManifest(withLag(wrong)).ok, wrong).to.equal(false);
+  });
+
   it('become commands with every default made explicit', () => {
     const look = { place: 'member', deadlineMs: 5000, maxOutputBytes: 65_536 };
     const { exec } = only(GOOD);
