@@ -95,7 +95,7 @@ export async function shipProgram(database: Database): Promise<ShippedProgram> {
       running.set(server.member, child);
       await eventually(
         `${server.member} is ready`,
-        15_000,
+        60_000,
         async () => {
           if (child.exitCode !== null)
             throw new Error(
