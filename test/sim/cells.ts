@@ -1,6 +1,7 @@
 // The services: storages with logs, containers, programs that lead or mirror. They misbehave as Vertex Synapse was
 // measured to: a promotion by force leads whoever else does, a mirror of a leader that hangs says it has a line, a
 // log that differs is followed without a word, a hand-over may end in its middle. Knows nothing of Leafward.
+import { createHash } from 'node:crypto';
 import type { ContainerSpec } from '@leafward/agent/runtimes/runtime.js';
 import { putNow, readNow, type Disk } from './disk.js';
 import type { Random } from './random.js';
@@ -20,6 +21,7 @@ export interface Storage {
 }
 
 export interface Container {
+  readonly id: string;
   readonly member: string;
   readonly service: string;
   readonly host: string;
@@ -43,6 +45,10 @@ export interface Run {
   upstream: string | undefined;
   /** As by SIGSTOP, or a disk that does not come back. */
   hung: boolean;
+  /** True time since when it is up and does not hang. */
+  wellSince: number;
+  /** 1, or many for one that follows slowly. */
+  readonly slowness: number;
   /** Inside a hand-over: it takes no writes and does not know yet that it leads no more. */
   handsOver: boolean;
   migrating: boolean;
@@ -128,7 +134,11 @@ export class Cells {
   }
 
   create(host: string, container: ContainerSpec): Container {
+    const id = createHash('sha256')
+      .update(`${host} ${(this.#made += 1)}`)
+      .digest('hex');
     const made: Container = {
+      id,
       member: container.member,
       service: container.service,
       host,
@@ -163,6 +173,8 @@ export class Cells {
       active: false,
       upstream: undefined,
       hung: false,
+      wellSince: Infinity,
+      slowness: random.chance(0.25) ? random.between(5, 20) : 1,
       handsOver: false,
       migrating: false,
       ended: false,
@@ -205,6 +217,7 @@ export class Cells {
     } else storage.iden ??= `iden-${run.container.service}`;
     run.migrating = false;
     run.up = true;
+    run.wellSince = scheduler.now;
     if (storage.mirror === null || storage.mirror === undefined) {
       run.active = true;
       events.leads(run, 'start');
@@ -236,7 +249,7 @@ export class Cells {
 
   #replicate(run: Run): void {
     const { scheduler, random } = this.options;
-    scheduler.after(random.between(...REPLICATE_MS), () => {
+    scheduler.after(run.slowness * random.between(...REPLICATE_MS), () => {
       if (run.ended || run.active) return;
       const upstream = run.upstream === undefined ? undefined : this.runOf(memberOf(run.upstream));
       if (upstream?.up === true && this.#hears(run, upstream) && !this.isReadOnly(run, upstream)) {

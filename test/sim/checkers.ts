@@ -291,6 +291,7 @@ export class Checkers {
       const isSeen = this.world.isInSight(run?.container.host ?? '');
       if (run?.up !== true || run.hung || !isSeen || !operation.moves.some(isCandidate(member)))
         continue;
+      if (this.world.now - run.wellSince < 15_000) continue;
       if (run.storage.log.length > chosen)
         this.violation(
           'choice',

@@ -131,6 +131,7 @@ export function createRuntime(options: DriverOptions): Runtime {
           if (container === undefined) return { state: 'absent' };
           const { startedAt, exitCode, specDigest, restartPolicy, spec } = container;
           return {
+            id: container.id,
             state: container.state,
             startedAt: container.state === 'created' ? undefined : startedAt,
             exitCode,
@@ -142,17 +143,20 @@ export function createRuntime(options: DriverOptions): Runtime {
       }),
     resolve: (reference, signal) =>
       simple(`resolve ${reference}`, () => imageOf(reference), signal),
-    pull: (image, _, signal) =>
-      call({
-        what: `pull ${image.reference}`,
-        ms: state.images.has(image.digest) ? 5 : state.pullsHang ? 1e9 : random.between(300, 6000),
+    pull: async (image, _, signal) => {
+      const what = `pull ${image.reference}`;
+      while (state.pullsHang) await call({ what, ms: 1000, signal, act: () => undefined });
+      return call({
+        what,
+        ms: state.images.has(image.digest) ? 5 : random.between(300, 6000),
         signal,
         act: () => {
-          assertUp(`pull ${image.reference}`);
+          assertUp(what);
           state.images.add(image.digest);
           return image;
         },
-      }),
+      });
+    },
     hasImage: (image, signal) =>
       simple('list images', () => state.images.has(image.digest), signal),
     create: (container, signal) =>

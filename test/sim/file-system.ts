@@ -119,36 +119,6 @@ export function createFileSystem(options: FileSystemOptions) {
       };
       scheduler.after(wait, perform, process, orphan);
     });
-  const handle = (file: OpenFile) => {
-    const on = <T>(act: () => T, isSync = false): Promise<T> =>
-      call(
-        file.path,
-        () => {
-          if (file.closed) throw errno('EBADF', 'write', file.path);
-          return act();
-        },
-        isSync,
-      );
-    const append = (data: string | Buffer): void => {
-      const bytes = bytesOf(data);
-      file.disk.assertWritable('write', bytes.length);
-      file.disk.write(file.inode, Buffer.concat([file.inode.data, bytes]), now());
-    };
-    const sync = (): Promise<void> => on(() => file.disk.sync(file.inode), true);
-    return {
-      appendFile: (data: string | Buffer) => on(() => append(data)),
-      // Only ever to a file that was opened empty.
-      writeFile: (data: string | Buffer) => on(() => append(data)),
-      datasync: sync,
-      sync,
-      truncate: (length = 0) =>
-        on(() => {
-          file.disk.assertWritable('ftruncate');
-          file.disk.write(file.inode, file.inode.data.subarray(0, length), now());
-        }),
-      close: () => on(() => void (file.closed = true)),
-    };
-  };
   const statOf = (inode: Inode, isBig: boolean) => {
     const nanoseconds = BigInt(Math.round(inode.changedAt * 1000)) * 1000n;
     const common = {
@@ -171,6 +141,41 @@ export function createFileSystem(options: FileSystemOptions) {
           ctimeNs: nanoseconds,
         }
       : { ...common, dev: 1, ino: inode.id, size: inode.data.length, mtimeMs: inode.changedAt };
+  };
+  const handle = (file: OpenFile) => {
+    const on = <T>(act: () => T, isSync = false): Promise<T> =>
+      call(
+        file.path,
+        () => {
+          if (file.closed) throw errno('EBADF', 'write', file.path);
+          return act();
+        },
+        isSync,
+      );
+    const append = (data: string | Buffer): void => {
+      const bytes = bytesOf(data);
+      file.disk.assertWritable('write', bytes.length);
+      file.disk.write(file.inode, Buffer.concat([file.inode.data, bytes]), now());
+    };
+    const sync = (): Promise<void> => on(() => file.disk.sync(file.inode), true);
+    return {
+      appendFile: (data: string | Buffer) => on(() => append(data)),
+      // Only ever to a file that was opened empty.
+      writeFile: (data: string | Buffer) => on(() => append(data)),
+      // Who may read it is nothing that is simulated.
+      chmod: () => Promise.resolve(),
+      chown: () => Promise.resolve(),
+      stat: () => on(() => statOf(file.inode, false)),
+      readFile: () => on(() => Buffer.from(file.inode.data)),
+      datasync: sync,
+      sync,
+      truncate: (length = 0) =>
+        on(() => {
+          file.disk.assertWritable('ftruncate');
+          file.disk.write(file.inode, file.inode.data.subarray(0, length), now());
+        }),
+      close: () => on(() => void (file.closed = true)),
+    };
   };
   const stat = (path: string, how?: { readonly bigint?: boolean }) =>
     call(path, (disk) => statOf(existing(disk, path, 'stat').inode, how?.bigint === true));
@@ -256,6 +261,30 @@ function createSyncCalls({ host, process, diskOf, now, scheduler }: FileSystemOp
     readSync: (descriptor: number, target: Buffer) => {
       if (opened.get(descriptor) !== 'uptime') throw errno('EBADF', 'read');
       return target.write(`${(uptimeOf(host, scheduler.now) / 1000).toFixed(2)} 0.00\n`, 'latin1');
+    },
+    mkdirSync: (path: string) => makeDirectory(diskOf(path), path),
+    existsSync: (path: string) => place(diskOf(path), path, 'stat').inode !== undefined,
+    readdirSync: (path: string) =>
+      [...entriesOf(existing(diskOf(path), path, 'readdir').inode).keys()].sort(),
+    writeFileSync: (path: string, text: string) => {
+      const disk = diskOf(path);
+      if (!process.alive) return;
+      disk.assertWritable('write', text.length);
+      disk.write(openNow(disk, path, 'w', now()).inode, Buffer.from(text), now());
+    },
+    renameSync: (from: string, to: string) => {
+      const disk = diskOf(from);
+      const source = existing(disk, from, 'rename');
+      const target = place(disk, to, 'rename');
+      if (!process.alive) return;
+      disk.setEntry(target.parent, target.name, source.inode);
+      disk.setEntry(source.parent, source.name, undefined);
+    },
+    rmSync: (path: string) => {
+      const disk = diskOf(path);
+      const found = place(disk, path, 'rm');
+      if (found.inode !== undefined && process.alive)
+        disk.setEntry(found.parent, found.name, undefined);
     },
     readFileSync: (path: string) =>
       existing(diskOf(path), path, 'open').inode.data.toString('utf8'),

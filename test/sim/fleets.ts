@@ -8,16 +8,21 @@ import type { Programs } from './world.js';
 
 export interface Fleets {
   run(seed: number, print?: (line: string) => void): Promise<Verdict>;
+  /** The same fleets under programs with one mistake. @throws Error when it does not apply. */
+  under(mutation: Mutation): Promise<Fleets>;
 }
 
-/** @throws Error when a mutation does not apply, or an unmutated fleet does not come up. */
-export async function openFleets(mutation?: Mutation): Promise<Fleets> {
+/** @throws Error when a fleet does not come up. `faults` are kinds that every seed has beside its own. */
+export async function openFleets(faults: readonly string[] = []): Promise<Fleets> {
   const programs = await loadPrograms();
   const templates: Template[] = [];
   for (const layout of layouts) templates.push(templateOf(await deployed(layout, programs)));
   // The first deploy is the unmutated programs': what is to be shown is what happens afterwards.
-  const under = mutation === undefined ? programs : await loadPrograms(mutation);
-  return { run: (seed, print) => simulate({ seed, templates, programs: under, print }) };
+  const fleetsOf = (under: Programs): Fleets => ({
+    run: (seed, print) => simulate({ seed, templates, programs: under, faults, print }),
+    under: async (mutation) => fleetsOf(await loadPrograms(mutation)),
+  });
+  return fleetsOf(programs);
 }
 
 async function loadPrograms(mutation?: Mutation): Promise<Programs> {

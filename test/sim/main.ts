@@ -3,55 +3,55 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
+import { faults as known } from './faults.js';
 import { openFleets } from './fleets.js';
+import type { Mutation } from './load.js';
 import { mutations } from './mutations.js';
 import { isBad, told, type Verdict } from './verdict.js';
 
 const USAGE = `npm run sim -- --seed N             one seed, with every event in a line
 npm run sim -- --seeds N [--from N] [--jobs N]   many seeds
-npm run sim -- --mutate NAME [--seeds N]         until the mistake is caught (default: 300 seeds)
+npm run sim -- --mutate NAME|all [--seeds N]     until the mistake is caught (default: 60 seeds)
+npm run sim -- … --with FAULT                    that kind of fault in every seed
 npm run sim -- --list-mutations`;
 
 interface Work {
   readonly from: number;
   readonly to: number;
   readonly step: number;
-  readonly mutation: string | undefined;
+  readonly faults: readonly string[];
 }
 
 /** Under two of them everything else of a small machine still runs. */
 const MOST_JOBS = 2;
-const MUTATION_SEEDS = 300;
+const MUTATION_SEEDS = 60;
 
-async function work({ from, to, step, mutation }: Work): Promise<void> {
-  const fleets = await openFleets(mutations.find(({ name }) => name === mutation));
+/** Stacks are for the one seed that is looked at: errors are too frequent for them. */
+async function work({ from, to, step, faults }: Work): Promise<void> {
+  Error.stackTraceLimit = 0;
+  const fleets = await openFleets(faults);
   for (let seed = from; seed < to; seed += step) {
     const verdict = await fleets.run(seed);
     parentPort?.postMessage({ ...verdict, lines: isBad(verdict) ? verdict.lines : [] });
   }
 }
 
-/** Every verdict as it comes; ends early when `on` says so. */
+/** Every verdict as it comes. */
 async function spread(
   options: Omit<Work, 'step'> & { readonly jobs: number },
-  on: (verdict: Verdict) => boolean,
+  on: (verdict: Verdict) => void,
 ): Promise<void> {
-  const { from, to, jobs, mutation } = options;
+  const { from, to, jobs, faults } = options;
   const ends = Array.from({ length: jobs }, (_, index) => {
-    const data: Work = { from: from + index, to, step: jobs, mutation };
+    const data: Work = { from: from + index, to, step: jobs, faults };
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: data });
-    return {
-      worker,
-      done: new Promise<void>((resolve, reject) => {
-        worker.on('message', (verdict: Verdict) => {
-          if (on(verdict)) for (const end of ends) void end.worker.terminate();
-        });
-        worker.on('error', reject);
-        worker.on('exit', () => resolve());
-      }),
-    };
+    return new Promise<void>((resolve, reject) => {
+      worker.on('message', on);
+      worker.on('error', reject);
+      worker.on('exit', () => resolve());
+    });
   });
-  await Promise.all(ends.map(({ done }) => done));
+  await Promise.all(ends);
 }
 
 async function many(options: Omit<Work, 'step'> & { readonly jobs: number }): Promise<number> {
@@ -70,7 +70,6 @@ async function many(options: Omit<Work, 'step'> & { readonly jobs: number }): Pr
       console.log(told(verdict));
     } else if (verdict.waits.length > 0) excused += 1;
     if (sum.seeds % 500 === 0) console.log(`${sum.seeds} seeds, ${bad.length} bad`);
-    return false;
   });
   const seconds = (performance.now() - started) / 1000;
   console.log(
@@ -83,28 +82,37 @@ async function many(options: Omit<Work, 'step'> & { readonly jobs: number }): Pr
   return bad.length > 0 ? 1 : 0;
 }
 
+/** One row of a table for each mistake: how many seeds it took, and what caught it. */
 async function untilCaught(
-  options: Omit<Work, 'step'> & { readonly jobs: number },
+  wanted: readonly Mutation[],
+  { from, to, faults }: Omit<Work, 'step'>,
 ): Promise<number> {
-  let seeds = 0;
-  let first: Verdict | undefined;
-  await spread(options, (verdict) => {
-    seeds += 1;
-    // Several threads: the lowest seed that was seen, which need not be the lowest that there is.
-    if (verdict.violations.length > 0) first = first ?? verdict;
-    return first !== undefined;
-  });
-  if (first === undefined) {
-    console.log(`${options.mutation ?? ''}: NOT caught in ${seeds} seeds`);
-    return 1;
+  Error.stackTraceLimit = 0;
+  const fleets = await openFleets(faults);
+  let missed = 0;
+  for (const mutation of wanted) {
+    const mutated = await fleets.under(mutation);
+    let caught: Verdict | undefined;
+    let seed = from;
+    for (; caught === undefined && seed < to; seed += 1) {
+      const verdict = await mutated.run(seed);
+      if (verdict.violations.length > 0) caught = verdict;
+    }
+    if (caught === undefined) missed += 1;
+    const after = caught === undefined ? `not in ${to - from}` : String(seed - from);
+    console.log(`| ${mutation.name} | ${after} | ${caught?.violations[0] ?? ''} |`);
   }
-  console.log(`${options.mutation ?? ''}: caught after ${seeds} seeds, ${told(first)}`);
-  return 0;
+  return missed > 0 ? 1 : 0;
 }
 
-async function one(seed: number, mutation: string | undefined): Promise<number> {
-  const fleets = await openFleets(mutations.find(({ name }) => name === mutation));
-  const verdict = await fleets.run(seed, console.log);
+async function one(
+  seed: number,
+  mutation: Mutation | undefined,
+  faults: readonly string[],
+): Promise<number> {
+  const fleets = await openFleets(faults);
+  const under = mutation === undefined ? fleets : await fleets.under(mutation);
+  const verdict = await under.run(seed, console.log);
   console.log(told(verdict));
   for (const line of [...verdict.violations, ...verdict.waits]) console.log(`  ${line}`);
   return isBad(verdict) ? 1 : 0;
@@ -118,6 +126,7 @@ async function main(): Promise<number> {
       from: { type: 'string', default: '1' },
       jobs: { type: 'string', default: String(Math.min(MOST_JOBS, availableParallelism())) },
       mutate: { type: 'string' },
+      with: { type: 'string', multiple: true, default: [] },
       'list-mutations': { type: 'boolean', default: false },
     },
   });
@@ -125,20 +134,23 @@ async function main(): Promise<number> {
     for (const { name, file } of mutations) console.log(`${name.padEnd(28)} ${file}`);
     return 0;
   }
-  const mutation = values.mutate;
-  if (mutation !== undefined && !mutations.some(({ name }) => name === mutation)) {
-    console.error(`no mutation ${mutation}; see --list-mutations`);
+  const { mutate, with: faults } = values;
+  const wanted = mutations.filter(({ name }) => mutate === 'all' || name === mutate);
+  const unknown = faults.filter((kind) => !(kind in known));
+  if ((mutate !== undefined && wanted.length === 0) || unknown.length > 0) {
+    console.error(`not known: ${[mutate ?? '', ...unknown].join(' ')}; see --list-mutations`);
     return 2;
   }
-  if (values.seed !== undefined) return one(Number(values.seed), mutation);
-  const count = Number(values.seeds ?? (mutation === undefined ? NaN : MUTATION_SEEDS));
+  if (values.seed !== undefined) return one(Number(values.seed), wanted[0], faults);
+  const count = Number(values.seeds ?? (mutate === undefined ? NaN : MUTATION_SEEDS));
   const from = Number(values.from);
-  const options = { from, to: from + count, jobs: Number(values.jobs), mutation };
-  if (!Object.values(options).every((value) => !Number.isNaN(value))) {
+  const jobs = Number(values.jobs);
+  if (![count, from, jobs].every((value) => Number.isSafeInteger(value))) {
     console.error(USAGE);
     return 2;
   }
-  return mutation === undefined ? many(options) : untilCaught(options);
+  const work = { from, to: from + count, faults };
+  return mutate === undefined ? many({ ...work, jobs }) : untilCaught(wanted, work);
 }
 
 if (isMainThread) process.exitCode = await main();

@@ -3,6 +3,7 @@
 import type { Goal, Operation, OperationControl } from '@leafward/shared/gen/domain.js';
 import { messageOf } from '@leafward/shared/errors.js';
 import { imageReference, manifestOf, VERSIONS, type LayoutService } from './layouts.js';
+import { isWritable } from './cells.js';
 import type { Random } from './random.js';
 import type { ControllerAt, World } from './world.js';
 
@@ -50,31 +51,72 @@ export async function control(
   }
 }
 
-/** One order, drawn. */
+/** One order, drawn: of a service in distress more often than of others. */
 export function orderSomething(world: World, random: Random): void {
   const at = anyController(world, random);
   if (at?.running === undefined) return;
-  const service = random.pick(world.options.layout.services);
+  const { services } = world.options.layout;
+  const inNeed = services.filter(
+    ({ name, members }) => members.length > 1 && !world.cells.running(name).some(isWritable),
+  );
   const open = at.running.fleet.operations();
-  if (open.length > 0 && random.chance(0.45)) {
+  const isUrgent = inNeed.length > 0 && random.chance(0.75);
+  if (open.length > 0 && random.chance(isUrgent ? 0.3 : 0.45)) {
     const verb = random.pick(['pause', 'resume', 'resume', 'resume', 'abort', 'abort'] as const);
     return void control(world, at, random.pick(open), verb);
   }
-  const goal = drawGoal(world, random, service);
-  if (goal !== undefined) void order(world, at, goal);
+  const goal = isUrgent
+    ? failoverGoal(world, random, random.pick(inNeed))
+    : drawGoal(world, random, random.pick(services));
+  void order(world, at, goal);
 }
 
-function drawGoal(world: World, random: Random, service: LayoutService): Goal | undefined {
+const NEED_MS = [1500, 9000] as const;
+
+/** Somebody who looks at the services all the time and fails over whatever does not lead any more. */
+export function keepWatch(world: World, random: Random): void {
+  const since = new Map<string, number>();
+  const look = (): void => {
+    if (world.isHealing) return;
+    world.scheduler.after(random.between(800, 2500), look);
+    for (const service of world.options.layout.services) {
+      const { name, members } = service;
+      if (members.length === 1 || world.cells.running(name).some(isWritable)) since.delete(name);
+      else if (!since.has(name)) since.set(name, world.now + random.between(...NEED_MS));
+      const at = anyController(world, random);
+      if (at?.running === undefined || (since.get(name) ?? Infinity) > world.now) continue;
+      since.delete(name);
+      const open = at.running.fleet.operations().find((one) => one.services.includes(name));
+      if (open === undefined) void order(world, at, failoverGoal(world, random, service));
+      else if (open.goal.kind !== 'failover') void control(world, at, open, 'abort');
+      else if (open.state === 'paused') void control(world, at, open, 'resume');
+    }
+  };
+  look();
+}
+
+function drawGoal(world: World, random: Random, service: LayoutService): Goal {
   const { name, members } = service;
   const luck = random.next();
   if (luck < 0.3) return { kind: 'promote', service: name, to: random.pick(members).name };
-  if (luck < 0.55) return failoverGoal(world, random, service);
-  if (luck < 0.75) return { kind: 'backup', service: name, name: `b${Math.round(world.now)}` };
+  if (luck < 0.4) return failoverGoal(world, random, service);
+  if (luck < 0.5) return reseedGoal(world, random, service);
+  if (luck < 0.65) return { kind: 'backup', service: name, name: `b${Math.round(world.now)}` };
   if (luck < 0.92) {
     const image = imageReference(random.pick(VERSIONS));
     return { kind: 'update', service: name, image };
   }
   return { kind: 'deploy', manifest: manifestOf(world.options.layout, String(random.below(3))) };
+}
+
+function reseedGoal(world: World, random: Random, { name, members }: LayoutService): Goal {
+  const retired = world.checkers.serviceOf(name).topology?.retired ?? [];
+  const member = random.pick([
+    ...members.map((one) => one.name),
+    ...retired.map((one) => one.member),
+  ]);
+  const id = `r${Math.round(world.now)}`;
+  return { kind: 'reseed', service: name, member, wipe: random.chance(0.5), id };
 }
 
 /** The word that a leader is off is given for hosts that are; half of the time the operator makes them so. */
@@ -84,11 +126,18 @@ function failoverGoal(world: World, random: Random, service: LayoutService): Goa
   const host = service.members.find((member) => member.name === leader)?.host;
   const machine = host === undefined ? undefined : world.machine(host);
   const isInSight = machine?.agent?.running?.connected() === true;
-  if (machine !== undefined && !isInSight && machine.host.on && random.chance(0.6)) {
+  if (machine !== undefined && !isInSight && machine.host.on && random.chance(0.4)) {
     world.line('operator', `switches ${host} off to be sure`);
     world.powerOff(machine.host.name);
     world.scheduler.after(random.between(20_000, 90_000), () => world.powerOn(machine.host.name));
   }
-  if (machine?.host.on === false) return { kind: 'failover', service: name, leaderIsOff: 'it is' };
-  return { kind: 'failover', service: name };
+  if (machine?.host.on !== false) return { kind: 'failover', service: name };
+  // A host that is being switched on would make a word of this moment a lie.
+  const leaderIsOff = machine.isBooting ? undefined : 'it is';
+  return {
+    kind: 'failover',
+    service: name,
+    leaderIsOff,
+    atOnce: leaderIsOff !== undefined && random.chance(0.7),
+  };
 }

@@ -1,11 +1,11 @@
 // One seed from its first event to its verdict: a fleet that was deployed before, a time of faults and orders, a time
 // of rest in which everything must come right.
 import { setMaxListeners } from 'node:events';
-import { manifestOf, type Layout } from './layouts.js';
+import { layouts, manifestOf, type Layout } from './layouts.js';
 import { isWritable } from './cells.js';
 import { startRecovery } from './converge.js';
 import { drawSwarm, heal, LASTING_HARM, strike } from './faults.js';
-import { anyController, order, orderSomething } from './operators.js';
+import { anyController, keepWatch, order, orderSomething } from './operators.js';
 import { worldFrom, type Template } from './template.js';
 import type { Verdict } from './verdict.js';
 import { World, type Programs } from './world.js';
@@ -52,6 +52,13 @@ export async function deployed(
     (world.checkers.counts.operations > 0 &&
       [...world.cells.containers.values()].filter(({ run }) => run?.up === true).length === wanted);
   await world.scheduler.until(DEPLOY_MS, isDone);
+  // One of the fleets has no backup, so that an update may meet a service without.
+  const backedUp = layouts.indexOf(layout) === 1 ? [] : layout.services;
+  for (const { name } of backedUp) {
+    const target = world.checkers.counts.operations + 1;
+    if (one !== undefined) void order(world, one, { kind: 'backup', service: name, name: 'first' });
+    await world.scheduler.until(DEPLOY_MS, () => world.checkers.counts.operations >= target);
+  }
   if (!isDone() || world.checkers.violations.length > 0)
     throw new Error(`the first deploy did not come up: ${world.checkers.violations.join('; ')}`);
   return world;
@@ -62,7 +69,7 @@ export function startWriters(world: World): void {
   for (const { name } of world.options.layout.services) {
     const random = world.random.fork(name.length * 7919);
     const write = (): void => {
-      world.scheduler.after(random.between(100, 700), write);
+      world.scheduler.after(random.between(80, 500), write);
       const leaders = world.cells.running(name).filter(isWritable);
       if (leaders.length > 0) world.cells.write(random.pick(leaders));
     };
@@ -74,11 +81,15 @@ export interface SimulateOptions {
   readonly seed: number;
   readonly templates: readonly Template[];
   readonly programs: Programs;
+  /** Beside those that the seed draws. */
+  readonly faults: readonly string[];
   readonly print?: ((line: string) => void) | undefined;
 }
 
 const START_MS = 20_000;
-const FAULTS_MS = [40_000, 140_000] as const;
+const FAULTS_MS = [30_000, 100_000] as const;
+/** Of so many seeds. */
+const WATCHED = 0.8;
 const CONVERGE_MS = 10 * 60_000;
 /** It must stay so. */
 const STEADY_MS = 6000;
@@ -97,11 +108,11 @@ export async function simulate(options: SimulateOptions): Promise<Verdict> {
   }
 }
 
-async function run(world: World, { seed }: SimulateOptions): Promise<Verdict> {
+async function run(world: World, { seed, faults }: SimulateOptions): Promise<Verdict> {
   const random = world.random.fork(5);
   const { scheduler, checkers } = world;
   const isBroken = (): boolean => checkers.violations.length > 0;
-  const swarm = drawSwarm(random);
+  const swarm = drawSwarm(random, faults);
   world.line('world', `seed ${seed}, faults: ${swarm.kinds.join(', ')}`);
   for (const name of world.machines.keys()) world.startAgent(name);
   world.startController();
@@ -119,6 +130,7 @@ async function run(world: World, { seed }: SimulateOptions): Promise<Verdict> {
   };
   again(swarm.everyMs, () => strike(world, random, swarm));
   again(ordersEveryMs, () => orderSomething(world, random));
+  if (random.chance(WATCHED)) keepWatch(world, random.fork(6));
   await scheduler.until(faultsEnd, isBroken);
   heal(world);
   const recovery = startRecovery(world);

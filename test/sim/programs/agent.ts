@@ -60,6 +60,7 @@ export async function start(machine: AgentMachine): Promise<RunningAgent> {
       return theirs === undefined ? undefined : -theirs;
     },
     signal: new AbortController().signal,
+    deadman: { directory: '/run/leafward' },
   });
   const { agent } = opened;
   const identity: Pick<IdentityKeeper, 'onChange'> = { onChange: () => () => undefined };
