@@ -11,7 +11,7 @@ const PINNED: readonly (readonly [seed: number, found: string])[] = [
   [24, 'a controller whose clock was set back waited for facts of the future'],
 ];
 /** Enough to see that nothing is broken; more of them are CI's step of its own. */
-const SEEDS = 8;
+const SEEDS = 3;
 /** A seed takes less than a second on a machine that has nothing else to do. */
 const TIMEOUT_MS = 900_000;
 
