@@ -78,9 +78,9 @@ describe('a session', () => {
     monotonic: () => clock.at,
     sleep: () => Promise.resolve(),
   };
-  const open = (): Stream => {
+  const open = (host = 'alpha'): Stream => {
     const stream = new Stream();
-    sessions.accept('alpha', stream as unknown as AgentStream, {
+    sessions.accept(host, stream as unknown as AgentStream, {
       expiresAt: Number.MAX_SAFE_INTEGER,
       isRevoked: () => isRevoked,
     });
@@ -173,6 +173,22 @@ describe('a session', () => {
     await taken();
     expect(permits()).to.deep.equal([]);
     expect(replaced).to.equal(1);
+  });
+
+  it('confirms no term that an agent knows to be over: its store is an older copy (I1)', async () => {
+    await lead();
+    fleet.setIdentities(['alpha', 'bravo'].map((name) => ({ name, revoked: false })));
+    const bravo = open('bravo');
+    bravo.emit('data', { ...hello(0), host: 'bravo' });
+    const mirror = { ...memberFact('cortex', '01.cortex'), seenAt: 1000, term: 4 };
+    bravo.emit('data', report(0, { members: [mirror] }));
+    await taken();
+    const stream = open();
+    stream.emit('data', hello(0));
+    stream.emit('data', report(0));
+    await taken();
+    const answer = stream.sent.find((message) => message.kind === 'report-answer');
+    expect(answer?.kind === 'report-answer' ? answer.permits : undefined).to.deep.equal([]);
   });
 
   it('takes nothing from a stream that a newer one has replaced', async () => {

@@ -7,6 +7,7 @@ import type {
   Hello,
   HostIntent,
   IntentAnswer,
+  Permit,
   Report,
   SecretValue,
   SessionRequest,
@@ -88,12 +89,21 @@ interface Session {
 interface Table extends SessionOptions {
   readonly open: Map<string, Session>;
   readonly listeners: ((host: string) => void)[];
+  /** By service: the newest term that an agent has said it lives in since this controller started. */
+  readonly toldTerms: Map<string, number>;
   nextId: number;
   reports: number;
 }
 
 export function createSessions(options: SessionOptions): Sessions {
-  const table: Table = { ...options, open: new Map(), listeners: [], nextId: 1, reports: 0 };
+  const table: Table = {
+    ...options,
+    open: new Map(),
+    listeners: [],
+    toldTerms: new Map(),
+    nextId: 1,
+    reports: 0,
+  };
   const { open, clock } = table;
   options.fleet.onCommit((changes) => {
     if (changes.some((change) => change.kind === 'operation')) repace(table);
@@ -247,6 +257,7 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   const live = afterReport(fleet.host(host), report, clock.now());
   const leases = order?.generation === report.generation ? leasesOf(order) : live.leases;
   fleet.setHost({ ...live, leases, session: session.id });
+  noteTerms(table, report);
   const settled = report.outcomes
     .filter((outcome) => outcome.state !== 'running')
     .map((outcome) => outcome.requestId);
@@ -264,13 +275,34 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   session.stream.write({
     kind: 'report-answer',
     sequence: report.sequence,
-    permits: isOwner ? permitsFor(fleet.intent(host), fleet.services(), fleet.epoch) : [],
+    permits: isOwner ? permitsOf(table, host) : [],
     settled,
     clockMs: clock.now(),
     reportEveryMs: (session.everyMs = paceFor(fleet, host, table.reportEveryMs)),
   });
   push(table, session);
   for (const listener of table.listeners) listener(host);
+}
+
+function noteTerms({ toldTerms }: Table, report: Report): void {
+  for (const { service, term } of report.members)
+    toldTerms.set(service, Math.max(term, toldTerms.get(service) ?? 0));
+}
+
+/**
+ * None for a term that an agent knows to be over: then the store is an older copy that was put back, and whoever led
+ * at the time of that copy must not lead again (I1).
+ */
+function permitsOf({ fleet, toldTerms, log }: Table, host: string): readonly Permit[] {
+  return permitsFor(fleet.intent(host), fleet.services(), fleet.epoch).filter((permit) => {
+    const told = toldTerms.get(permit.service) ?? 0;
+    if (told > permit.term)
+      log.error(
+        { service: permit.service, member: permit.member, term: permit.term, told },
+        `an agent has lived in term ${told} of ${permit.service}, this store knows term ${permit.term}: it is an older copy; ${permit.member} gets no permit`,
+      );
+    return told <= permit.term;
+  });
 }
 
 /** Asks the agent to come again and closes the stream from this side. */

@@ -133,16 +133,7 @@ function problemsOf(
     () => `it was started ${fact.startsSinceRetired} times since it was retired (I2)`,
   );
   if (state === 'retired' || !member.isFresh) return problems;
-  const lacks = !engine.answered
-    ? 'does not answer'
-    : isStack(service)
-      ? 'is not ready'
-      : 'does not lead';
-  say(state === 'down', () =>
-    runs
-      ? `its program ${lacks}: ${engine.error ?? 'no reason given'}`
-      : `its container is ${container.state}${container.exitCode === undefined ? '' : ` with exit code ${container.exitCode}`}${container.error === undefined ? '' : `: ${container.error}`}`,
-  );
+  say(state === 'down', () => downText(service, fact, runs));
   say(runs && !mayRun(member), () => 'it runs and was told to stop');
   say(
     runs && engine.active === true && !member.isLeader && !isStack(service),
@@ -176,6 +167,15 @@ function problemsOf(
   say(fact.storage.error !== undefined, () => `its storage: ${fact.storage.error ?? ''}`);
   for (const refusal of fact.refusals) problems.push(`its agent refuses: ${refusal.message}`);
   return problems;
+}
+
+function downText(service: ServiceAt, { container, engine }: MemberFact, runs: boolean): string {
+  if (!runs) {
+    const code = container.exitCode === undefined ? '' : ` with exit code ${container.exitCode}`;
+    return `its container is ${container.state}${code}${container.error === undefined ? '' : `: ${container.error}`}`;
+  }
+  const lacks = isStack(service) ? 'is not ready' : 'does not lead';
+  return `its program ${engine.answered ? lacks : 'does not answer'}: ${engine.error ?? 'no reason given'}`;
 }
 
 const isOther = (a: string | undefined, b: string | undefined): boolean =>
