@@ -25,6 +25,9 @@ interface Place {
 
 const parts = (path: string): string[] => path.split('/').filter((part) => part !== '');
 
+/** One disk, mounted as the root, in the format of proc_pid_mountinfo(5). */
+const MOUNTS = '1 0 8:1 / / rw - ext4 /dev/sda1 rw\n';
+
 /** @throws ENOENT when the directory that should hold it is not there. */
 function place(disk: Disk, path: string, call: string): Place {
   const names = parts(path);
@@ -199,6 +202,7 @@ export function createFileSystem(options: FileSystemOptions) {
       call(path, (disk) => handle(openNow(disk, path, flags, now()))),
     readFile: (path: string, encoding?: string) =>
       call(path, (disk) => {
+        if (path === '/proc/self/mountinfo') return MOUNTS;
         const { data } = existing(disk, path, 'open').inode;
         return encoding === undefined ? Buffer.from(data) : data.toString('utf8');
       }),
