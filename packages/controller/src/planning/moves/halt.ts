@@ -1,6 +1,6 @@
 // halt: members are stopped one after another, each proven before the next. Their storage and their place in the
 // tree stay; who starts them again is a later move's business. Phases: one a member.
-import { memberOf, type MemberAt, type ServiceAt } from '../gather.js';
+import { memberOf } from '../gather.js';
 import { listed } from '../words.js';
 import { serviceAt, type MoveContext, type MoveOf, type MoveRow, type Step } from './move.js';
 import { waitUntilStopped } from './stopped.js';
@@ -15,7 +15,10 @@ export const halt: MoveRow<MoveOf<'halt'>> = {
     const member = service && memberOf(service, context.move.members[index] ?? '');
     if (service === undefined || member === undefined)
       return { kind: 'failed', reason: 'a member of this move is not known any more; plan again' };
-    return notStopped(context, service, member) ?? stopFrom(context, index + 1);
+    return (
+      waitUntilStopped(context, service, member, context.progress.begunAt) ??
+      stopFrom(context, index + 1)
+    );
   },
 };
 
@@ -44,6 +47,3 @@ function stopFrom(context: Context, index: number): Step {
     ],
   };
 }
-
-const notStopped = (context: Context, service: ServiceAt, member: MemberAt): Step | undefined =>
-  waitUntilStopped(context, service, member, context.progress.begunAt);
