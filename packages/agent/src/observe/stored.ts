@@ -3,7 +3,7 @@
 import { messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
-import { canonicalJson } from '@leafward/shared/spec-digest.js';
+import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
 import { within } from '../checks/single-flight.js';
 import { engineMember } from '../engines/engine-member.js';
 import type { Engine, StoredRole } from '../engines/engine.js';
@@ -105,7 +105,7 @@ function keyOf(
   const { member, spec, exec } = intent;
   return canonicalJson({
     changes: changes.get(member) ?? 0,
-    spec,
+    spec: specDigestOf(spec),
     exec,
     container: [container.state, container.startedAt, container.id],
     fact: [fact.active, fact.upstreamUrl],
