@@ -13,7 +13,7 @@ export const mutations: readonly Mutation[] = [
     replace: "return { kind: 'done', note: proof ?? 'not waited for' };",
   },
   {
-    name: 'choose-before-stop',
+    name: 'choose-unfenced',
     file: `${PLANNING}/moves/fence.ts`,
     find: 'if (!isStopped(member)) return undefined;',
     replace: '',
