@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { allocatedBytes } from '@leafward/agent/engines/synapse/disk-usage.js';
+import { allocatedBytes } from '@leafward/agent/backups/allocated-bytes.js';
 import { refused, WireError, type Cell } from './cell.js';
 import type { Packable } from './pack.js';
 

@@ -1,7 +1,7 @@
 // What a stand-in says of itself, with the fields that its version has, in the recorded order.
 import { statfsSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
-import { allocatedBytes } from '@leafward/agent/engines/synapse/disk-usage.js';
+import { allocatedBytes } from '@leafward/agent/backups/allocated-bytes.js';
 import type { Cell } from './cell.js';
 import type { Packable } from './pack.js';
 

@@ -11,6 +11,7 @@ import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { startAgent, type Agent } from './agent.js';
 import { createEvictions } from './evictions.js';
 import { openCatalogue, type Catalogue } from './backups/catalogue.js';
+import { backupDirectoryOf } from './backups/place.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
 import { createTuner } from './checks/tuner.js';
@@ -287,9 +288,7 @@ function startCatalogueLoop(catalogue: Catalogue, parts: AgentParts, onChange: (
     everyMs: CATALOGUE_EVERY_MS,
     deadlineMs: CATALOGUE_EVERY_MS,
     pass: async () => {
-      const directories = intentsOf(parts).map(
-        ({ spec }) => spec.backupDirectory ?? join(spec.storage, 'backups'),
-      );
+      const directories = intentsOf(parts).map(({ spec }) => backupDirectoryOf(spec));
       if (!(await catalogue.refresh([...new Set(directories)]))) return undefined;
       onChange();
       return `${catalogue.list().length} backups are known`;

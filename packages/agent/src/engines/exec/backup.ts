@@ -1,10 +1,10 @@
 // A live backup by a kind's own command: into a directory beside, which gets its name only when the command succeeded
 // and all is on the disk. Must never leave half a backup, nor touch one that it did not begin.
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { assertBackupName, backupDirectoryOf, isThere } from '../../backups/place.js';
 import { syncDirectory } from '../../journal.js';
-import { backupDirectoryOf } from '../synapse/backup-room.js';
 import { askPosition } from './ask.js';
 import { giveToOwner, syncTree } from './files.js';
 import { throttled } from './progress.js';
@@ -28,11 +28,7 @@ export async function backUp(
   signal: AbortSignal,
 ): Promise<{ readonly path: string; readonly position: number | undefined }> {
   const { member, spec } = talk.member;
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name))
-    throw new LeafwardError(
-      'invalid',
-      `backup name ${JSON.stringify(name)}: letters, digits, . _ - only`,
-    );
+  assertBackupName(name);
   const directory = backupDirectoryOf(spec);
   const path = join(directory, name);
   if (await isThere(path))
@@ -87,11 +83,4 @@ async function discard(partial: string, onProgress: (text: string) => void): Pro
   await rm(partial, { recursive: true, force: true }).catch((error: unknown) => {
     onProgress(`half a backup is left at ${partial}: ${messageOf(error)}`);
   });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

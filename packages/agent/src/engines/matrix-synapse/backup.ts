@@ -1,11 +1,16 @@
 // The part of a homeserver's backup that lies beside its database: media, keys, configuration. Comes after the
 // database's own backup: a row without its file is lost for ever, a file without a row is harmless.
-import { mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
+import { allocatedBytes } from '../../backups/allocated-bytes.js';
+import {
+  assertBackupName,
+  backupDirectoryOf,
+  isThere,
+  nearestExisting,
+} from '../../backups/place.js';
 import type { BackupRoom, EngineMember } from '../engine.js';
-import { backupDirectoryOf, nearestExisting } from '../synapse/backup-room.js';
-import { allocatedBytes } from '../synapse/disk-usage.js';
 import { isMain } from './addresses.js';
 import { copyOne, copyTree } from './copy-tree.js';
 import { filesOf, KEPT_MEDIA, mediaDirectoryOf } from './files.js';
@@ -56,13 +61,9 @@ export async function backUp(
 ): Promise<{ readonly path: string }> {
   requireMain(member);
   requireDatabaseBackup(member, options);
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(options.name))
-    throw new LeafwardError(
-      'invalid',
-      `backup name ${JSON.stringify(options.name)}: letters, digits, . _ - only`,
-    );
+  assertBackupName(options.name);
   const path = join(backupDirectoryOf(member.spec), options.name);
-  if (await exists(path))
+  if (await isThere(path))
     throw new LeafwardError(
       'already-exists',
       `back up ${member.member}: ${path} is there already; use another name`,
@@ -133,7 +134,7 @@ async function requireParts(member: EngineMember, files: readonly string[]): Pro
       `back up ${member.member}: no signing key among its files; mount it, or name it in the option files of its engine`,
     );
   const media = mediaDirectoryOf(spec);
-  if (media !== undefined && !(await exists(media)))
+  if (media !== undefined && !(await isThere(media)))
     throw new LeafwardError(
       'not-found',
       `back up ${member.member}: there is no media store at ${media}; set the option media of its engine to its directory, or to none`,
@@ -150,9 +151,3 @@ function requireDatabaseBackup(member: EngineMember, { databaseBackup }: BackupO
       `leafward backup run ${member.service} takes both in order`,
   );
 }
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );

@@ -1,19 +1,14 @@
 // Whether one more live backup fits: the service's own rule by its version, and the guide's 50 % rule.
 import { stat, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberSpec } from '@leafward/shared/gen/domain.js';
+import { allocatedBytes } from '../../backups/allocated-bytes.js';
+import { backupDirectoryOf, dataBytesOf, nearestExisting } from '../../backups/place.js';
 import type { BackupRoom } from '../engine.js';
-import { allocatedBytes } from './disk-usage.js';
 import { FREE_SPACE_LIMIT, isAtLeast } from './version.js';
 
 /** Part of the volume that a cell with a boot limit keeps free: default of its `limit:disk:free`. */
 const FREE_FRACTION = 0.05;
-
-/** Where live backups land, as the host sees it. */
-export function backupDirectoryOf(spec: MemberSpec): string {
-  return spec.backupDirectory ?? join(spec.storage, 'backups');
-}
 
 /**
  * Need = allocated bytes of the whole service directory, kept backups in it included, plus 5 % of the volume
@@ -26,8 +21,7 @@ export async function backupRoom(
   version: string | undefined,
   signal: AbortSignal,
 ): Promise<BackupRoom> {
-  const directory = backupDirectoryOf(spec);
-  const place = await nearestExisting(directory);
+  const place = await nearestExisting(backupDirectoryOf(spec));
   const [storage, target, volume] = await Promise.all([
     stat(spec.storage).catch((error: unknown) => {
       throw new LeafwardError('not-found', `no storage at ${spec.storage}`, { cause: error });
@@ -35,16 +29,14 @@ export async function backupRoom(
     stat(place),
     statfs(place),
   ]);
-  const wholeBytes = await allocatedBytes(spec.storage, signal);
   const freeBytes = volume.bavail * volume.bsize;
   const totalBytes = volume.blocks * volume.bsize;
   if (isAtLeast(version, FREE_SPACE_LIMIT) === false) {
-    const inside = directory.startsWith(`${spec.storage}/`);
-    const kept = inside ? await allocatedBytes(directory, signal) : 0;
-    const needBytes = wholeBytes - kept;
+    const needBytes = await dataBytesOf(spec, signal);
     const rule = `${needBytes} bytes of data once more (the guide's 50 % rule; ${version} checks nothing itself)`;
     return { needBytes, freeBytes, rule };
   }
+  const wholeBytes = await allocatedBytes(spec.storage, signal);
   const sameVolume = storage.dev === target.dev;
   const reserveBytes = sameVolume ? Math.ceil(totalBytes * FREE_FRACTION) : 0;
   const reserve = sameVolume
@@ -52,12 +44,4 @@ export async function backupRoom(
     : ', on a volume of its own';
   const rule = `${wholeBytes} bytes of the whole service directory, kept backups included${reserve}`;
   return { needBytes: wholeBytes + reserveBytes, freeBytes, rule };
-}
-
-/** The path itself, or the directory nearest to it that is there. */
-export async function nearestExisting(path: string): Promise<string> {
-  for (let at = path; ; at = dirname(at)) {
-    const found = await stat(at).catch(() => undefined);
-    if (found !== undefined || at === dirname(at)) return at;
-  }
 }

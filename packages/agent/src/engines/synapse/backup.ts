@@ -1,11 +1,11 @@
 // A live backup: started without waiting on the link, polled, proven complete by the cell's own word. Must
 // never leave half a backup, nor touch one that it did not begin.
-import { rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { assertBackupName, backupDirectoryOf, isThere } from '../../backups/place.js';
 import type { EngineMember } from '../engine.js';
-import { backupDirectoryOf } from './backup-room.js';
 import { CellError } from './telepath/cell-error.js';
 import type { Call } from './telepath/encode.js';
 import type { HeldLink } from './telepath/held-link.js';
@@ -52,12 +52,7 @@ export async function backUp(
   options: BackupOptions,
   signal: AbortSignal,
 ): Promise<{ readonly path: string; readonly position: number | undefined }> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(options.name)) {
-    throw new LeafwardError(
-      'invalid',
-      `backup name ${JSON.stringify(options.name)}: letters, digits, . _ - only`,
-    );
-  }
+  assertBackupName(options.name);
   const path = join(backupDirectoryOf(member.spec), options.name);
   const job: Job = { member, held, options, path, runId: null, earlierStart: undefined };
   const position = await begin(job, signal);
@@ -85,7 +80,7 @@ async function begin(job: Job, signal: AbortSignal): Promise<number | undefined>
     numberOf(await ask(job, { method: 'getNexsIndx' }, signal)),
   ];
   if (isRunning(info)) throw taken(job, 'another backup is running');
-  if (kept.includes(name) || (await exists(join(job.path, IDENTITY)))) {
+  if (kept.includes(name) || (await isThere(join(job.path, IDENTITY)))) {
     throw taken(job, 'there is one of this name');
   }
   // Without its identity it is what a failed one left; the cell would refuse the name for it.
@@ -152,7 +147,7 @@ async function requireComplete(job: Job, signal: AbortSignal): Promise<void> {
   }
   const kept = listOf(await ask(job, { method: 'getBackups' }, signal));
   if (!kept.includes(job.options.name)) throw failed(job, 'the cell does not list it');
-  if (!(await exists(join(job.path, IDENTITY)))) {
+  if (!(await isThere(join(job.path, IDENTITY)))) {
     throw failed(job, `${job.path} is not there on the host; check backup:dir and its mount`);
   }
 }
@@ -190,12 +185,5 @@ function failed(job: Job, why: string): LeafwardError {
   return new LeafwardError(
     'failed',
     `live backup ${job.options.name} of ${job.member.member}: ${why}`,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }
