@@ -9,6 +9,8 @@ import { isBad, told } from './verdict.js';
 /** Seeds that failed once, each with what it had found. */
 const PINNED: readonly (readonly [seed: number, found: string])[] = [
   [24, 'a controller whose clock was set back waited for facts of the future'],
+  [30, 'an agent began a reseed again from a look at one that was at work'],
+  [34, 'an agent began a reseed again from a look at one that was at work'],
 ];
 /** Enough to see that nothing is broken; more of them are CI's step of its own. */
 const SEEDS = 3;

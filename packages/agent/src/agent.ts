@@ -242,13 +242,19 @@ class RunningAgent implements Agent {
 
   async #pass(signal: AbortSignal): Promise<string | undefined> {
     const unsettled = new Set(this.#chains.obsoleteMembers());
+    // What is seen while steps are at work may be half of the truth; their end wakes the next pass.
+    const changing = new Set(
+      this.#intents()
+        .map(({ member }) => member)
+        .filter(this.#isChanging),
+    );
     const seen = await this.options.observer.observe(this.#waitingSince(), signal);
     const observed = withoutUnsettled(seen, unsettled);
     const plans = planSteps(observed);
     this.#observed = observed;
     this.#plans = plans;
     if (!this.#stopping) this.options.evictions.begin(observed.trespassers ?? []);
-    const begun = this.#begin(observed, plans);
+    const begun = this.#begin(observed, plans, changing);
     this.#look(observed);
     const facts = this.#currentFacts();
     const essence = essenceOf(facts);
@@ -257,15 +263,21 @@ class RunningAgent implements Agent {
     return begun.length === 0 ? undefined : `begun: ${begun.join('; ')}`;
   }
 
-  #begin(observed: Observed, plans: readonly MemberPlan[]): readonly string[] {
+  readonly #isChanging = (member: string): boolean =>
+    this.#chains.isBusy(member) || this.options.requests.isRestoring(member);
+
+  #begin(
+    observed: Observed,
+    plans: readonly MemberPlan[],
+    changing: ReadonlySet<string>,
+  ): readonly string[] {
     const begun: string[] = [];
     if (this.#stopping) return begun;
     for (const [index, plan] of plans.entries()) {
       const member = observed.members[index];
       if (member === undefined || plan.steps.length === 0) continue;
-      // What was seen while a chain was at work may be half of the truth: its end wakes the next pass.
-      if (this.#chains.isBusy(plan.member) || !this.#isCurrent(member.intent)) continue;
-      if (this.options.requests.isRestoring(plan.member)) continue;
+      if (changing.has(plan.member) || this.#isChanging(plan.member)) continue;
+      if (!this.#isCurrent(member.intent)) continue;
       if (this.#chains.begin(member.intent, plan.steps))
         begun.push(`${plan.member}: ${plan.steps.map((step) => step.kind).join(', ')}`);
     }
