@@ -52,6 +52,7 @@ describe('the agent’s requests', () => {
       },
       clockOffsetMs: () => 0,
       onChange: () => undefined,
+      onProgress: () => undefined,
     });
   const ended = (requests: Requests, id: string): Promise<Outcome | undefined> =>
     eventually(

@@ -116,6 +116,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
       late.agent?.tell();
       late.agent?.wake();
     },
+    onProgress: () => late.agent?.tell(),
     act,
   });
   const { intent } = journal.state;

@@ -29,6 +29,8 @@ export interface RequestsOptions {
   readonly clockOffsetMs: () => number | undefined;
   /** Something to report. */
   readonly onChange: () => void;
+  /** Something to report that no look would see otherwise: a backup says this a thousand times. */
+  readonly onProgress: () => void;
 }
 
 export interface Requests {
@@ -295,7 +297,7 @@ class OpenRequests implements Requests {
     const onProgress = (text: string): void => {
       if (running.progress === text) return;
       running.progress = text;
-      this.options.onChange();
+      this.options.onProgress();
     };
     log.info({ request: request.id, member: request.member }, `${request.kind} begins`);
     let outcome: Outcome;

@@ -22,7 +22,7 @@ const CHUNK_BYTES = 1024 * 1024;
 const BURST_BYTES = 16 * 1024 * 1024;
 /** Small files cost their six calls rather than their bytes: a database has a thousand of them. */
 const TOGETHER = 4;
-/** Each word of progress is a look at every member: a database has a thousand small files. */
+/** A database has a thousand small files; nobody reads as many words. */
 const TELL_EVERY_MS = 1000;
 
 /** @throws LeafwardError `failed` when a file cannot be read or there is none. */
@@ -67,7 +67,7 @@ async function hashPath(
     ? createHash('sha256')
         .update(await readlink(path))
         .digest('hex')
-    : await hashFile(path, pace, signal);
+    : await hashFile({ path, size: Number(found.size) }, pace, signal);
   const name = relative(directory, path);
   if (!isSame(found, await lstat(path, { bigint: true })))
     throw new LeafwardError(
@@ -107,15 +107,20 @@ function isSame(before: BigIntStats, after: BigIntStats): boolean {
 /** Neither through a link nor waiting for a pipe: what it was when it was listed may be another now. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-async function hashFile(path: string, pace: Pace, signal: AbortSignal): Promise<string> {
+async function hashFile(
+  { path, size }: { readonly path: string; readonly size: number },
+  pace: Pace,
+  signal: AbortSignal,
+): Promise<string> {
   const hash = createHash('sha256');
   const file = await open(path, READ_FLAGS);
   try {
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    // One byte more than it has: the read that comes back short is the last one.
+    const chunk = Buffer.allocUnsafe(Math.min(size + 1, CHUNK_BYTES));
     while (!signal.aborted) {
-      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, null);
-      if (bytesRead === 0) return hash.digest('hex');
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
       hash.update(chunk.subarray(0, bytesRead));
+      if (bytesRead < chunk.length) return hash.digest('hex');
       await pace.rest(bytesRead, signal);
     }
     throw new LeafwardError('aborted', `hash ${path}: stopped by the caller`);
