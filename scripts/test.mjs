@@ -17,6 +17,10 @@ const needs = {
   nspawn: () =>
     has('systemd-nspawn') || 'systemd-nspawn is not installed (apt-get install systemd-container)',
   iptables: () => has('iptables') || 'iptables is not installed (apt-get install iptables)',
+  postgresql: () =>
+    existsSync('/usr/lib/postgresql/15/bin/postgres') ||
+    'PostgreSQL 15 is not installed (apt-get install postgresql)',
+  redis: () => has('redis-server') || 'Redis is not installed (apt-get install redis-server)',
   prometheus: () => has('prometheus') || 'prometheus is not installed (apt-get install prometheus)',
 };
 
@@ -39,6 +43,8 @@ const suites = [
     jobs: 2,
   },
 ];
+for (const need of suites.flatMap((suite) => suite.needs ?? []))
+  if (needs[need] === undefined) throw new Error(`nothing says whether ${need} is here`);
 const plain = suites.filter((suite) => suite.needs === undefined).map((suite) => suite.name);
 
 const asked = process.argv.slice(2);
