@@ -10,7 +10,10 @@ import { lostOutcome, outcomeOf, refusal, refusalByOrder } from './requests/outc
 
 /** What a request brought; the rest of its outcome is the same for all. */
 export type Result = Partial<
-  Pick<Outcome, 'image' | 'backup' | 'history' | 'changes' | 'position' | 'message' | 'answers'>
+  Pick<
+    Outcome,
+    'image' | 'backup' | 'history' | 'changes' | 'position' | 'message' | 'answers' | 'leaderProbe'
+  >
 >;
 
 /** Carries out one kind. @throws LeafwardError; an abort leaves the request open. */
@@ -62,6 +65,7 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'probe-history',
   'check-host',
   'test-engine',
+  'probe-leader',
 ]);
 /**
  * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its

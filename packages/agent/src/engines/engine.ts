@@ -4,6 +4,7 @@ import type {
   EngineFact,
   ExecEngine,
   HistoryProbe,
+  LeaderProbe,
   MemberSpec,
   Role,
 } from '@leafward/shared/gen/domain.js';
@@ -124,6 +125,16 @@ export interface Engine {
     options: { readonly backupPath: string; readonly onProgress: (text: string) => void },
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * Whether the leader of this member's service says anything in its own language under that URL; what it says, an
+   * error included, counts as an answer. Within timeoutMs. Throws when it could not be asked from here. Undefined: this
+   * kind has no way to ask.
+   */
+  probeLeader?(
+    member: EngineMember,
+    options: { readonly url: string; readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<LeaderProbe>;
   /** What a service wants before its program is told to end. Not being able to do it keeps nobody from ending it. */
   beforeStop?(member: EngineMember, signal: AbortSignal): Promise<void>;
   /** Runs every read-only command and tells each answer; [] where there are no commands. Never throws. */

@@ -5,6 +5,7 @@ import { engineMember } from '../engines/engine-member.js';
 import type { Act, Result } from '../requests.js';
 import { backUp } from './acts/back-up.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
+import { probeLeader } from './acts/probe-leader.js';
 import { promote } from './acts/promote.js';
 import { restoreBackup } from './acts/restore-backup.js';
 import { stepDown } from './acts/step-down.js';
@@ -54,6 +55,8 @@ export function createAct(parts: ActParts): Act {
         return stepDown(request, within(request.timeoutMs + MARGIN_MS));
       case 'test-engine':
         return testEngine(request, within(TEST_MS));
+      case 'probe-leader':
+        return probeLeader(request, within(request.timeoutMs + MARGIN_MS));
       case 'restore-backup':
         return restoreBackup(request, within(RESTORE_MS));
       default:

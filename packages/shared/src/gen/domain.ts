@@ -287,6 +287,7 @@ export interface MemberIntent {
   readonly isolation: Isolation;
   readonly exec?: ExecEngine | undefined;
   readonly reseed?: Reseed | undefined;
+  readonly restartAfterMs?: number | undefined;
 }
 
 export interface HostIntent {
@@ -359,6 +360,12 @@ export interface StorageFact {
   readonly reseeded?: string | undefined;
 }
 
+export interface Death {
+  readonly seenAt: number;
+  readonly asked: boolean;
+  readonly word: string;
+}
+
 export interface MemberFact {
   readonly member: string;
   readonly service: string;
@@ -373,6 +380,7 @@ export interface MemberFact {
   readonly waits: readonly Wait[];
   readonly refusals: readonly Refusal[];
   readonly permitLeftMs?: number | undefined;
+  readonly death?: Death | undefined;
 }
 
 export interface Finding {
@@ -489,6 +497,11 @@ export interface TestEngine {
   readonly exec: ExecEngine;
 }
 
+export interface ProbeLeader {
+  readonly url: string;
+  readonly timeoutMs: number;
+}
+
 interface RequestCommon {
   readonly id: string;
   readonly epoch: number;
@@ -506,7 +519,8 @@ export type Request =
   | ({ readonly kind: 'check-host' } & RequestCommon & CheckHost)
   | ({ readonly kind: 'step-down' } & RequestCommon & StepDown)
   | ({ readonly kind: 'restore-backup' } & RequestCommon & RestoreBackup)
-  | ({ readonly kind: 'test-engine' } & RequestCommon & TestEngine);
+  | ({ readonly kind: 'test-engine' } & RequestCommon & TestEngine)
+  | ({ readonly kind: 'probe-leader' } & RequestCommon & ProbeLeader);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -524,6 +538,12 @@ export interface CommandAnswer {
 
 export interface CommandAnswers {
   readonly answers: readonly CommandAnswer[];
+}
+
+export interface LeaderProbe {
+  readonly answered: boolean;
+  readonly said: string;
+  readonly tookMs: number;
 }
 
 export interface TuneChange {
@@ -549,6 +569,7 @@ export interface Outcome {
   readonly changes: readonly TuneChange[];
   readonly position?: number | undefined;
   readonly answers?: CommandAnswers | undefined;
+  readonly leaderProbe?: LeaderProbe | undefined;
 }
 
 export interface FieldChange {
@@ -685,6 +706,7 @@ export interface FailoverGoal {
   readonly to?: string | undefined;
   readonly leaderIsOff?: string | undefined;
   readonly atOnce?: boolean | undefined;
+  readonly automatic?: string | undefined;
 }
 
 export interface BackupGoal {
