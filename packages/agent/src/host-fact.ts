@@ -84,6 +84,7 @@ async function observeVolume(
       fdatasyncP99Ms: probed?.p99Ms,
       probedAt: probed?.probedAt,
       writeAwaitMs: measured?.writeAwaitMs,
+      hungSince: measured?.hungSince,
     };
   } catch {
     return undefined;

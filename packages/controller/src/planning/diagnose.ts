@@ -3,6 +3,7 @@
 import type { Evidence, MemberFact } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { livingOf, mayRun, type MemberAt, type ServiceAt } from './gather.js';
+import { impairmentsOf } from './half-dead.js';
 import { isStack } from './stack.js';
 import { LAG_BYTES, LAG_MS, LAG_OFFSETS } from './thresholds.js';
 import { isOlder } from './versions.js';
@@ -10,6 +11,8 @@ import { evidence, renderDuration } from './words.js';
 
 export type StateWord =
   | 'leading'
+  /** Leads, answers, and takes no writes or will soon take none. */
+  | 'half-dead'
   | 'mirroring'
   | 'working'
   | 'behind'
@@ -91,7 +94,8 @@ function stateOf(
   if (!engine.answered) return isYoung(service, member, now) ? 'starting' : 'down';
   if (isStack(service))
     return engine.ready !== false ? 'working' : isYoung(service, member, now) ? 'starting' : 'down';
-  if (engine.active === true) return 'leading';
+  if (engine.active === true)
+    return impairmentsOf(member, now).length > 0 ? 'half-dead' : 'leading';
   if (member.isLeader) return isYoung(service, member, now) ? 'starting' : 'down';
   if (engine.readOnly === true || engine.uplink === false) return 'behind';
   if (engine.ready === false) return isYoung(service, member, now) ? 'starting' : 'behind';
@@ -139,10 +143,10 @@ function problemsOf(
     runs && engine.active === true && !member.isLeader && !isStack(service),
     () => 'it leads although it must not (I1)',
   );
-  say(runs && engine.readOnly === true, () =>
-    member.isLeader
-      ? 'it is read-only'
-      : 'it is read-only: is its upstream newer, or its disk full?',
+  for (const { message } of impairmentsOf(member, now)) problems.push(message);
+  say(
+    runs && engine.readOnly === true && !member.isLeader,
+    () => 'it is read-only: is its upstream newer, or its disk full?',
   );
   say(
     runs && engine.uplink === false && !member.isLeader && !isStack(service),
@@ -218,6 +222,7 @@ export function evidenceOf(service: ServiceAt, member: MemberAt, now: number): r
     evidence('engine', engineWord(fact), { wanted: wantsRunning ? 'answers' : undefined, seenAt }),
     ...(engine.version === undefined ? [] : [evidence('version', engine.version, { seenAt })]),
     ...(engine.position === undefined ? [] : [evidence('position', engine.position, { seenAt })]),
+    ...impairmentsOf(member, now).map((impairment) => impairment.evidence),
     ...(lag === undefined || member.isLeader
       ? []
       : [evidence('lag', lag, { wanted: `≤ ${allowedLag(service, member)}`, seenAt })]),

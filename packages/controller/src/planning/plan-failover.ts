@@ -66,6 +66,7 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
     services: [name],
     ...draft,
     warnings: [
+      ...halfDeadWarning(snapshot, service),
       ...leaseWarning(snapshot, service, goal),
       ...lossOf(service, expected),
       ...silentOnes(candidates),
@@ -195,6 +196,16 @@ function proofWord(service: ServiceAt, goal: FailoverGoal): string {
     return `the operator says that it is off: ${goal.leaderIsOff}`;
   const untilFencedMs = leader === undefined ? undefined : untilFencedOf(service, leader);
   return `its own host stops it, at the latest ${renderDuration(untilFencedMs ?? 0)} after the last answer of a controller (onIsolation: stop)`;
+}
+
+/** It can still pass its leadership on, perhaps: then nothing is lost and nobody is retired. */
+function halfDeadWarning(snapshot: Snapshot, service: ServiceAt): readonly string[] {
+  const { leader, name } = service;
+  if (leader === undefined || diagnose(service, leader, snapshot.now).state !== 'half-dead')
+    return [];
+  return [
+    `${leader.name} is half-dead and still leads: what its mirrors have not got is lost with it, and it is retired. Try first whether it can hand over: leafward plan promote ${name} --to MIRROR`,
+  ];
 }
 
 /** How long it may still lead; changes by the second, so it is for the reader and no part of what a plan rests on. */

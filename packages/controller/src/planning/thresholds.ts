@@ -40,3 +40,6 @@ export const CANDIDATE_MS = 10_000;
 export const REPOINT_SILENT_MS = 30_000;
 /** A service refuses to boot below this share of free space (Synapse ≥ 2.119, limit:disk:free). */
 export const BOOT_FREE_SHARE = 0.05;
+/** A disk with less than this, or this share of it if that is less, takes the next writes of no service. */
+export const FULL_FREE_BYTES = 64 * 2 ** 20;
+export const FULL_FREE_SHARE = 0.01;

@@ -16,6 +16,7 @@ export interface Hello {
   readonly generation: number;
   readonly epoch: number;
   readonly clockMs: number;
+  readonly newestEpoch?: number | undefined;
 }
 
 export interface Report {
@@ -28,6 +29,29 @@ export interface Report {
   readonly backups?: Backups | undefined;
   readonly outcomes: readonly Outcome[];
   readonly refusedOrders: number;
+  readonly memory?: Memory | undefined;
+}
+
+export interface Memory {
+  readonly order?: HostIntent | undefined;
+  readonly terms: Readonly<Record<string, number>>;
+  readonly promotions: Readonly<Record<string, number>>;
+  readonly storages: readonly StorageMemory[];
+  readonly openRequests: readonly string[];
+}
+
+export interface StorageMemory {
+  readonly storage: string;
+  readonly member: string;
+  readonly retirement?: RetirementMemory | undefined;
+  readonly filling?: string | undefined;
+}
+
+export interface RetirementMemory {
+  readonly service: string;
+  readonly term: number;
+  readonly at: number;
+  readonly reason: string;
 }
 
 export interface Findings {
@@ -53,6 +77,7 @@ export interface Welcome {
   readonly epoch: number;
   readonly clockMs: number;
   readonly reportEveryMs: number;
+  readonly rebuilding?: boolean | undefined;
 }
 
 export interface IntentOrder {
@@ -432,6 +457,7 @@ export interface VolumeFact {
   readonly fdatasyncP99Ms?: number | undefined;
   readonly probedAt?: number | undefined;
   readonly writeAwaitMs?: number | undefined;
+  readonly hungSince?: number | undefined;
 }
 
 export interface Backup {
