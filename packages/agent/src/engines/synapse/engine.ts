@@ -7,6 +7,7 @@ import { backupRoom } from './backup-room.js';
 import { probeHistory } from './history.js';
 import { migrationIn } from './migration-line.js';
 import { observeCell } from './observe.js';
+import { probeCell } from './probe-leader.js';
 import { promote } from './promote.js';
 import { restore } from './restore.js';
 import { readStoredRole, writeRetired, writeRole } from './stored-role.js';
@@ -64,6 +65,7 @@ export function createSynapseEngine(): Engine {
       withOwnLink(member, signal, (link) => promote(link, member, options, signal)),
     probeHistory: (member, offset, signal) =>
       withOwnLink(member, signal, (link) => probeHistory(link, offset, signal)),
+    probeLeader: (_, options, signal) => probeCell(options, signal),
     migrationIn,
     // A cell fetches what it lacks from its upstream at its first start, and its promotion hands over by itself.
     abilities: () => ({ seeds: false, repoints: false, storesPosition: false }),
