@@ -159,6 +159,7 @@ not possible for want of commands
   to hand leadership over by stopping the leader: forcePromote,
   storedPosition, setUpstream
   to be failed over: forcePromote
+  to have a silent leader asked by other hosts: answers
   to have histories of members compared: history
 `.trim(),
     );

@@ -214,10 +214,28 @@ describe('manifest', () => {
       '16:17 services.cortex.failover.lease: an isolated leader may take its stopGrace of 10m to stop after a lease of 30s, and nobody may take over before: make stopGrace at most 10 leases, or failover.stopGrace shorter',
     ],
     [
-      'a failover that acts alone, which is not there yet',
+      'a failover that acts alone where nobody could take over',
       'image: aha:2.113.0',
       'image: aha:2.113.0\n    failover: { mode: automatic }',
-      '9:17 services.aha.failover.mode: must be manual; a failover that acts alone comes with a later release',
+      '9:17 services.aha.failover.mode: aha has one member: nobody could take over',
+    ],
+    [
+      'a failover by nobody that there is',
+      'image: aha:2.113.0',
+      'image: aha:2.113.0\n    failover: { mode: alone }',
+      '9:17 services.aha.failover.mode: must be manual or automatic',
+    ],
+    [
+      'a leader that nobody else can ask',
+      '    after: [aha]',
+      '    after: [aha]\n    failover: { mode: automatic, onIsolation: stop, stopGrace: 10s }',
+      '15:5 services.cortex.failover.probe: nobody can ask 00.cortex under aha://00.cortex.loop whether it answers: say where, for example "tcp://{address}:{port.telepath}"',
+    ],
+    [
+      'a dead leader that is left to the controller for too long',
+      '    after: [aha]',
+      '    after: [aha]\n    failover: { mode: automatic, restartAfter: 1h }',
+      '15:34 services.cortex.failover.restartAfter: a leader that died is left to the controller for 1s to 10m',
     ],
     [
       'a size that is none',

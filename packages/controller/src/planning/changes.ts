@@ -43,6 +43,7 @@ export function policyChanges(
     after: declaration.after,
     lag: declaration.lag,
     urls: Object.fromEntries(declaration.members.map((member) => [member.name, member.url])),
+    probes: Object.fromEntries(declaration.members.map((member) => [member.name, member.probeUrl])),
   });
   return fieldChanges(flatten(policies(before)), flatten(policies(after)));
 }

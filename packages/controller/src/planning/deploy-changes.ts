@@ -238,18 +238,19 @@ function intentChange(
   member: MemberAt,
   old: MemberIntent,
 ): DraftMove | undefined {
-  const { upstream, mirrored, boot, isolation, exec } = intentOf(
+  const { upstream, mirrored, boot, isolation, exec, restartAfterMs } = intentOf(
     declaration,
     topology,
     member.name,
     old.spec,
   );
-  const wanted = { ...old, upstream, mirrored, boot, isolation, exec };
+  const wanted = { ...old, upstream, mirrored, boot, isolation, exec, restartAfterMs };
   const commands = kindChanges(old.exec, exec);
   const changed = (
     [
       ['mirrored', old.mirrored !== mirrored],
       ['boot', old.boot !== boot],
+      ['time until a dead leader is started again', old.restartAfterMs !== restartAfterMs],
       ['isolation', JSON.stringify(isolationOf(old)) !== JSON.stringify(isolationOf(wanted))],
       ['upstream', old.upstream?.url !== upstream?.url],
       [`description of its kind (${commands})`, commands !== ''],

@@ -62,7 +62,19 @@ export function intentOf(
     boot: declaration.boot,
     isolation: declaration.failover.isolation,
     exec: declaration.exec,
+    ...restartAfter(declaration, topology, member),
   };
+}
+
+/** Of the leader only: whoever else dies is started again at once. */
+function restartAfter(
+  { failover, shape }: ServiceDeclaration,
+  topology: Topology,
+  member: string,
+): Pick<MemberIntent, 'restartAfterMs'> {
+  const { mode, restartAfterMs } = failover;
+  const isHeld = mode === 'automatic' && shape === 'tree' && topology.leader === member;
+  return isHeld && restartAfterMs !== undefined ? { restartAfterMs } : {};
 }
 
 /** As the tree has it; who does not lead a stack is a worker. */
@@ -75,8 +87,16 @@ export function roleOf(declaration: ServiceDeclaration, topology: Topology, memb
 export function retreed(service: ServiceAt, topology: Topology, member: string): MemberIntent {
   const old = service.members.find((at) => at.name === member)?.intent;
   assert(old !== undefined, `${member} of ${service.name} has no intent`);
-  const { role, upstream, term } = intentOf(service.declaration, topology, member, old.spec);
-  return { ...old, role, upstream, term };
+  const next = intentOf(service.declaration, topology, member, old.spec);
+  const { role, upstream, term, restartAfterMs } = next;
+  const { restartAfterMs: _, ...rest } = old;
+  return {
+    ...rest,
+    role,
+    upstream,
+    term,
+    ...(restartAfterMs === undefined ? {} : { restartAfterMs }),
+  };
 }
 
 export interface HostedIntent {

@@ -11,6 +11,8 @@ export type Ability =
   | 'promote-gracefully'
   | 'hand-over-by-stopping'
   | 'promote-by-force'
+  /** Members of other hosts can be asked whether the leader answers. */
+  | 'witness'
   | 'compare-histories';
 
 /** Names of an exec kind's commands; docs/engines/exec.md says what each gets and answers. */
@@ -27,6 +29,8 @@ export const READ_COMMANDS = [
   'dataSize',
   'history',
 ] as const;
+/** Run by another member's host, to ask the leader of its service. */
+export const WITNESS_COMMANDS = ['answers'] as const;
 /** These look at, or write into, the storage of a stopped member. */
 export const STORED_COMMANDS = [
   'storedUpstream',
@@ -51,7 +55,12 @@ export const isAct = (command: string): boolean =>
 export const isLiveLook = (command: string): boolean =>
   (READ_COMMANDS as readonly string[]).includes(command);
 
-export const COMMANDS = [...READ_COMMANDS, ...STORED_COMMANDS, ...ACT_COMMANDS] as const;
+export const COMMANDS = [
+  ...READ_COMMANDS,
+  ...WITNESS_COMMANDS,
+  ...STORED_COMMANDS,
+  ...ACT_COMMANDS,
+] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 /** Each ability needs one of these sets, complete. */
@@ -66,6 +75,7 @@ const NEEDS: Readonly<Record<Ability, readonly (readonly CommandName[])[]>> = {
     ['forcePromote', 'fence', 'position', 'setUpstream'],
   ],
   'promote-by-force': [['forcePromote']],
+  witness: [['answers']],
   'compare-histories': [['history']],
 };
 

@@ -11,7 +11,7 @@ export interface CommandAt {
   readonly at: Path;
 }
 
-const YES_OR_NO: readonly CommandName[] = ['linked', 'ready', 'writable'];
+const YES_OR_NO: readonly CommandName[] = ['linked', 'ready', 'writable', 'answers'];
 export const BOOLEAN_WORDS = [
   ...['true', 'yes', 'on', 't', '1'],
   ...['false', 'no', 'off', 'f', '0'],
@@ -25,6 +25,8 @@ export function checkOf({ name, commands, at }: CommandAt, text: CommandText, te
     if (text[key] !== undefined)
       tell([...at, key], `${name} reads the answer of ${of}: say ${key} there`);
   if (isAct(name)) tell(path, `${name} acts, so it cannot be the answer of another command`);
+  else if (name === 'answers' || of === 'answers')
+    tell(path, 'answers asks the leader from another host: it shares no look with other commands');
   else if (of === name) tell(path, 'a command cannot read its own answer');
   else if (!Object.hasOwn(commands, of))
     tell(path, `there is no command ${of}; this kind has ${Object.keys(commands).join(', ')}`);

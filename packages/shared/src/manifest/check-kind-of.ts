@@ -70,6 +70,8 @@ function checkValues(service: ServiceDeclaration, tell: Tell): void {
   for (const [command, { steps }] of all)
     for (const placeholder of placeholdersIn(steps.flatMap(({ run }) => run))) {
       const port = portOf(placeholder);
+      // Whom nobody asks needs no URL for it.
+      if (command === 'answers' && port === undefined) continue;
       const lacks = service.members.find(({ ports, url }) =>
         port === undefined ? !hasPart(url, placeholder) : !Object.hasOwn(ports, port),
       );
@@ -110,7 +112,7 @@ function checkBackupMounts(service: ServiceDeclaration, text: ServiceText, tell:
 const holds = (directory: string, path: string): boolean =>
   `${path}/`.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 
-function hasPart(url: string, placeholder: string): boolean {
+export function hasPart(url: string, placeholder: string): boolean {
   if (placeholder === 'upstream.host') return hostAndPortOf(url).host !== undefined;
   if (placeholder === 'upstream.port') return hostAndPortOf(url).port !== undefined;
   return true;

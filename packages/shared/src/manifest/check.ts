@@ -1,6 +1,7 @@
 // What no shape can say: who leads, who mirrors whom, what two members must not share. Pure; tells every problem
 // with the path where it is written.
 import { leaseOf, leastMarginMs } from '../lease.js';
+import { checkAutomatic } from './check-automatic.js';
 import { checkDatabase, checkStack } from './check-stack.js';
 import type { Tell } from './complete.js';
 import type { MemberDeclaration, ServiceDeclaration } from './types.js';
@@ -24,6 +25,7 @@ export function checkServices(
     checkDatabase(service, known.services, tell);
     checkAfter(service, services, known, tell);
     checkLease(service, tell);
+    checkAutomatic(service, tell);
     checkRuntime(service, tell);
   }
   checkNames(services, tell);

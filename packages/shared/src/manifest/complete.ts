@@ -15,6 +15,10 @@ export type Addresses = Readonly<Record<string, string | undefined>>;
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
+/** A controller decides within a second or two; a busy one, or one that is just being restarted, within this. */
+const RESTART_AFTER_MS = 15_000;
+
+const isAutomatic = (text: ServiceText): boolean => text.failover?.mode === 'automatic';
 
 export function completeService(
   name: string,
@@ -52,6 +56,9 @@ export function completeService(
     },
     failover: {
       mode: text.failover?.mode ?? 'manual',
+      ...(isAutomatic(text)
+        ? { restartAfterMs: ms(text.failover?.restartAfter, RESTART_AFTER_MS) }
+        : {}),
       isolation: {
         onIsolation: text.failover?.onIsolation ?? 'keep',
         leaseMs: ms(text.failover?.lease, 30_000),
@@ -120,6 +127,11 @@ function completeMember(input: MemberInput): MemberDeclaration {
     kept: isProcess ? ['image', 'storage'] : [],
   };
   const { plain, secret } = splitEnvironment({ ...text.environment, ...own.environment });
+  const url = fill(
+    from('upstreamUrl'),
+    own.upstreamUrl ?? text.upstreamUrl ?? usualUrl(text, ports),
+    onHost,
+  );
   const backupDirectory = own.backupDirectory ?? text.backup?.directory;
   const backupPath = own.backupDirectory === undefined ? ['services', service, 'backup'] : at;
   return {
@@ -144,11 +156,8 @@ function completeMember(input: MemberInput): MemberDeclaration {
       fill([...from('command'), index], word, inside),
     ),
     user: own.user ?? text.user ?? (isProcess ? undefined : defaults.user),
-    url: fill(
-      from('upstreamUrl'),
-      own.upstreamUrl ?? text.upstreamUrl ?? usualUrl(text, ports),
-      onHost,
-    ),
+    url,
+    ...(isAutomatic(text) ? { probeUrl: probeUrlOf(service, text, url, onHost, fill) } : {}),
     engineOptions: Object.fromEntries(
       Object.entries({ ...text.engine, ...own.engine }).map(([key, value]) => [
         key,
@@ -161,6 +170,21 @@ function completeMember(input: MemberInput): MemberDeclaration {
         ? undefined
         : fill([...backupPath, 'directory'], backupDirectory, onHost),
   };
+}
+
+type Fill = (path: Path, value: string, templates: TemplateValues) => string;
+
+function probeUrlOf(
+  service: string,
+  { failover }: ServiceText,
+  url: string,
+  templates: TemplateValues,
+  fill: Fill,
+): string {
+  const probe = failover?.probe;
+  return probe === undefined
+    ? url
+    : fill(['services', service, 'failover', 'probe'], probe, templates);
 }
 
 /** A kind that the manifest describes, with one port and mirrors: nothing else can be meant. */

@@ -102,6 +102,8 @@ const DESCRIPTIONS: Readonly<Record<CommandName, string>> = {
   writable: 'Answers whether a leader takes writes.',
   version: 'Answers the version of the program.',
   dataSize: 'Answers the size of its data in bytes.',
+  answers:
+    'Answers whether the leader at {upstreamUrl} says anything; run on the host of another member.',
   history: 'Answers text on its history up to {position}: equal on members of one history.',
   storedUpstream:
     'Answers the URL that the storage would mirror from when started; empty: it would lead.',

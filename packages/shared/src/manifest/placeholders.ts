@@ -10,6 +10,8 @@ const MORE: Readonly<Partial<Record<CommandName, readonly string[]>>> = {
   history: ['position'],
   // Of a mirror, as its order says.
   linked: OF_UPSTREAM,
+  // Of the leader that is asked, as failover.probe says.
+  answers: OF_UPSTREAM,
   promote: OF_UPSTREAM,
   forcePromote: OF_UPSTREAM,
   setUpstream: OF_UPSTREAM,

@@ -122,8 +122,21 @@ const updateSchema = z.strictObject({
 
 const failoverSchema = z.strictObject({
   mode: z
-    .enum(['manual'], 'must be manual; a failover that acts alone comes with a later release')
-    .describe('Who orders a failover: an operator. Acting alone comes with a later release.')
+    .enum(['manual', 'automatic'], 'must be manual or automatic')
+    .describe(
+      'Who orders a failover: manual, an operator; automatic, the controller as well, by itself. Default manual.',
+    )
+    .optional(),
+  restartAfter: duration(
+    'automatic: how long an agent leaves a leader that died to the controller before it starts it again. Default 15s.',
+  ),
+  probe: z
+    .string()
+    .min(1)
+    .max(2048)
+    .describe(
+      'automatic with onIsolation stop: URL under which hosts of other members ask whether the leader answers. Templates as in upstreamUrl, which is the default.',
+    )
     .optional(),
   onIsolation: z
     .enum(['keep', 'stop'])

@@ -34,6 +34,8 @@ export interface ReleaseException {
 
 export interface FailoverPolicy {
   readonly mode: 'manual' | 'automatic';
+  /** How long an agent leaves a leader that died to its controller. Undefined: it starts it again at once. */
+  readonly restartAfterMs?: number | undefined;
   readonly isolation: Isolation;
 }
 
@@ -52,6 +54,8 @@ export interface MemberDeclaration {
   readonly user?: string | undefined;
   /** Where its mirrors find it: the service's upstreamUrl with this member's values. */
   readonly url: string;
+  /** Where hosts of other members ask it whether it answers, while it leads. Undefined: nobody asks. */
+  readonly probeUrl?: string | undefined;
   readonly engineOptions: Readonly<Record<string, string>>;
   readonly backupDirectory?: string | undefined;
 }

@@ -36,6 +36,7 @@ const ABILITIES: Readonly<Record<Ability, string>> = {
   'promote-gracefully': 'hand leadership over while it runs',
   'hand-over-by-stopping': 'hand leadership over by stopping the leader',
   'promote-by-force': 'be failed over',
+  witness: 'have a silent leader asked by other hosts',
   'compare-histories': 'have histories of members compared',
 };
 
