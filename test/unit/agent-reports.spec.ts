@@ -10,7 +10,9 @@ import { codecOf } from '@leafward/shared/rpc/codec.js';
 import { fitted, MAX_TEXT_CHARS } from '@leafward/shared/rpc/fit.js';
 import { planSteps } from '@leafward/agent/plan.js';
 import { memberFacts } from '@leafward/agent/report.js';
-import { createReporter, type Reporter } from '@leafward/agent/reporter.js';
+import { emptyState, type JournalState } from '@leafward/agent/journal/records.js';
+import { memoryOf } from '@leafward/agent/memory.js';
+import { createReporter, type Reporter, type ReporterOptions } from '@leafward/agent/reporter.js';
 import { intentOf, memberOf, mirrorIntent, observedOf } from './agent-world.js';
 
 const codec = codecOf(ReportSchema);
@@ -160,28 +162,88 @@ describe('a report', () => {
   it('leaves the agent in a form that can be told', async () => {
     // An elastic network file system says that it has 8 EiB.
     const observed = observedOf(memberOf(intentOf(), { storage: { totalBytes: 2 ** 63 } }));
-    let reporter: Reporter | undefined;
-    const report = await new Promise<Report>((resolve) => {
-      reporter = createReporter({
-        clock: systemClock,
-        log: createLogger('test', 'silent'),
-        monotonic: () => 1,
-        send: (sent) => {
-          resolve(sent);
-          return true;
-        },
-        observeHost: () => Promise.reject(new Error('the host says nothing')),
-        findings: () => [],
-        backups: () => [],
-        members: () => memberFacts(observed, planSteps(observed), () => undefined),
-        outcomes: () => [],
-        generation: () => 1,
-        isReady: () => true,
-        refusedOrders: () => 0,
-      });
-      reporter.welcomed(1000);
+    const report = await firstReport({
+      members: () => memberFacts(observed, planSteps(observed), () => undefined),
     });
-    reporter?.stop();
     expect(taken(report)).to.have.property('sequence', 1);
   });
+
+  it('tells what it remembers as it was given, and only a controller that asks', async () => {
+    const environment = { LONG: 'x'.repeat(MAX_TEXT_CHARS + 1) };
+    const leader = intentOf();
+    const order = {
+      host: 'alpha',
+      generation: 7,
+      epoch: 3,
+      members: [{ ...leader, spec: { ...leader.spec, environment } }],
+    };
+    const state: JournalState = {
+      ...emptyState,
+      intent: order,
+      terms: { cortex: 3 },
+      promotions: { '00.cortex': 3 },
+      retirements: {
+        '/srv/old': {
+          member: '00.cortex',
+          service: 'cortex',
+          storage: '/srv/old',
+          term: 2,
+          reason: 'failed over',
+          at: 5,
+          proven: true,
+        },
+      },
+    };
+    const memory = () => memoryOf(state);
+    expect(memory()).to.equal(memory());
+    const asked = await firstReport({ memory }, true);
+    expect(taken(asked))
+      .to.have.property('memory')
+      .that.deep.equals({
+        order,
+        terms: { cortex: 3 },
+        promotions: { '00.cortex': 3 },
+        storages: [
+          {
+            storage: '/srv/old',
+            member: '00.cortex',
+            retirement: { service: 'cortex', term: 2, at: 5, reason: 'failed over' },
+          },
+        ],
+        openRequests: [],
+      });
+    expect((await firstReport({ memory })).memory).to.equal(undefined);
+  });
 });
+
+/** What an agent tells first to a controller that has welcomed it. */
+async function firstReport(
+  options: Partial<ReporterOptions>,
+  rebuilding?: boolean,
+): Promise<Report> {
+  let reporter: Reporter | undefined;
+  const report = await new Promise<Report>((resolve) => {
+    reporter = createReporter({
+      clock: systemClock,
+      log: createLogger('test', 'silent'),
+      monotonic: () => 1,
+      send: (sent) => {
+        resolve(sent);
+        return true;
+      },
+      observeHost: () => Promise.reject(new Error('the host says nothing')),
+      findings: () => [],
+      backups: () => [],
+      members: () => [],
+      outcomes: () => [],
+      memory: () => memoryOf(emptyState),
+      generation: () => 1,
+      isReady: () => true,
+      refusedOrders: () => 0,
+      ...options,
+    });
+    reporter.welcomed(1000, rebuilding);
+  });
+  reporter?.stop();
+  return report;
+}

@@ -27,6 +27,7 @@ import { createFences, type Fences } from './fences.js';
 import { judgeIntent } from './intents.js';
 import type { Journal } from './journal.js';
 import { lookAgainMs, LOOK_EVERY_BUSY_MS, LOOK_EVERY_MS } from './look-again.js';
+import { helloOf, memoryOf } from './memory.js';
 import type { Observer } from './observe.js';
 import type { Permits } from './permits.js';
 import { hostMonotonicMs } from './permits.js';
@@ -138,6 +139,7 @@ class RunningAgent implements Agent {
       backups: options.backups,
       members: () => this.#currentFacts(),
       outcomes: () => options.requests.outcomes(),
+      memory: () => memoryOf(options.journal.state),
       // What is told was seen under this order, however much newer one has come meanwhile.
       generation: () => this.#observed?.journal.intent?.generation ?? 0,
       isReady: () => this.#observed !== undefined,
@@ -154,23 +156,14 @@ class RunningAgent implements Agent {
   }
 
   hello(): Hello {
-    const { host, version, bootId, clock, journal } = this.options;
-    const { intent } = journal.state;
-    return {
-      host,
-      agentVersion: version,
-      bootId,
-      generation: intent?.generation ?? 0,
-      epoch: intent?.epoch ?? 0,
-      clockMs: clock.now(),
-    };
+    return helloOf(this.options);
   }
 
   receive(message: SessionResponse): void {
     switch (message.kind) {
       case 'welcome':
         this.#epochs.welcomed(message.epoch);
-        this.#reporter.welcomed(message.reportEveryMs);
+        this.#reporter.welcomed(message.reportEveryMs, message.rebuilding);
         return;
       case 'intent':
         this.#lastIntent = this.#lastIntent.then(() => this.#follow(message.intent));

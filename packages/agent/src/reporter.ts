@@ -7,6 +7,7 @@ import type {
   Finding,
   HostFact,
   MemberFact,
+  Memory,
   Outcome,
   Report,
 } from '@leafward/shared/gen/domain.js';
@@ -28,6 +29,8 @@ export interface ReporterOptions {
   readonly backups: () => readonly Backup[];
   readonly members: () => readonly MemberFact[];
   readonly outcomes: () => readonly Outcome[];
+  /** Told while a controller has lost its store; as `backups`. */
+  readonly memory: () => readonly [Memory];
   readonly generation: () => number;
   /** False: nothing was seen yet, so there is nothing to tell. */
   readonly isReady: () => boolean;
@@ -35,7 +38,8 @@ export interface ReporterOptions {
 }
 
 export interface Reporter {
-  welcomed(everyMs: number): void;
+  /** `rebuilding`: this controller asks what this agent remembers. */
+  welcomed(everyMs: number, rebuilding?: boolean): void;
   disconnected(): void;
   /** Host-monotonic moment when that report was handed over; undefined when it is not known any more. */
   answered(sequence: number, everyMs: number): number | undefined;
@@ -78,12 +82,16 @@ class TimedReporter implements Reporter {
   readonly #unanswered = new Map<number, number>();
   #findings: Section<Finding> = emptySection();
   #backups: Section<Backup> = emptySection();
+  #memory: Section<Memory> = emptySection();
+  #rebuilding = false;
   #host: { readonly at: number; readonly fact: HostFact } | undefined;
 
   constructor(readonly options: ReporterOptions) {}
 
-  welcomed(everyMs: number): void {
+  welcomed(everyMs: number, rebuilding = false): void {
     this.#connected = true;
+    this.#rebuilding = rebuilding;
+    this.#memory = emptySection();
     this.#unanswered.clear();
     this.#findings = emptySection();
     this.#backups = emptySection();
@@ -98,7 +106,7 @@ class TimedReporter implements Reporter {
   }
 
   answered(sequence: number, everyMs: number): number | undefined {
-    for (const section of [this.#findings, this.#backups])
+    for (const section of [this.#findings, this.#backups, this.#memory])
       if (sequence >= section.sentIn && section.sent !== undefined) section.answered = true;
     this.#setInterval(everyMs);
     const sentAt = this.#unanswered.get(sequence);
@@ -156,20 +164,27 @@ class TimedReporter implements Reporter {
     try {
       const host = await this.#hostFact();
       const sequence = this.#sequence + 1;
+      const [memory] = this.#rebuilding
+        ? (openSection(this.#memory, this.options.memory(), sequence) ?? [])
+        : [];
       const report = buildReport({
         sequence,
         sentAt: this.options.clock.now(),
         generation: this.options.generation(),
         host,
         members: this.options.members(),
-        findings: openSection(this.#findings, this.options.findings(), sequence),
-        backups: openSection(this.#backups, this.options.backups(), sequence),
+        // One message takes what is remembered, or these: both may be large.
+        findings: memory
+          ? undefined
+          : openSection(this.#findings, this.options.findings(), sequence),
+        backups: memory ? undefined : openSection(this.#backups, this.options.backups(), sequence),
         outcomes: this.options.outcomes(),
         refusedOrders: this.options.refusedOrders(),
       });
       // Taken before it leaves, so that a permit is never longer than the controller means.
       const sentAt = this.options.monotonic();
-      if (this.options.send(this.#fitted(report))) this.#remember(sequence, sentAt);
+      // An order is told as it was given: cut or rounded it would be another one.
+      if (this.options.send({ ...this.#fitted(report), memory })) this.#remember(sequence, sentAt);
     } catch (error) {
       this.options.log.error({ err: error }, `no report: ${messageOf(error)}`);
     } finally {

@@ -8,6 +8,7 @@ import type {
   MemberFact,
   Operation,
   Outcome,
+  Refusal,
   Request,
   Waiver,
 } from '@leafward/shared/gen/domain.js';
@@ -66,6 +67,22 @@ export interface RequestState {
   readonly outcome?: Outcome | undefined;
 }
 
+/** A store that was lost and is put together again from what agents remember. */
+export interface RebuildState {
+  readonly startedAt: number;
+  /** Undefined: it goes on. */
+  readonly endedAt?: number | undefined;
+  /** Hosts that must be heard: of the manifest, and those that the operator named. */
+  readonly hosts: readonly string[];
+  readonly heard: readonly string[];
+  /** Not waited for, by the operator's word. */
+  readonly gone: readonly { readonly host: string; readonly reason: string }[];
+  /** By service: why nothing is decided for it. */
+  readonly open: Readonly<Record<string, readonly Refusal[]>>;
+  /** What was found and is worth knowing, once each. */
+  readonly notes: readonly string[];
+}
+
 export interface Snapshot {
   /** The controller's clock when the snapshot was made. */
   readonly now: number;
@@ -87,6 +104,8 @@ export interface Snapshot {
   /** Not ended ones. */
   readonly operations: readonly Operation[];
   readonly waivers: readonly Waiver[];
+  /** Set once the store was lost. */
+  readonly rebuild?: RebuildState | undefined;
   /** Median duration of past moves by `${service}/${moveKind}`, for the expected times in plans. */
   readonly history: Readonly<Record<string, number>>;
   /** The newest version of each secret that can be given out, by name. Undefined: there are none. */

@@ -24,7 +24,7 @@ import type { Message } from '@bufbuild/protobuf';
 export const file_leafward_v1_agent: GenFile =
   /*@__PURE__*/
   fileDesc(
-    'ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSJyCgVIZWxsbxIMCgRob3N0GAEgASgJEhUKDWFnZW50X3ZlcnNpb24YAiABKAkSDwoHYm9vdF9pZBgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgDEg0KBWVwb2NoGAUgASgDEhAKCGNsb2NrX21zGAYgASgDIs8CCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoA0IHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHMiMgoIRmluZGluZ3MSJgoIZmluZGluZ3MYASADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIi8KB0JhY2t1cHMSJAoHYmFja3VwcxgBIAMoCzITLmxlYWZ3YXJkLnYxLkJhY2t1cCKYAQoOU2Vzc2lvblJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5sZWFmd2FyZC52MS5IZWxsb0gAEiUKBnJlcG9ydBgCIAEoCzITLmxlYWZ3YXJkLnYxLlJlcG9ydEgAEjIKDWludGVudF9hbnN3ZXIYAyABKAsyGS5sZWFmd2FyZC52MS5JbnRlbnRBbnN3ZXJIAEIGCgRraW5kIlQKDEludGVudEFuc3dlchISCgpnZW5lcmF0aW9uGAEgASgDEhAKCGFjY2VwdGVkGAIgASgIEhMKBnJlYXNvbhgDIAEoCUgAiAEBQgkKB19yZWFzb24iQwoHV2VsY29tZRINCgVlcG9jaBgBIAEoAxIQCghjbG9ja19tcxgCIAEoAxIXCg9yZXBvcnRfZXZlcnlfbXMYAyABKAMiNgoLSW50ZW50T3JkZXISJwoGaW50ZW50GAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudCI1CgxSZXF1ZXN0T3JkZXISJQoHcmVxdWVzdBgBIAEoCzIULmxlYWZ3YXJkLnYxLlJlcXVlc3QiZwoGUGVybWl0Eg8KB3NlcnZpY2UYASABKAkSDgoGbWVtYmVyGAIgASgJEgwKBHRlcm0YAyABKAMSEAoIdmFsaWRfbXMYBCABKAMSEgoFZXBvY2gYBSABKANIAIgBAUIICgZfZXBvY2giggEKDFJlcG9ydEFuc3dlchIQCghzZXF1ZW5jZRgBIAEoAxIkCgdwZXJtaXRzGAIgAygLMhMubGVhZndhcmQudjEuUGVybWl0Eg8KB3NldHRsZWQYAyADKAkSEAoIY2xvY2tfbXMYBCABKAMSFwoPcmVwb3J0X2V2ZXJ5X21zGAUgASgDIi0KCVJlY29ubmVjdBIOCgZyZWFzb24YASABKAkSEAoIYWZ0ZXJfbXMYAiABKAMiHwoEUGFjZRIXCg9yZXBvcnRfZXZlcnlfbXMYASABKAMiPwoLU2VjcmV0VmFsdWUSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEhEKCXBsYWludGV4dBgDIAEoCSLMAgoPU2Vzc2lvblJlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5sZWFmd2FyZC52MS5XZWxjb21lSAASKgoGaW50ZW50GAIgASgLMhgubGVhZndhcmQudjEuSW50ZW50T3JkZXJIABIsCgdyZXF1ZXN0GAMgASgLMhkubGVhZndhcmQudjEuUmVxdWVzdE9yZGVySAASMgoNcmVwb3J0X2Fuc3dlchgEIAEoCzIZLmxlYWZ3YXJkLnYxLlJlcG9ydEFuc3dlckgAEisKCXJlY29ubmVjdBgFIAEoCzIWLmxlYWZ3YXJkLnYxLlJlY29ubmVjdEgAEiEKBHBhY2UYBiABKAsyES5sZWFmd2FyZC52MS5QYWNlSAASKgoGc2VjcmV0GAcgASgLMhgubGVhZndhcmQudjEuU2VjcmV0VmFsdWVIAEIGCgRraW5kMtEBCgxBZ2VudFNlcnZpY2USSAoHU2Vzc2lvbhIbLmxlYWZ3YXJkLnYxLlNlc3Npb25SZXF1ZXN0GhwubGVhZndhcmQudjEuU2Vzc2lvblJlc3BvbnNlKAEwARJ3ChBSZW5ld0NlcnRpZmljYXRlEjAubGVhZndhcmQudjEuQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QaMS5sZWFmd2FyZC52MS5BZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2ViBnByb3RvMw',
+    'ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSKeAQoFSGVsbG8SDAoEaG9zdBgBIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIQCghjbG9ja19tcxgGIAEoAxIZCgxuZXdlc3RfZXBvY2gYByABKANIAIgBAUIPCg1fbmV3ZXN0X2Vwb2NoIoQDCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoAxIoCgZtZW1vcnkYCiABKAsyEy5sZWFmd2FyZC52MS5NZW1vcnlIA4gBAUIHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHNCCQoHX21lbW9yeSLNAgoGTWVtb3J5EisKBW9yZGVyGAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudEgAiAEBEi0KBXRlcm1zGAIgAygLMh4ubGVhZndhcmQudjEuTWVtb3J5LlRlcm1zRW50cnkSNwoKcHJvbW90aW9ucxgDIAMoCzIjLmxlYWZ3YXJkLnYxLk1lbW9yeS5Qcm9tb3Rpb25zRW50cnkSLAoIc3RvcmFnZXMYBCADKAsyGi5sZWFmd2FyZC52MS5TdG9yYWdlTWVtb3J5EhUKDW9wZW5fcmVxdWVzdHMYBSADKAkaLAoKVGVybXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBGjEKD1Byb21vdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBQggKBl9vcmRlciKZAQoNU3RvcmFnZU1lbW9yeRIPCgdzdG9yYWdlGAEgASgJEg4KBm1lbWJlchgCIAEoCRI2CgpyZXRpcmVtZW50GAMgASgLMh0ubGVhZndhcmQudjEuUmV0aXJlbWVudE1lbW9yeUgAiAEBEhQKB2ZpbGxpbmcYBCABKAlIAYgBAUINCgtfcmV0aXJlbWVudEIKCghfZmlsbGluZyJNChBSZXRpcmVtZW50TWVtb3J5Eg8KB3NlcnZpY2UYASABKAkSDAoEdGVybRgCIAEoAxIKCgJhdBgDIAEoAxIOCgZyZWFzb24YBCABKAkiMgoIRmluZGluZ3MSJgoIZmluZGluZ3MYASADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIi8KB0JhY2t1cHMSJAoHYmFja3VwcxgBIAMoCzITLmxlYWZ3YXJkLnYxLkJhY2t1cCKYAQoOU2Vzc2lvblJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5sZWFmd2FyZC52MS5IZWxsb0gAEiUKBnJlcG9ydBgCIAEoCzITLmxlYWZ3YXJkLnYxLlJlcG9ydEgAEjIKDWludGVudF9hbnN3ZXIYAyABKAsyGS5sZWFmd2FyZC52MS5JbnRlbnRBbnN3ZXJIAEIGCgRraW5kIlQKDEludGVudEFuc3dlchISCgpnZW5lcmF0aW9uGAEgASgDEhAKCGFjY2VwdGVkGAIgASgIEhMKBnJlYXNvbhgDIAEoCUgAiAEBQgkKB19yZWFzb24iawoHV2VsY29tZRINCgVlcG9jaBgBIAEoAxIQCghjbG9ja19tcxgCIAEoAxIXCg9yZXBvcnRfZXZlcnlfbXMYAyABKAMSFwoKcmVidWlsZGluZxgEIAEoCEgAiAEBQg0KC19yZWJ1aWxkaW5nIjYKC0ludGVudE9yZGVyEicKBmludGVudBgBIAEoCzIXLmxlYWZ3YXJkLnYxLkhvc3RJbnRlbnQiNQoMUmVxdWVzdE9yZGVyEiUKB3JlcXVlc3QYASABKAsyFC5sZWFmd2FyZC52MS5SZXF1ZXN0ImcKBlBlcm1pdBIPCgdzZXJ2aWNlGAEgASgJEg4KBm1lbWJlchgCIAEoCRIMCgR0ZXJtGAMgASgDEhAKCHZhbGlkX21zGAQgASgDEhIKBWVwb2NoGAUgASgDSACIAQFCCAoGX2Vwb2NoIoIBCgxSZXBvcnRBbnN3ZXISEAoIc2VxdWVuY2UYASABKAMSJAoHcGVybWl0cxgCIAMoCzITLmxlYWZ3YXJkLnYxLlBlcm1pdBIPCgdzZXR0bGVkGAMgAygJEhAKCGNsb2NrX21zGAQgASgDEhcKD3JlcG9ydF9ldmVyeV9tcxgFIAEoAyItCglSZWNvbm5lY3QSDgoGcmVhc29uGAEgASgJEhAKCGFmdGVyX21zGAIgASgDIh8KBFBhY2USFwoPcmVwb3J0X2V2ZXJ5X21zGAEgASgDIj8KC1NlY3JldFZhbHVlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoAxIRCglwbGFpbnRleHQYAyABKAkizAIKD1Nlc3Npb25SZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQubGVhZndhcmQudjEuV2VsY29tZUgAEioKBmludGVudBgCIAEoCzIYLmxlYWZ3YXJkLnYxLkludGVudE9yZGVySAASLAoHcmVxdWVzdBgDIAEoCzIZLmxlYWZ3YXJkLnYxLlJlcXVlc3RPcmRlckgAEjIKDXJlcG9ydF9hbnN3ZXIYBCABKAsyGS5sZWFmd2FyZC52MS5SZXBvcnRBbnN3ZXJIABIrCglyZWNvbm5lY3QYBSABKAsyFi5sZWFmd2FyZC52MS5SZWNvbm5lY3RIABIhCgRwYWNlGAYgASgLMhEubGVhZndhcmQudjEuUGFjZUgAEioKBnNlY3JldBgHIAEoCzIYLmxlYWZ3YXJkLnYxLlNlY3JldFZhbHVlSABCBgoEa2luZDLRAQoMQWdlbnRTZXJ2aWNlEkgKB1Nlc3Npb24SGy5sZWFmd2FyZC52MS5TZXNzaW9uUmVxdWVzdBocLmxlYWZ3YXJkLnYxLlNlc3Npb25SZXNwb25zZSgBMAESdwoQUmVuZXdDZXJ0aWZpY2F0ZRIwLmxlYWZ3YXJkLnYxLkFnZW50U2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXF1ZXN0GjEubGVhZndhcmQudjEuQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlc3BvbnNlYgZwcm90bzM',
     [file_leafward_v1_fleet],
   );
 
@@ -108,6 +108,13 @@ export type Hello = Message<'leafward.v1.Hello'> & {
    * @generated from field: int64 clock_ms = 6;
    */
   clockMs: bigint;
+
+  /**
+   * The newest epoch that this agent has heard of, by a welcome, an order or a permit.
+   *
+   * @generated from field: optional int64 newest_epoch = 7;
+   */
+  newestEpoch?: bigint | undefined;
 };
 
 /**
@@ -170,6 +177,13 @@ export type Report = Message<'leafward.v1.Report'> & {
    * @generated from field: int64 refused_orders = 9;
    */
   refusedOrders: bigint;
+
+  /**
+   * Only for a controller whose welcome asks for it.
+   *
+   * @generated from field: optional leafward.v1.Memory memory = 10;
+   */
+  memory?: Memory | undefined;
 };
 
 /**
@@ -179,6 +193,126 @@ export type Report = Message<'leafward.v1.Report'> & {
 export const ReportSchema: GenMessage<Report> =
   /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 3);
+
+/**
+ * What an agent remembers of its orders, for a controller that has lost its store.
+ *
+ * @generated from message leafward.v1.Memory
+ */
+export type Memory = Message<'leafward.v1.Memory'> & {
+  /**
+   * The newest order on its disk, whole. Unset: it never had one.
+   *
+   * @generated from field: optional leafward.v1.HostIntent order = 1;
+   */
+  order?: HostIntent | undefined;
+
+  /**
+   * By service: the newest term that an order told.
+   *
+   * @generated from field: map<string, int64> terms = 2;
+   */
+  terms: { [key: string]: bigint };
+
+  /**
+   * By member: the newest term in which this agent began to promote it.
+   *
+   * @generated from field: map<string, int64> promotions = 3;
+   */
+  promotions: { [key: string]: bigint };
+
+  /**
+   * @generated from field: repeated leafward.v1.StorageMemory storages = 4;
+   */
+  storages: StorageMemory[];
+
+  /**
+   * Requests that were begun and have no outcome.
+   *
+   * @generated from field: repeated string open_requests = 5;
+   */
+  openRequests: string[];
+};
+
+/**
+ * Describes the message leafward.v1.Memory.
+ * Use `create(MemorySchema)` to create a new message.
+ */
+export const MemorySchema: GenMessage<Memory> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_agent, 4);
+
+/**
+ * A storage that is retired, or whose newest filling is not over.
+ *
+ * @generated from message leafward.v1.StorageMemory
+ */
+export type StorageMemory = Message<'leafward.v1.StorageMemory'> & {
+  /**
+   * @generated from field: string storage = 1;
+   */
+  storage: string;
+
+  /**
+   * @generated from field: string member = 2;
+   */
+  member: string;
+
+  /**
+   * Unset: it is not retired.
+   *
+   * @generated from field: optional leafward.v1.RetirementMemory retirement = 3;
+   */
+  retirement?: RetirementMemory | undefined;
+
+  /**
+   * Id of a filling that was begun and is not done.
+   *
+   * @generated from field: optional string filling = 4;
+   */
+  filling?: string | undefined;
+};
+
+/**
+ * Describes the message leafward.v1.StorageMemory.
+ * Use `create(StorageMemorySchema)` to create a new message.
+ */
+export const StorageMemorySchema: GenMessage<StorageMemory> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_agent, 5);
+
+/**
+ * @generated from message leafward.v1.RetirementMemory
+ */
+export type RetirementMemory = Message<'leafward.v1.RetirementMemory'> & {
+  /**
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * @generated from field: int64 term = 2;
+   */
+  term: bigint;
+
+  /**
+   * @generated from field: int64 at = 3;
+   */
+  at: bigint;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message leafward.v1.RetirementMemory.
+ * Use `create(RetirementMemorySchema)` to create a new message.
+ */
+export const RetirementMemorySchema: GenMessage<RetirementMemory> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_agent, 6);
 
 /**
  * @generated from message leafward.v1.Findings
@@ -196,7 +330,7 @@ export type Findings = Message<'leafward.v1.Findings'> & {
  */
 export const FindingsSchema: GenMessage<Findings> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 4);
+  messageDesc(file_leafward_v1_agent, 7);
 
 /**
  * @generated from message leafward.v1.Backups
@@ -214,7 +348,7 @@ export type Backups = Message<'leafward.v1.Backups'> & {
  */
 export const BackupsSchema: GenMessage<Backups> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 5);
+  messageDesc(file_leafward_v1_agent, 8);
 
 /**
  * @generated from message leafward.v1.SessionRequest
@@ -254,7 +388,7 @@ export type SessionRequest = Message<'leafward.v1.SessionRequest'> & {
  */
 export const SessionRequestSchema: GenMessage<SessionRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 6);
+  messageDesc(file_leafward_v1_agent, 9);
 
 /**
  * @generated from message leafward.v1.IntentAnswer
@@ -282,7 +416,7 @@ export type IntentAnswer = Message<'leafward.v1.IntentAnswer'> & {
  */
 export const IntentAnswerSchema: GenMessage<IntentAnswer> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 7);
+  messageDesc(file_leafward_v1_agent, 10);
 
 /**
  * @generated from message leafward.v1.Welcome
@@ -302,6 +436,13 @@ export type Welcome = Message<'leafward.v1.Welcome'> & {
    * @generated from field: int64 report_every_ms = 3;
    */
   reportEveryMs: bigint;
+
+  /**
+   * The controller has lost its store and asks what this agent remembers.
+   *
+   * @generated from field: optional bool rebuilding = 4;
+   */
+  rebuilding?: boolean | undefined;
 };
 
 /**
@@ -310,7 +451,7 @@ export type Welcome = Message<'leafward.v1.Welcome'> & {
  */
 export const WelcomeSchema: GenMessage<Welcome> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 8);
+  messageDesc(file_leafward_v1_agent, 11);
 
 /**
  * @generated from message leafward.v1.IntentOrder
@@ -328,7 +469,7 @@ export type IntentOrder = Message<'leafward.v1.IntentOrder'> & {
  */
 export const IntentOrderSchema: GenMessage<IntentOrder> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 9);
+  messageDesc(file_leafward_v1_agent, 12);
 
 /**
  * @generated from message leafward.v1.RequestOrder
@@ -346,7 +487,7 @@ export type RequestOrder = Message<'leafward.v1.RequestOrder'> & {
  */
 export const RequestOrderSchema: GenMessage<RequestOrder> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 10);
+  messageDesc(file_leafward_v1_agent, 13);
 
 /**
  * The controller's word that a leader's term is still the current one.
@@ -390,7 +531,7 @@ export type Permit = Message<'leafward.v1.Permit'> & {
  */
 export const PermitSchema: GenMessage<Permit> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 11);
+  messageDesc(file_leafward_v1_agent, 14);
 
 /**
  * @generated from message leafward.v1.ReportAnswer
@@ -430,7 +571,7 @@ export type ReportAnswer = Message<'leafward.v1.ReportAnswer'> & {
  */
 export const ReportAnswerSchema: GenMessage<ReportAnswer> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 12);
+  messageDesc(file_leafward_v1_agent, 15);
 
 /**
  * @generated from message leafward.v1.Reconnect
@@ -453,7 +594,7 @@ export type Reconnect = Message<'leafward.v1.Reconnect'> & {
  */
 export const ReconnectSchema: GenMessage<Reconnect> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 13);
+  messageDesc(file_leafward_v1_agent, 16);
 
 /**
  * Look again and report at once, then at this pace: an operation begins that waits for what is seen.
@@ -471,7 +612,7 @@ export type Pace = Message<'leafward.v1.Pace'> & {
  * Describes the message leafward.v1.Pace.
  * Use `create(PaceSchema)` to create a new message.
  */
-export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 14);
+export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 17);
 
 /**
  * The value of a secret that an order of this host names; sent before that order. Only ever over mTLS.
@@ -501,7 +642,7 @@ export type SecretValue = Message<'leafward.v1.SecretValue'> & {
  */
 export const SecretValueSchema: GenMessage<SecretValue> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 15);
+  messageDesc(file_leafward_v1_agent, 18);
 
 /**
  * @generated from message leafward.v1.SessionResponse
@@ -569,7 +710,7 @@ export type SessionResponse = Message<'leafward.v1.SessionResponse'> & {
  */
 export const SessionResponseSchema: GenMessage<SessionResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 16);
+  messageDesc(file_leafward_v1_agent, 19);
 
 /**
  * @generated from service leafward.v1.AgentService
