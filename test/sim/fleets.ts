@@ -32,5 +32,5 @@ async function loadPrograms(mutation?: Mutation): Promise<Programs> {
   ];
   if (mutation !== undefined && agent.mutations + controller.mutations === 0)
     throw new Error(`mutation ${mutation.name}: ${mutation.file} is in neither program`);
-  return { agent: agent.start, controller: controller.start };
+  return { agent: agent.program, controller: controller.program };
 }

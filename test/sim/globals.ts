@@ -1,6 +1,7 @@
 // Everything through which a program learns the time, waits, draws chances or ends: made anew for each simulated
 // process, on its host's clock. A program gets these in place of Node's own (load.ts).
 import { createHash, createHmac } from 'node:crypto';
+import { createAborts } from './abort.js';
 import { uptimeOf, wallOf, type Host } from './hosts.js';
 import type { Random } from './random.js';
 import type { Scheduler, SimEvent, SimProcess } from './scheduler.js';
@@ -95,8 +96,7 @@ export function createGlobals(options: GlobalsOptions) {
     performance,
     Date: dateOf(() => Math.floor(wallOf(host, scheduler.now))),
     Math: Object.assign(Object.create(Math) as typeof Math, { random: () => random.next() }),
-    AbortController: CheapAbortController,
-    AbortSignal: abortSignalOf(setTimeout),
+    ...createAborts(setTimeout),
     process: {
       env: {},
       pid: 4242,
@@ -130,15 +130,6 @@ const aborted = (signal: AbortSignal | undefined): Error =>
     cause: signal?.reason as unknown,
   });
 
-/** Node's own makes a new error, with its stack, for each abort without a reason: a tenth of all the time. */
-const ABORTED = Object.assign(new Error('This operation was aborted'), { name: 'AbortError' });
-
-class CheapAbortController extends AbortController {
-  override abort(reason: unknown = ABORTED): void {
-    super.abort(reason);
-  }
-}
-
 function dateOf(now: () => number): DateConstructor {
   class SimulatedDate extends Date {
     constructor(...args: unknown[]) {
@@ -150,23 +141,4 @@ function dateOf(now: () => number): DateConstructor {
     }
   }
   return SimulatedDate as unknown as DateConstructor;
-}
-
-/** `any` by hand: Node's holds its parts weakly, and when they are collected is nobody's to say. */
-function abortSignalOf(setTimeout: (callback: Callback, ms: number) => Timer) {
-  const timeout = (ms: number): AbortSignal => {
-    const controller = new CheapAbortController();
-    const reason = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
-    setTimeout(() => controller.abort(reason), ms);
-    return controller.signal;
-  };
-  const any = (signals: readonly AbortSignal[]): AbortSignal => {
-    const controller = new CheapAbortController();
-    for (const signal of signals) {
-      if (signal.aborted) controller.abort(signal.reason);
-      else signal.addEventListener('abort', () => controller.abort(signal.reason), { once: true });
-    }
-    return controller.signal;
-  };
-  return { timeout, any, abort: (reason?: unknown) => AbortSignal.abort(reason) };
 }

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { build, type Plugin } from 'esbuild';
-import type { Globals } from './globals.js';
+import { createProgram, GLOBAL_NAMES, type Evaluate, type Program } from './instances.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../../..');
@@ -37,13 +37,14 @@ const replaced: Readonly<Record<string, string>> = {
 /** Shared by all processes: pure, without a clock; and one class of errors for both sides of the bundle. */
 const shared = /^@leafward\/shared\/(errors|assert|rpc\/.*|gen\/leafward\/.*)\.js$/;
 
-export type Start = (
-  globals: Globals,
-  modules: Readonly<Record<string, unknown>>,
-) => Readonly<Record<string, unknown>>;
+/** Modules whose state is derived from its key alone, and those that nothing calls here. */
+const HARMLESS = new Set([
+  'packages/agent/src/checks/mounts.ts',
+  'packages/agent/src/checks/name-resolution.ts',
+]);
 
 export interface Loaded {
-  readonly start: Start;
+  readonly program: Program;
   /** 1: the mutation is in it. */
   readonly mutations: number;
 }
@@ -69,8 +70,8 @@ export async function loadProgram(name: string, mutation?: Mutation): Promise<Lo
     );
   const found = new Map<string, unknown>();
   for (const path of externals) found.set(path, await external(path));
-  const start = compiled(name, result.outputFiles[0]?.text ?? '', found, mutated.count);
-  return { start, mutations: mutated.count };
+  const text = result.outputFiles[0]?.text ?? '';
+  return { program: compiled(name, text, found, mutated.count), mutations: mutated.count };
 }
 
 function sources(
@@ -112,7 +113,8 @@ function sources(
       });
       bundling.onLoad({ filter: /packages\/.*\.ts$/ }, ({ path }) => {
         const text = readFileSync(path, 'utf8');
-        if (mutation === undefined || path !== join(root, mutation.file)) return undefined;
+        if (mutation === undefined || path !== join(root, mutation.file))
+          return { contents: withResets(path, text), loader: 'ts' };
         const parts = text.split(mutation.find);
         if (parts.length !== 2)
           throw new Error(
@@ -120,7 +122,7 @@ function sources(
               'it must stand there once: bring test/sim/mutations.ts up to date',
           );
         mutated.count += 1;
-        return { contents: parts.join(mutation.replace), loader: 'ts' };
+        return { contents: withResets(path, parts.join(mutation.replace)), loader: 'ts' };
       });
     },
   };
@@ -139,36 +141,42 @@ async function external(path: string): Promise<unknown> {
     : (require(path) as unknown);
 }
 
+/** What a process would leave to the next one of its instance is made anew. @throws Error where that is not known. */
+function withResets(path: string, text: string): string {
+  const file = path.slice(root.length + 1);
+  const resets: string[] = [];
+  const made = text
+    .replaceAll(MADE, (_, exported = '', name: string, type = '', value: string) => {
+      resets.push(`${name} = ${value};`);
+      return `${exported}let ${name}${type} = ${value};`;
+    })
+    .replaceAll(UNSET, (line: string, name: string) => {
+      resets.push(`${name} = undefined;`);
+      return line;
+    });
+  const other = OTHER_STATE.exec(text)?.[0];
+  if (other !== undefined && !HARMLESS.has(file))
+    throw new Error(`${file}: a new process must begin without "${other}": see test/sim/load.ts`);
+  return resets.length === 0 ? made : `${made}\nonReset(() => { ${resets.join(' ')} });\n`;
+}
+/** const texts = createTextCache(); */
+const MADE =
+  /^(export )?const (\w+)(: [^=\n]+)? = ((?:create\w+|new (?:Map|Set))(?:<.*>)?\(\));$/gm;
+/** let uptime: number | undefined; */
+const UNSET = /^let (\w+)(?:: [^=\n]+)?;$/gm;
+const OTHER_STATE = /^(export )?let .* = .*|^(export )?const .* = create\w+\([^)\n].*/m;
+
 function compiled(
   name: string,
   text: string,
   externals: ReadonlyMap<string, unknown>,
   mutations: number,
-): Start {
-  const names = [
-    ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'],
-    ...[
-      'clearImmediate',
-      'queueMicrotask',
-      'performance',
-      'Date',
-      'Math',
-      'AbortSignal',
-      'process',
-    ],
-  ] as const;
-  const run = compileFunction(text, ['module', 'exports', 'require', ...names], {
+): Program {
+  const parameters = ['module', 'exports', 'require', 'onReset', ...GLOBAL_NAMES];
+  const run = compileFunction(text, parameters, {
     filename: `simulated-${name}${mutations > 0 ? '-mutated' : ''}.js`,
   }) as (...args: unknown[]) => void;
-  return (globals, modules) => {
-    const module = { exports: {} as Record<string, unknown> };
-    const find = (path: string): unknown => {
-      const value = path in modules ? modules[path] : externals.get(path);
-      if (value === undefined) throw new Error(`${name}: nothing simulated stands for ${path}`);
-      return value;
-    };
-    const values = names.map((key) => (globals as unknown as Record<string, unknown>)[key]);
-    run(module, module.exports, find, ...values);
-    return module.exports;
-  };
+  const evaluate: Evaluate = (module, require, globals, onReset) =>
+    run(module, module.exports, require, onReset, ...globals);
+  return createProgram(name, evaluate, (path) => externals.get(path));
 }

@@ -23,6 +23,9 @@ export interface SimProcess {
   died?: string | undefined;
 }
 
+/** Node lets every promise come to rest between two immediates, and looks at nothing else: so many in one go. */
+const TURNS = 200;
+
 export const newProcess = (name: string, host: string): SimProcess => ({
   name,
   host,
@@ -40,7 +43,6 @@ export class Scheduler {
 
   constructor(
     readonly trace: Trace,
-    readonly afterEach: () => void,
     /** What an event threw. */
     readonly onError: (error: unknown, owner: SimProcess | undefined) => void,
   ) {}
@@ -70,41 +72,60 @@ export class Scheduler {
     }
   }
 
-  /** False: nothing is left to do. */
-  async step(): Promise<boolean> {
-    const event = this.#pop();
-    if (event === undefined) return false;
-    if (event.cancelled) return true;
-    this.now = event.at;
-    const { owner } = event;
-    if (owner?.alive === false) {
-      event.afterDeath?.();
+  /** Runs what is due until `time`, or until `isOver` says so between two events. */
+  async until(time: number, isOver: () => boolean): Promise<void> {
+    let hasEnded = false;
+    await new Promise<void>((resolve) => {
+      const turn = (): void => {
+        if (hasEnded) return;
+        // Here everything has come to rest that the event before has set going.
+        hasEnded = isOver() || !this.#runNext(time);
+        if (hasEnded) resolve();
+      };
+      const turns = (): void => {
+        for (let count = 1; count < TURNS; count += 1) setImmediate(turn);
+        setImmediate(() => {
+          turn();
+          if (!hasEnded) turns();
+        });
+      };
+      turns();
+    });
+    if (!isOver()) this.now = Math.max(this.now, time);
+  }
+
+  /** One event; those that nobody is there for are passed over. False: there is none until then. */
+  #runNext(time: number): boolean {
+    for (;;) {
+      const next = this.#heap[0];
+      if (next === undefined || next.at > time) return false;
+      this.#pop();
+      if (next.cancelled) continue;
+      this.now = next.at;
+      const { owner } = next;
+      if (owner?.alive === false) {
+        if (next.afterDeath === undefined) continue;
+        next.afterDeath();
+        return true;
+      }
+      if (owner?.stopped === true) {
+        owner.held.push(next);
+        continue;
+      }
+      this.#run(next);
       return true;
     }
-    if (owner?.stopped === true) {
-      owner.held.push(event);
-      return true;
-    }
+  }
+
+  #run({ at, order, owner, run }: SimEvent): void {
     this.events += 1;
-    this.trace.mix(event.at * 1000);
-    this.trace.mix(event.order);
+    this.trace.mix(at * 1000);
+    this.trace.mix(order);
     try {
-      event.run();
+      run();
     } catch (error) {
       this.onError(error, owner);
     }
-    await rest();
-    this.afterEach();
-    return true;
-  }
-
-  async until(time: number, isOver: () => boolean): Promise<void> {
-    while (!isOver()) {
-      const next = this.#heap[0];
-      if (next === undefined || next.at > time) break;
-      await this.step();
-    }
-    if (!isOver()) this.now = Math.max(this.now, time);
   }
 
   #push(event: SimEvent): void {
@@ -144,6 +165,3 @@ export class Scheduler {
 
 const isBefore = (a: SimEvent, b: SimEvent): boolean =>
   a.at < b.at || (a.at === b.at && a.order < b.order);
-
-/** Real, not simulated: when it fires, no promise of the event before is left that could go on. */
-const rest = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

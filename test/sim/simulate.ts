@@ -1,6 +1,5 @@
 // One seed from its first event to its verdict: a fleet that was deployed before, a time of faults and orders, a time
 // of rest in which everything must come right.
-import { setMaxListeners } from 'node:events';
 import { layouts, manifestOf, type Layout } from './layouts.js';
 import { isWritable } from './cells.js';
 import { startRecovery } from './converge.js';
@@ -9,8 +8,6 @@ import { anyController, keepWatch, order, orderSomething } from './operators.js'
 import { worldFrom, type Template } from './template.js';
 import type { Verdict } from './verdict.js';
 import { World, type Programs } from './world.js';
-
-setMaxListeners(0); // the simulated AbortSignal.any listens where Node's own only looks
 
 const DEPLOY_MS = 15 * 60_000;
 
@@ -94,6 +91,11 @@ const CONVERGE_MS = 10 * 60_000;
 /** It must stay so. */
 const STEADY_MS = 6000;
 
+function recycle({ agent, controller }: Programs): void {
+  agent.recycle();
+  controller.recycle();
+}
+
 export async function simulate(options: SimulateOptions): Promise<Verdict> {
   const { seed, templates } = options;
   const template = templates[seed % templates.length];
@@ -105,6 +107,7 @@ export async function simulate(options: SimulateOptions): Promise<Verdict> {
     return await run(world, options);
   } finally {
     process.off('unhandledRejection', onRejection);
+    recycle(options.programs);
   }
 }
 

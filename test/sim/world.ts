@@ -14,7 +14,7 @@ import { createFileSystem } from './file-system.js';
 import { createGlobals } from './globals.js';
 import { bootIdOf, createHost, uptimeOf, wallOf, type Host } from './hosts.js';
 import { SECRET, STATE, type Layout } from './layouts.js';
-import type { Start } from './load.js';
+import type { Program } from './instances.js';
 import { createNetwork, type End, type Network } from './network.js';
 import type { AgentMachine } from './programs/machine.js';
 import type { RunningAgent } from './programs/agent.js';
@@ -25,8 +25,8 @@ import { createStore, type SimStore } from './store.js';
 import { createTrace, type Trace } from './trace.js';
 
 export interface Programs {
-  readonly agent: Start;
-  readonly controller: Start;
+  readonly agent: Program;
+  readonly controller: Program;
 }
 
 export interface WorldOptions {
@@ -88,11 +88,7 @@ export class World {
     const { seed, layout } = options;
     this.trace = createTrace(options.print);
     this.random = createRandom(seed);
-    this.scheduler = new Scheduler(
-      this.trace,
-      () => undefined,
-      (error, owner) => this.#crashed(owner, error),
-    );
+    this.scheduler = new Scheduler(this.trace, (error, owner) => this.#crashed(owner, error));
     this.checkers = new Checkers(this);
     this.store = createStore(options.store);
     this.network = createNetwork({
@@ -232,7 +228,7 @@ export class World {
             : machine.state,
       now: () => wallOf(machine.host, this.now),
     });
-    const program = this.options.programs.agent(globals, {
+    const program = this.options.programs.agent.start(globals, {
       ...modules,
       'node:fs': files.sync,
       'node:fs/promises': files.promises,
@@ -376,7 +372,7 @@ export class World {
       random: this.random.fork(1000 + this.#processes),
       onExit: (reason) => this.#crashed(process, new Error(reason)),
     });
-    const program = this.options.programs.controller(globals, {
+    const program = this.options.programs.controller.start(globals, {
       ...modules,
       'better-sqlite3': this.store.connect(),
     }) as { readonly start: (machine: ControllerMachine) => Promise<RunningController> };
