@@ -11,6 +11,7 @@ import { startLocalFleet, type LocalFleet } from '../fleet/local-fleet.js';
 import { eventually, freePorts } from '../fleet/programs.js';
 import type { Writer } from '../fleet/writing.js';
 import { kindOf, programOf, startDatabaseWriter, type Database, type Server } from './database.js';
+import { wholenessOf } from './whole.js';
 import { cutPowerOf, processesIn, removeSharedMemory } from './servers.js';
 
 export const OLD = '1.0.0';
@@ -166,15 +167,10 @@ async function untilWhole(
   leftOut: readonly string[] = [],
   timeoutMs = 30_000,
 ): Promise<string> {
-  let seen = '';
-  return eventually('the service is whole', timeoutMs, async () => {
-    const counted = (await members()).filter(({ member }) => !leftOut.includes(member));
-    seen = counted.map(({ member, state, lag }) => `${member} ${state} ${lag ?? '-'}`).join(', ');
-    const leaders = counted.filter(({ state }) => state === 'leading');
-    const mirrors = counted.filter(({ state, lag }) => state === 'mirroring' && (lag ?? 0) <= 0);
-    if (leaders.length === 1 && mirrors.length === counted.length - 1) return leaders[0]?.member;
-    throw new Error(seen);
-  });
+  const leaderOf = wholenessOf();
+  return eventually('the service is whole', timeoutMs, async () =>
+    leaderOf((await members()).filter(({ member }) => !leftOut.includes(member))),
+  );
 }
 
 async function removeSharedMemoryBelow(dir: string, servers: readonly Server[]): Promise<void> {

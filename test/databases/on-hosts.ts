@@ -12,6 +12,7 @@ import { kindOf, type Database, type Server } from './database.js';
 import { pushDatabaseImage } from './images.js';
 import { postgresql } from './postgresql.js';
 import { redis } from './redis.js';
+import { wholenessOf } from './whole.js';
 
 export const PASSWORD = 'battery staple';
 const databases: readonly Database[] = [postgresql, redis];
@@ -29,8 +30,8 @@ export interface DatabasesOnHosts {
   server(member: string): Server;
   hostOf(member: string): Host;
   membersOf(database: Database): Promise<readonly MemberView[]>;
-  /** Waits until one leads and all others, but those left out, mirror without lag. Returns the leader. */
-  untilWhole(database: Database, leftOut?: readonly string[]): Promise<string>;
+  /** Waits until one leads and all others mirror. Returns the leader. */
+  untilWhole(database: Database): Promise<string>;
 }
 
 /** 00.redis on alpha leads, 01 on bravo mirrors it, 02 on charlie mirrors that. */
@@ -85,22 +86,14 @@ export async function bootDatabaseHosts(): Promise<DatabasesOnHosts> {
     server: found,
     hostOf: (member) => rig.host(found(member).host),
     membersOf,
-    untilWhole: (database, leftOut = []) =>
-      eventually(
+    untilWhole: (database) => {
+      const leaderOf = wholenessOf();
+      return eventually(
         `${database.kind} is whole`,
-        async () => {
-          const counted = (await membersOf(database)).filter(
-            ({ member }) => !leftOut.includes(member),
-          );
-          const isCaughtUp = ({ state, lag }: MemberView): boolean =>
-            state === 'mirroring' && (lag ?? 0) <= 0;
-          const leaders = counted.filter(({ state }) => state === 'leading');
-          if (leaders.length === 1 && counted.filter(isCaughtUp).length === counted.length - 1)
-            return leaders[0]?.member;
-          throw new Error(counted.map(({ member, state }) => `${member} ${state}`).join(', '));
-        },
-        { timeoutMs: 90_000, everyMs: 200 },
-      ),
+        async () => leaderOf(await membersOf(database)),
+        { timeoutMs: 120_000, everyMs: 200 },
+      );
+    },
   };
 }
 

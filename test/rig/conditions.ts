@@ -26,8 +26,10 @@ export async function eventually<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > giveUpAt)
-      throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause: last });
+    if (performance.now() > giveUpAt) {
+      const why = last instanceof Error ? ` (${last.message})` : '';
+      throw new Error(`not within ${timeoutMs / 1000} s: ${what}${why}`, { cause: last });
+    }
     await delay(everyMs);
   }
 }

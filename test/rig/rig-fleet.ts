@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import type { HostView, Operation, Plan, Status } from '@leafward/shared/gen/domain.js';
 import { eventually } from './conditions.js';
 import type { Host } from './host.js';
+import { openOperatorLine } from './operator-line.js';
 import { run, tryRun, type Result, type RigProcess } from './processes.js';
+import { recordPathOf } from './remains.js';
 import type { Rig } from './rig.js';
 
 const root = join(import.meta.dirname, '../../..');
@@ -28,6 +30,7 @@ export interface RigFleet {
   /** @throws Error when the exit code is not 0 */
   cli(args: readonly string[], timeoutMs?: number): Promise<string>;
   cliJson<T>(args: readonly string[]): Promise<T>;
+  /** Through a connection that is kept: it may be asked often. */
   status(): Promise<Status>;
   plan(args: readonly string[]): Promise<Plan>;
   /** Applies and waits for the end. @throws Error with the reason when it pauses */
@@ -70,11 +73,8 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
       return (await rig.controller.run(['curl', '-sf', `${metricsUrl}/healthz`])) !== '';
     });
   };
-  const status = (): Promise<Status> => cliJson<Status>(['status']);
   const begin = (plan: Plan): Promise<Operation> =>
     cliJson<Operation>(['apply', plan.id, '--no-watch', '--yes']);
-  const operation = async (id: string): Promise<Operation> =>
-    (await cliJson<{ readonly operation: Operation }>(['operation', 'show', id])).operation;
 
   const initialized = await rig.controller.run([
     node,
@@ -88,6 +88,13 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
   await mkdir(home, { recursive: true });
   await startController();
   await cli(['enroll', /leafward:\/\/\S+/.exec(initialized)?.[0] ?? '']);
+  const line = openOperatorLine({
+    network: rig.controller,
+    home,
+    recordPath: recordPathOf(rig.directory),
+  });
+  const status = (): Promise<Status> => line.ask<Status>({});
+  const operation = (id: string): Promise<Operation> => line.ask<Operation>({ operation: id });
   return {
     metricsUrl,
     startController,
