@@ -54,19 +54,23 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== `${lock} ${process.ver
   writeFileSync(stamp, `${lock} ${process.version}`);
 }
 run('compile', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
+run('bundle', process.execPath, ['scripts/bundle.mjs']);
 linkPrograms();
 
-/** npm links the programs of a workspace only when they are compiled already, which they never are in a clone. */
+/**
+ * npm links the programs of a workspace only when they are compiled already, which they never are in a clone. The
+ * operator's is the bundled one: it starts in half the time.
+ */
 function linkPrograms() {
   mkdirSync('node_modules/.bin', { recursive: true });
   for (const folder of ['packages/agent', 'packages/controller']) {
     const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     for (const [name, file] of Object.entries(bin)) {
       const link = join('node_modules/.bin', name);
-      chmodSync(join(folder, file), 0o755);
-      if (existsSync(link)) continue;
+      const program = name === 'leafward' ? 'dist-bundle/leafward.cjs' : join(folder, file);
+      chmodSync(program, 0o755);
       rmSync(link, { force: true });
-      symlinkSync(join('../..', folder, file), link);
+      symlinkSync(join('../..', program), link);
     }
   }
 }

@@ -5,12 +5,13 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freshBundle } from '../bundle.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 export const programs = {
   controller: join(root, 'packages/controller/dist/bin.js'),
-  cli: join(root, 'packages/controller/dist/cli/bin.js'),
-  agent: join(root, 'packages/agent/dist/bin.js'),
+  cli: join(freshBundle(), 'leafward.cjs'),
+  agent: join(freshBundle(), 'leafward-agent.cjs'),
 } as const;
 
 export interface Program {

@@ -1,19 +1,20 @@
 // Leafward on a rig: the controller as a process in the controller's network, the bundled agent as a real unit
 // on each host, the operator's CLI beside the controller.
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostView, Operation, Plan, Status } from '@leafward/shared/gen/domain.js';
+import { freshBundle } from '../bundle.js';
 import { eventually } from './conditions.js';
 import type { Host } from './host.js';
 import { openOperatorLine } from './operator-line.js';
-import { run, tryRun, type Result, type RigProcess } from './processes.js';
+import { tryRun, type Result, type RigProcess } from './processes.js';
 import { recordPathOf } from './remains.js';
 import type { Rig } from './rig.js';
 
 const root = join(import.meta.dirname, '../../..');
 const programs = {
   controller: join(root, 'packages/controller/dist/bin.js'),
-  cli: join(root, 'packages/controller/dist/cli/bin.js'),
+  cli: join(freshBundle(), 'leafward.cjs'),
 };
 const METRICS_PORT = 9464;
 
@@ -142,39 +143,9 @@ async function untilDone(
   throw new Error(`operation ${id} is ${ended.state}: ${ended.reason ?? 'no reason given'}`);
 }
 
-const bundle = join(root, 'dist-bundle');
-const bundler = join(root, 'scripts/bundle.mjs');
-let bundled: Promise<string> | undefined;
-
-/** Returns the directory of the bundle, made anew when anything that goes into it is newer. */
-export function agentBundle(): Promise<string> {
-  bundled ??= (async () => {
-    if (await isStale()) await run([process.execPath, bundler], { cwd: root });
-    return bundle;
-  })();
-  return bundled;
-}
-
-async function isStale(): Promise<boolean> {
-  const made = await Promise.all(
-    ['leafward-agent', 'leafward-agent.cjs', 'leafward-deadman'].map((name) =>
-      stat(join(bundle, name)).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => 0,
-      ),
-    ),
-  );
-  const compiled = ['packages/agent/dist', 'packages/agent/deadman', 'packages/shared/dist'].map(
-    (path) => join(root, path),
-  );
-  const found = await run(['find', ...compiled, bundler, '-type', 'f', '-printf', '%T@\n']);
-  const newest = Math.max(...found.split('\n').map((seconds) => Number(seconds) * 1000));
-  return newest >= Math.min(...made);
-}
-
 /** As deploy/systemd/README.md says; enables and starts nothing. The host must be up. */
 export async function installAgent(host: Host): Promise<void> {
-  const from = await agentBundle();
+  const from = freshBundle();
   await host.install(join(from, 'leafward-agent.cjs'), '/usr/lib/leafward/leafward-agent.cjs');
   await host.install(join(from, 'leafward-agent'), '/usr/bin/leafward-agent');
   await host.install(join(from, 'leafward-deadman'), '/usr/lib/leafward/leafward-deadman');

@@ -51,8 +51,11 @@ const context: CliContext = {
   signal: interrupted.signal,
 };
 
-process.exitCode = await runLeafward(process.argv.slice(2), context);
-setTimeout(() => process.exit(), LINGER_MS).unref();
+// No top-level await: it is bundled into one CommonJS file as well.
+void runLeafward(process.argv.slice(2), context).then((code) => {
+  process.exitCode = code;
+  setTimeout(() => process.exit(), LINGER_MS).unref();
+});
 
 async function readInput(path: string, signal: AbortSignal): Promise<string> {
   try {

@@ -1,6 +1,6 @@
 // Builds the command tree of `leafward` and runs one command. Owns the meaning of the exit code; wires nothing.
 import { Command, CommanderError } from 'commander';
-import { addAbout, ownVersion } from './commands/about.js';
+import { addAbout } from './commands/about.js';
 import { addApply } from './commands/apply.js';
 import { addBackup } from './commands/backup.js';
 import { addEngine } from './commands/engine.js';
@@ -15,6 +15,7 @@ import { addUser } from './commands/user.js';
 import type { Tree } from './command.js';
 import type { CliContext } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { VERSION } from '../version.js';
 
 /** Runs one command line (without the program's own name) and returns the exit code. Never throws. */
 export async function runLeafward(args: readonly string[], context: CliContext): Promise<ExitCode> {
@@ -34,7 +35,7 @@ export function buildProgram(tree: Tree): Command {
   const { terminal } = tree.context;
   const program = new Command('leafward')
     .description('Looks after stateful services that have a leader and mirrors.')
-    .version(ownVersion(), '-V, --version')
+    .version(VERSION, '-V, --version')
     .option('--no-color', 'print without colours (as NO_COLOR=1 does)')
     .exitOverride()
     .configureOutput({

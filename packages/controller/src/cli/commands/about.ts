@@ -1,25 +1,16 @@
 // leafward version, completion and exit-codes: about the program itself; needs no controller.
-import { readFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
 import { addCommand, type Tree } from '../command.js';
 import { renderBashCompletion } from '../completion.js';
+import { VERSION } from '../../version.js';
 import { EXIT_CODES_TEXT } from '../exit-codes.js';
-
-/** The version of this package, from its package.json. */
-export function ownVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
-}
 
 export function addAbout(program: Command, tree: Tree): void {
   addCommand(program, tree, {
     usage: 'version',
     summary: 'the version of this program',
     async act(run) {
-      run.show(
-        { version: ownVersion(), node: process.version },
-        (data) => `leafward ${data.version}`,
-      );
+      run.show({ version: VERSION, node: process.version }, (data) => `leafward ${data.version}`);
     },
   });
   const { write } = tree.context.terminal;
