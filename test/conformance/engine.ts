@@ -52,6 +52,8 @@ export type MakeSubject = (options: SubjectOptions) => Promise<EngineSubject>;
 
 /** A database seeds, recovers and hands over in seconds on a busy machine. */
 const PATIENCE_MS = 30_000;
+/** A command is given whole seconds, and gives up one before it is killed. */
+const HUNG_MS = 4_000;
 /** A log may grow by itself meanwhile, but not so far. */
 const BEYOND = 1_000_000_000;
 const ALL: readonly Place[] = ['leader', 'mirror', 'leaf'];
@@ -417,6 +419,35 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
         await subject.start('leader');
         const { position } = await observed(subject, 'leader');
         expect(await codeOf(probe('leader', (position ?? 0) + BEYOND))).to.equal('not-found');
+      });
+    });
+
+    describe('a witness', () => {
+      const ask = (timeoutMs = PATIENCE_MS): ReturnType<NonNullable<Engine['probeLeader']>> => {
+        const { engine } = subject;
+        if (engine.probeLeader === undefined) throw new Error(`${engine.kind} cannot ask a leader`);
+        const url = subject.urlOf('leader');
+        return engine.probeLeader(subject.member('mirror'), { url, timeoutMs }, within());
+      };
+
+      it('is answered by a leader that lives, and not by one that is dead', async () => {
+        await subject.start('leader');
+        await subject.start('mirror');
+        const living = await ask();
+        expect(living.answered, living.said).to.equal(true);
+        expect(living.said).to.be.a('string').that.is.not.empty;
+        expect(living.tookMs).to.be.at.least(0);
+        await subject.kill('leader');
+        const dead = await ask();
+        expect(dead.answered, dead.said).to.equal(false);
+        expect(dead.said).to.be.a('string').that.is.not.empty;
+      });
+
+      it('is not answered by a leader that hangs, whose host accepts connections all the same', async () => {
+        await subject.start('leader');
+        await subject.start('mirror');
+        subject.hang('leader');
+        expect(await ask(HUNG_MS)).to.include({ answered: false });
       });
     });
 

@@ -7,7 +7,7 @@ import type { DatabaseClient, Server } from './database.js';
 import { offsetOf, postgresql } from './postgresql.js';
 import { requireDatabases } from './requirements.js';
 import { asRoot, mark, PASSWORD, shipProgram, type ShippedProgram } from './shipped-program.js';
-import { send, titled } from './servers.js';
+import { processesIn, send, titled } from './servers.js';
 
 interface Status {
   readonly role: string;
@@ -92,6 +92,21 @@ describe('the program of the kind postgresql', function () {
     expect([...(await withClient(below, (client) => client.held()))]).to.deep.equal(['first']);
     const twice = await program.tryRun('seed', below, program.url(leader));
     expect(twice.stderr).to.include('is there already');
+  });
+
+  it('asks a server from elsewhere: anything that it says is a yes', async () => {
+    const ask = (url: string): Promise<string> => program.run('answers', mirror, url, '3');
+    expect(await ask(program.url(leader))).to.match(/^yes: .* accepting connections$/);
+    const foreign = await program.storage('foreign');
+    await mark(foreign, 1);
+    await program.start(foreign);
+    // A server that hangs takes the connection all the same.
+    for (const pid of await processesIn(foreign.storage)) send(pid, 'SIGSTOP');
+    expect(await ask(program.url(foreign))).to.match(/^no: .* no response$/);
+    await program.kill(foreign);
+    expect(await ask(program.url(foreign))).to.match(/^no: .* no response$/);
+    for (const url of ['postgresql://nobody.invalid:5432', 'http://127.0.0.1:5432'])
+      expect((await program.tryRun('answers', mirror, url, '3')).code, url).to.equal(1);
   });
 
   it('refuses to rewrite the role of a cluster that runs', async () => {

@@ -6,6 +6,7 @@ import { eventually } from '../fleet/programs.js';
 import type { Server } from './database.js';
 import { redis } from './redis.js';
 import { requireDatabases } from './requirements.js';
+import { processesIn, send } from './servers.js';
 import { asRoot, mark, PASSWORD, shipProgram, type ShippedProgram } from './shipped-program.js';
 
 describe('the program of the kind redis', function () {
@@ -85,6 +86,22 @@ describe('the program of the kind redis', function () {
     expect((await program.tryRun('seed', below, program.url(leader))).stderr).to.include('already');
     const running = await program.tryRun('set-upstream', below, program.url(leader));
     expect(running.stderr).to.include('stop it first');
+  });
+
+  it('asks a server from elsewhere: anything that it says is a yes', async () => {
+    const ask = (url: string): Promise<string> => program.run('answers', mirror, url, '3');
+    expect(await ask(program.url(leader))).to.equal('yes: PONG');
+    const foreign = await program.storage('foreign');
+    await mark(foreign, 1);
+    const server = await program.start(foreign);
+    // A server that hangs takes the connection all the same.
+    for (const pid of await processesIn(foreign.storage)) send(pid, 'SIGSTOP');
+    expect(await ask(program.url(foreign))).to.match(/^no: it said nothing in 2 s$/);
+    expect(server.exitCode).to.equal(null);
+    await program.kill(foreign);
+    expect(await ask(program.url(foreign))).to.match(/^no: Could not connect/);
+    for (const url of ['redis://nobody.invalid:6379', 'http://127.0.0.1:6379'])
+      expect((await program.tryRun('answers', mirror, url, '3')).code, url).to.equal(1);
   });
 
   it('backs up what a mirror has, and says so when the snapshot failed', async () => {

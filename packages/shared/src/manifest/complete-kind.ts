@@ -7,7 +7,7 @@ import type { Tell } from './complete.js';
 import { commandSchema, kindSchema, type CommandText } from './kinds-schema.js';
 import { isBuiltIn } from './kinds.js';
 import type { Path } from './locate.js';
-import { objectionTo, placeholdersIn } from './placeholders.js';
+import { objectionTo, placeholdersIn, placeholdersOf } from './placeholders.js';
 import { parseDuration, parseSize, renderDuration, renderSize } from './units.js';
 
 const SECOND_MS = 1000;
@@ -90,6 +90,7 @@ function completeCommand(command: CommandAt, tell: Tell): ExecCommand {
   const format =
     text.result ?? (text.of === undefined ? undefined : commands[text.of]?.result) ?? 'plain';
   checkAnswer(command, { ...text, result: format }, tell);
+  if (name === 'answers') checkAsksLeader(command, text, tell);
   if (text.match !== undefined) checkPattern(text.match, [...at, 'match'], tell, 'group');
   return {
     steps: stepsOf(command, text, tell),
@@ -137,6 +138,19 @@ function checkWords(name: CommandName, run: readonly string[], at: Path, tell: T
       if (objection !== undefined) tell([...at, index], objection);
     }
   });
+}
+
+/** One that does not say whom would ask the member beside it, which is well while its leader is not. */
+function checkAsksLeader(
+  { at }: CommandAt,
+  { run = [], steps = [] }: CommandText,
+  tell: Tell,
+): void {
+  const words = [...run, ...steps.flatMap((one) => one.run)];
+  const leaders = placeholdersOf('answers').filter((key) => key.startsWith('upstream'));
+  if (words.length === 0 || placeholdersIn(words).some((key) => leaders.includes(key))) return;
+  const known = leaders.map((key) => `{${key}}`).join(', ');
+  tell(at, `answers asks the leader, and none of its words says where that is: ${known}`);
 }
 
 function deadlineOf(name: CommandName, text: string | undefined, at: Path, tell: Tell): number {

@@ -9,6 +9,7 @@ import { matchIn } from './bounded-match.js';
 import { restore, seed } from './fill-storage.js';
 import { probeHistory } from './history.js';
 import { observe } from './observe.js';
+import { probeLeader } from './probe-leader.js';
 import { promote, stepDown } from './promote.js';
 import { act, has, type Talk } from './run-command.js';
 import { createSlowFacts } from './slow-facts.js';
@@ -57,6 +58,7 @@ export function createExecEngine(parts: EngineParts): Engine {
     },
     promote: async (member, options, signal) => promote(talkTo(member), options, signal),
     probeHistory: async (member, offset, signal) => probeHistory(talkTo(member), offset, signal),
+    probeLeader: async (member, options, signal) => probeLeader(talkTo(member), options, signal),
     migrationIn,
     abilities: ({ exec }) => {
       const able = (name: 'seed' | 'repoint' | 'storedPosition'): boolean =>

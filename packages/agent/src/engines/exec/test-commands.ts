@@ -2,13 +2,17 @@
 // throws; changes nothing.
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { CommandAnswer } from '@leafward/shared/gen/domain.js';
-import { READ_COMMANDS, type CommandName } from '@leafward/shared/manifest/abilities.js';
+import {
+  READ_COMMANDS,
+  WITNESS_COMMANDS,
+  type CommandName,
+} from '@leafward/shared/manifest/abilities.js';
 import { booleanOf, bytesOf, positionOf, renderPosition, roleOf, urlOf } from './answer.js';
 import { askPosition, readAnswer } from './ask.js';
 import { has, requireSuccess, runCommand, type Look, type Ran, type Talk } from './run-command.js';
 
 /** Not storedPosition: a database may tell it of a stopped member only, as it should. */
-const TESTED: readonly CommandName[] = [...READ_COMMANDS, 'storedUpstream'];
+const TESTED: readonly CommandName[] = [...READ_COMMANDS, ...WITNESS_COMMANDS, 'storedUpstream'];
 const MAX_OUTPUT = 2_000;
 
 /** Shared runs once each; nobody's output is longer than a screen. */
@@ -19,9 +23,14 @@ export async function testCommands(
   const look: Look = new Map();
   const answers: CommandAnswer[] = [];
   for (const name of TESTED)
-    if (has(talk, name)) answers.push(await testOne(talk, name, look, signal));
+    if (has(talk, name) && hasWhomToAsk(talk, name))
+      answers.push(await testOne(talk, name, look, signal));
   return answers;
 }
+
+/** A mirror can be a witness of its upstream; a leader's order names nobody. */
+const hasWhomToAsk = ({ member }: Talk, name: CommandName): boolean =>
+  member.upstreamUrl !== undefined || !(WITNESS_COMMANDS as readonly string[]).includes(name);
 
 async function testOne(
   talk: Talk,
@@ -71,6 +80,7 @@ const readers: Readonly<Partial<Record<CommandName, (value: string) => string>>>
   linked: yesOrNo,
   ready: yesOrNo,
   writable: yesOrNo,
+  answers: yesOrNo,
   version: asItIs,
   dataSize: (value) => String(bytesOf(value)),
   history: asItIs,
