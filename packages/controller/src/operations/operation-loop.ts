@@ -2,7 +2,7 @@
 // transaction. Has no opinion of its own; killed at any instant it goes on from what is in the store.
 import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
-import type { Operation } from '@leafward/shared/gen/domain.js';
+import type { MoveProgress, Operation } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop, type Loop } from '@leafward/shared/loop.js';
 import { changesOf } from '../apply-effects.js';
@@ -107,16 +107,22 @@ function manifestOf({ goal, state, createdBy }: Operation, now: number): readonl
   return [{ kind: 'manifest', text: goal.manifest, by: createdBy, at: now }];
 }
 
+/** Whether more has changed than the words of a wait. The table keeps every part that stays the same object. */
 function isChanged(before: Operation, after: Operation): boolean {
-  return fingerprint(before) !== fingerprint(after);
+  if (before === after) return false;
+  if (before.progress.length !== after.progress.length) return true;
+  const keys = Object.keys({ ...before, ...after }) as (keyof Operation)[];
+  return (
+    keys.some((key) => key !== 'progress' && before[key] !== after[key]) ||
+    before.progress.some((move, index) => {
+      const next = after.progress[index];
+      return move !== next && fingerprint(move) !== fingerprint(next);
+    })
+  );
 }
-function fingerprint(operation: Operation): string {
-  const progress = operation.progress.map((move) => ({
-    ...move,
-    wait: move.wait === undefined ? undefined : { code: move.wait.code, since: move.wait.since },
-  }));
-  return JSON.stringify({ ...operation, progress });
-}
+
+const fingerprint = (move: MoveProgress | undefined): string =>
+  JSON.stringify({ ...move, wait: move?.wait && { code: move.wait.code, since: move.wait.since } });
 
 /** How long the moves took that ended in this step, for later plans. */
 function durations(before: Operation, after: Operation, now: number): readonly Change[] {
