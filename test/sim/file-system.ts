@@ -23,7 +23,14 @@ interface Place {
   readonly inode: Inode | undefined;
 }
 
-const parts = (path: string): string[] => path.split('/').filter((part) => part !== '');
+/** The same few paths are asked for all the time. */
+const known = new Map<string, readonly string[]>();
+function parts(path: string): readonly string[] {
+  const names = known.get(path) ?? path.split('/').filter((part) => part !== '');
+  if (known.size > 10_000) known.clear();
+  known.set(path, names);
+  return names;
+}
 
 /** One disk, mounted as the root, in the format of proc_pid_mountinfo(5). */
 const MOUNTS = '1 0 8:1 / / rw - ext4 /dev/sda1 rw\n';
@@ -33,13 +40,12 @@ function place(disk: Disk, path: string, call: string): Place {
   const names = parts(path);
   let parent = disk.root;
   let inode: Inode | undefined = disk.root;
-  for (const [index, name] of names.entries()) {
+  for (const name of names) {
     if (inode === undefined) throw errno('ENOENT', call, path);
     parent = inode;
     inode = entriesOf(parent, call).get(name);
-    if (index === names.length - 1) return { disk, parent, name, inode };
   }
-  return { disk, parent, name: '', inode };
+  return { disk, parent, name: names.at(-1) ?? '', inode };
 }
 
 function existing(disk: Disk, path: string, call: string): Place & { readonly inode: Inode } {
@@ -93,6 +99,44 @@ const bytesOf = (data: string | Buffer): Buffer =>
 const CALL_MS = [0.02, 0.4] as const;
 const SYNC_MS = [0.3, 4] as const;
 
+class Stat {
+  readonly nlink = 1;
+  readonly mode = 0o755;
+  readonly uid = 0;
+  readonly gid = 0;
+  constructor(readonly inode: Inode) {}
+  get blocks(): number {
+    return Math.ceil(this.inode.data.length / 512);
+  }
+  isDirectory(): boolean {
+    return this.inode.entries !== undefined;
+  }
+  isFile(): boolean {
+    return this.inode.entries === undefined;
+  }
+  isSymbolicLink(): boolean {
+    return false;
+  }
+}
+
+class SmallStat extends Stat {
+  readonly dev = 1;
+  readonly ino = this.inode.id;
+  readonly size = this.inode.data.length;
+  readonly mtimeMs = this.inode.changedAt;
+}
+
+class BigStat extends Stat {
+  readonly dev = 1n;
+  readonly ino = BigInt(this.inode.id);
+  readonly size = BigInt(this.inode.data.length);
+  readonly mtimeNs = BigInt(Math.round(this.inode.changedAt * 1000)) * 1000n;
+  readonly ctimeNs = this.mtimeNs;
+}
+
+const statOf = (inode: Inode, isBig: boolean): Stat =>
+  isBig ? new BigStat(inode) : new SmallStat(inode);
+
 export function createFileSystem(options: FileSystemOptions) {
   const { scheduler, random, process, diskOf, now } = options;
   const call = <T>(path: string, act: (disk: Disk) => T, isSync = false): Promise<T> =>
@@ -122,29 +166,6 @@ export function createFileSystem(options: FileSystemOptions) {
       };
       scheduler.after(wait, perform, process, orphan);
     });
-  const statOf = (inode: Inode, isBig: boolean) => {
-    const nanoseconds = BigInt(Math.round(inode.changedAt * 1000)) * 1000n;
-    const common = {
-      isDirectory: () => inode.entries !== undefined,
-      isFile: () => inode.entries === undefined,
-      isSymbolicLink: () => false,
-      nlink: 1,
-      mode: 0o755,
-      uid: 0,
-      gid: 0,
-      blocks: Math.ceil(inode.data.length / 512),
-    };
-    return isBig
-      ? {
-          ...common,
-          dev: 1n,
-          ino: BigInt(inode.id),
-          size: BigInt(inode.data.length),
-          mtimeNs: nanoseconds,
-          ctimeNs: nanoseconds,
-        }
-      : { ...common, dev: 1, ino: inode.id, size: inode.data.length, mtimeMs: inode.changedAt };
-  };
   const handle = (file: OpenFile) => {
     const on = <T>(act: () => T, isSync = false): Promise<T> =>
       call(

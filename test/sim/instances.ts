@@ -86,7 +86,7 @@ export function createProgram(
 function redirected(first: unknown, now: () => unknown): unknown {
   if (typeof first === 'function') return redirectedFunction(first as Call, now as () => Call);
   if (typeof first !== 'object' || first === null) return first;
-  const made: Record<string, unknown> = Object.create(Object.getPrototypeOf(first) as object);
+  const made = Object.create(Object.getPrototypeOf(first) as object) as Record<string, unknown>;
   for (const [key, value] of Object.entries(first))
     made[key] = redirected(value, () => (now() as Record<string, unknown>)[key]);
   return made;

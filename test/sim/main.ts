@@ -25,6 +25,7 @@ interface Work {
 /** Under two of them everything else of a small machine still runs. */
 const MOST_JOBS = 2;
 const MUTATION_SEEDS = 60;
+const YOUNG_MB = 64;
 
 /** Stacks are for the one seed that is looked at: errors are too frequent for them. */
 async function work({ from, to, step, faults }: Work): Promise<void> {
@@ -44,7 +45,11 @@ async function spread(
   const { from, to, jobs, faults } = options;
   const ends = Array.from({ length: jobs }, (_, index) => {
     const data: Work = { from: from + index, to, step: jobs, faults };
-    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: data });
+    const worker = new Worker(fileURLToPath(import.meta.url), {
+      workerData: data,
+      // Little of an event outlives it, so the more of it is collected at once the less is copied.
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     return new Promise<void>((resolve, reject) => {
       worker.on('message', on);
       worker.on('error', reject);
