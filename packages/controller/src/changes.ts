@@ -9,7 +9,7 @@ import type {
   Waiver,
 } from '@leafward/shared/gen/domain.js';
 import type { StoredSecret } from './secrets/seal.js';
-import type { RequestState, ServiceState } from './snapshot.js';
+import type { RebuildState, RequestState, ServiceState } from './snapshot.js';
 
 export type Images = Readonly<Record<string, Image>>;
 
@@ -28,6 +28,7 @@ export type Change =
     }
   | { readonly kind: 'backups'; readonly host: string; readonly backups: readonly Backup[] }
   | { readonly kind: 'waiver'; readonly waiver: Waiver }
+  | { readonly kind: 'rebuild'; readonly rebuild: RebuildState }
   | { readonly kind: 'end-waiver'; readonly host: string; readonly check: string }
   | { readonly kind: 'secret'; readonly secret: StoredSecret }
   | { readonly kind: 'forget-secret'; readonly name: string; readonly version: number }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { Logger } from '@leafward/shared/log.js';
+import type { Identity } from '@leafward/shared/pki/identity.js';
 import {
   openAuthority,
   startServerIdentity,
@@ -23,6 +24,7 @@ import { createPeople } from './operators/people.js';
 import { createPlanDesk } from './operators/plans.js';
 import { createWatchers, type Watchers } from './operators/watch.js';
 import { startEnrollmentListener, startMutualListener, type OperatorCaller } from './servers.js';
+import { createRebuilder } from './rebuild/rebuilder.js';
 import { secretsFor } from './secrets/deliver.js';
 import { forgetUnused, newestByName } from './secrets/uses.js';
 import { openVault, vaultKeyPath, type Vault } from './secrets/vault.js';
@@ -153,8 +155,10 @@ async function serve(
   const { config, clock, log } = options;
   const metrics = createMetrics(VERSION);
   stops.push(() => metrics.stop());
+  const rebuilder = createRebuilder({ fleet, identities: foundation.identities, clock, log });
   const sessions = createSessions({
     fleet,
+    rebuilder,
     clock,
     log,
     reportEveryMs: config.reportEveryMs,
@@ -177,6 +181,7 @@ async function serve(
     enrollment: foundation.enrollment,
     sessions,
     onRefused: (reason: string) => metrics.observeRefusedCall(reason),
+    recognise: (agent: Identity) => rebuilder.recognise(agent),
     onAgent: () => fleet.setIdentities(hostIdentities(foundation.identities)),
     operators: operatorHandlers({ ...options, foundation, fleet, sessions, watchers }),
   };

@@ -15,12 +15,12 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { Change } from './changes.js';
 import { unknownHost, type LiveHost } from './live-hosts.js';
 import { createHistory } from './move-history.js';
-import { createOwnership, OWNED_MS } from './ownership.js';
+import { createTenure, OWNED_MS } from './ownership.js';
 import { leasesAfter } from './planning/lease.js';
 import type { Known } from './report-changes.js';
 import type { StoredSecret } from './secrets/seal.js';
 import { versionsOf } from './secrets/uses.js';
-import type { HostState, RequestState, ServiceState, Snapshot } from './snapshot.js';
+import type { HostState, RebuildState, RequestState, ServiceState, Snapshot } from './snapshot.js';
 import type { FleetStore, StoredFleet } from './store/fleet-store.js';
 
 /** What the identities say of a host: who may connect, until when. */
@@ -32,6 +32,7 @@ export interface HostIdentity {
 
 export interface Fleet {
   readonly name: string;
+  /** Rises while this one is in charge only when a lost store is rebuilt. */
   readonly epoch: number;
   snapshot(): Snapshot;
   /** Parts of the snapshot that every report needs, without the cost of a whole one. */
@@ -54,6 +55,9 @@ export interface Fleet {
   secrets(): readonly StoredSecret[];
   /** Shows a running operation's newest waits; memory only. */
   showOperation(operation: Operation): void;
+  rebuild(): RebuildState | undefined;
+  /** An agent knows this epoch, which a lost store has forgotten: this one goes on above it. */
+  raiseEpoch(above: number): Promise<void>;
   /** Called after each commit with what changed. */
   onCommit(listener: (changes: readonly Change[]) => void): void;
   /**
@@ -103,6 +107,7 @@ interface FleetImage {
   readonly states: Map<string, { readonly live: LiveHost; readonly state: HostState }>;
   readonly identities: Map<string, HostIdentity>;
   readonly history: ReturnType<typeof createHistory>;
+  rebuild: RebuildState | undefined;
 }
 
 function imageOf(stored: StoredFleet): FleetImage {
@@ -135,6 +140,7 @@ function imageOf(stored: StoredFleet): FleetImage {
     states: new Map(),
     identities: new Map(),
     history,
+    rebuild: stored.rebuild,
   };
 }
 
@@ -159,36 +165,34 @@ const newestFirst = (byHost: FleetImage['backupsByHost']): readonly Backup[] =>
     .flat()
     .sort((a, b) => b.finishedAt - a.finishedAt);
 
-function createFleet(options: FleetOptions, epoch: number, image: FleetImage): Fleet {
+function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImage): Fleet {
   const { clock, store } = options;
-  const controllerStartedAt = clock.now();
   // The store was taken over just now; the one before may take this long to see it.
   const aloneSinceMs = clock.monotonic() + OWNED_MS;
-  const ownership = ownershipOf(options, epoch);
+  const tenure = createTenure({ clock, store, onLost: options.onReplaced }, takenEpoch);
   const listeners: ((changes: readonly Change[]) => void)[] = [];
   let queue: Promise<unknown> = Promise.resolve();
 
+  const begun = { controllerStartedAt: clock.now(), aloneSinceMs };
   const snapshot = (): Snapshot => ({
+    ...begun,
     now: clock.now(),
     fleet: options.name,
-    epoch,
-    controllerStartedAt,
+    epoch: tenure.epoch(),
     monotonicMs: clock.monotonic(),
-    aloneSinceMs,
-    manifest: image.manifest,
-    services: image.services,
-    hosts: hostStates(image),
-    requests: image.requests,
-    backups: image.backups,
-    operations: image.operations,
-    waivers: image.waivers.filter((waiver) => waiver.until > clock.now()),
-    history: image.history.medians(),
-    secrets: versionsOf(image.secrets),
+    ...partsOf(image, clock.now()),
   });
+  const inLine = <T>(act: () => Promise<T>): Promise<T> => {
+    const turn = queue.then(act);
+    // The store may answer within one turn of the loop: without a rest a thousand waiting decisions would hold
+    // up every connection, and peers would take this controller for dead.
+    queue = turn.then(rest, rest);
+    return turn;
+  };
 
   const commit = async (changes: readonly Change[]): Promise<void> => {
     if (changes.length === 0) return;
-    await store.commit(changes, epoch).catch((error: unknown) => {
+    await store.commit(changes, tenure.epoch()).catch((error: unknown) => {
       if (error instanceof LeafwardError && error.code === 'stale') options.onReplaced?.(error);
       throw error;
     });
@@ -198,13 +202,15 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
 
   return {
     name: options.name,
-    epoch,
+    get epoch() {
+      return tenure.epoch();
+    },
     snapshot,
     intent: (host) => image.intents[host],
     services: () => image.services,
     operations: () => image.operations,
     pending: (host) => image.pending.get(host) ?? [],
-    isOwner: () => ownership.isOwned(),
+    isOwner: () => tenure.isOwned(),
     outcome: (id) => image.requests[id]?.outcome,
     knownOf: (host) => ({ requests: image.requests, backups: image.backupsByHost[host] ?? [] }),
     host: (name) => image.live.get(name) ?? unknownHost(name),
@@ -219,18 +225,31 @@ function createFleet(options: FleetOptions, epoch: number, image: FleetImage): F
     showOperation: (operation) => {
       image.operations = withOperation(image.operations, operation);
     },
+    rebuild: () => image.rebuild,
+    // None of the commits after it carries the old one.
+    raiseEpoch: (above) => inLine(() => tenure.raiseAbove(above)),
     onCommit: (listener) => void listeners.push(listener),
-    transact: (decide) => {
-      const turn = queue.then(async () => {
+    transact: (decide) =>
+      inLine(async () => {
         const { changes, value } = decide(snapshot());
         await commit(changes);
         return value;
-      });
-      // The store may answer within one turn of the loop: without a rest a thousand waiting decisions would hold
-      // up every connection, and peers would take this controller for dead.
-      queue = turn.then(rest, rest);
-      return turn;
-    },
+      }),
+  };
+}
+
+function partsOf(image: FleetImage, now: number) {
+  return {
+    manifest: image.manifest,
+    services: image.services,
+    hosts: hostStates(image),
+    requests: image.requests,
+    backups: image.backups,
+    operations: image.operations,
+    waivers: image.waivers.filter((waiver) => waiver.until > now),
+    history: image.history.medians(),
+    secrets: versionsOf(image.secrets),
+    rebuild: image.rebuild,
   };
 }
 
@@ -239,14 +258,6 @@ function orderLeases(live: FleetImage['live'], order: HostIntent): void {
   if (host?.leases !== undefined)
     live.set(host.name, { ...host, leases: leasesAfter(host.leases, order) });
 }
-
-const ownershipOf = ({ clock, store, onReplaced }: FleetOptions, epoch: number) =>
-  createOwnership({
-    clock,
-    epoch,
-    read: () => store.epoch(),
-    onLost: (error) => onReplaced?.(error),
-  });
 
 function hostStates(image: FleetImage): Readonly<Record<string, HostState>> {
   const names = new Set([
@@ -334,6 +345,9 @@ function applyToImage(image: FleetImage, change: Change): void {
       return;
     case 'duration':
       image.history.add(`${change.service}/${change.move}`, change.ms);
+      return;
+    case 'rebuild':
+      image.rebuild = change.rebuild;
       return;
     case 'plan':
       return; // read from the store when asked for

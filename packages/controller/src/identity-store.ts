@@ -39,6 +39,12 @@ export interface CertificateRecord {
   readonly revokedAt?: number | undefined;
 }
 
+export interface AdoptedHost {
+  readonly name: string;
+  /** Undefined: it is taken back. */
+  readonly certificate?: CertificateRecord | undefined;
+}
+
 export interface IdentityStore {
   addToken(token: TokenRecord): Promise<void>;
   findToken(hash: string): Promise<TokenRecord | undefined>;
@@ -49,6 +55,11 @@ export interface IdentityStore {
   enroll(spent: TokenRecord, certificate: CertificateRecord, audit: AuditRow): Promise<boolean>;
   /** Records a renewed certificate. False: the principal or the old serial was revoked in between. */
   renew(oldSerial: string, certificate: CertificateRecord, audit: AuditRow): Promise<boolean>;
+  /**
+   * Writes down a host that a lost store knew: with the certificate that it showed, or as one that may not come in.
+   * Nothing when its name is known already.
+   */
+  adopt(host: AdoptedHost, audit: AuditRow): Promise<void>;
   findCertificate(serial: string): Promise<CertificateRecord | undefined>;
   /** How many certificates one principal got since that moment. */
   issuedSince(kind: PrincipalKind, name: string, since: number): Promise<number>;

@@ -56,6 +56,52 @@ export function createOwnership({ clock, epoch, read, onLost }: OwnershipOptions
   };
 }
 
+export interface TenureOptions {
+  readonly clock: Clock;
+  readonly store: {
+    epoch(): Promise<number>;
+    takeOver(above: number): Promise<number>;
+  };
+  readonly onLost?: ((error: LeafwardError) => void) | undefined;
+}
+
+/** The epoch of the one in charge, and whether it still is. */
+export interface Tenure extends Ownership {
+  epoch(): number;
+  /** A store that was lost has forgotten this epoch: from now on the one in charge has one above it. */
+  raiseAbove(epoch: number): Promise<void>;
+}
+
+export function createTenure({ clock, store, onLost }: TenureOptions, epoch: number): Tenure {
+  const begin = (taken: number) => ({
+    epoch: taken,
+    ownership: createOwnership({
+      clock,
+      epoch: taken,
+      read: () => store.epoch(),
+      // A look that began before it was raised has seen our own hand.
+      onLost: (error) => {
+        if (!isRaising && current.epoch === taken) onLost?.(error);
+      },
+    }),
+  });
+  let isRaising = false;
+  let current = begin(epoch);
+  return {
+    epoch: () => current.epoch,
+    isOwned: () => current.ownership.isOwned(),
+    raiseAbove: async (known) => {
+      if (known <= current.epoch) return;
+      isRaising = true;
+      try {
+        current = begin(await store.takeOver(known));
+      } finally {
+        isRaising = false;
+      }
+    },
+  };
+}
+
 function replacedBy(now: number, epoch: number): LeafwardError {
   return new LeafwardError(
     'stale',

@@ -40,6 +40,8 @@ export interface ServersOptions {
   readonly sessions: Sessions;
   readonly operators: ServiceHandlers<OperatorShape, Operator>;
   readonly onRefused: (reason: string) => void;
+  /** Sees an agent before it is asked whether it may come in. @throws LeafwardError when it must come again. */
+  readonly recognise?: (agent: Identity) => void;
   /** An agent has opened its stream; it may be one that nobody has seen before. */
   readonly onAgent: () => void;
 }
@@ -110,6 +112,7 @@ function identify(options: ServersOptions, call: IncomingCall, kind: 'agent' | '
     kinds: [kind],
     now: options.clock.now(),
   });
+  if (kind === 'agent') options.recognise?.(caller);
   assertNotRevoked(options.identities, caller);
   return caller;
 }

@@ -19,6 +19,7 @@ import { statusFromError } from '@leafward/shared/rpc/status.js';
 import type { Fleet } from './fleet.js';
 import { afterReport } from './live-hosts.js';
 import { permitsFor } from './permits.js';
+import type { Rebuilder } from './rebuild/rebuilder.js';
 import { leasesOf } from './planning/lease.js';
 import { changesOfReport } from './report-changes.js';
 
@@ -56,6 +57,8 @@ export interface SessionOptions {
   readonly remember: (host: string) => void;
   /** The values of the secrets that this order names; they go to its host and nowhere else. */
   readonly secretsFor?: (intent: HostIntent) => readonly SecretValue[];
+  /** Puts a lost store together from what agents remember. */
+  readonly rebuilder?: Pick<Rebuilder, 'asks' | 'heard'>;
   /** Sees every report, for the metrics. */
   readonly onReport?: (host: string, report: Report) => void;
 }
@@ -74,6 +77,8 @@ interface Session {
   /** The agent comes again with a renewed one long before its end. */
   readonly certificate: AgentCertificate;
   welcomed: boolean;
+  /** Nothing is ordered or confirmed before it has said what it remembers. */
+  awaitsMemory: boolean;
   /** Monotonic clock. */
   heardAt: number;
   intentSentAt: number;
@@ -128,14 +133,7 @@ export function createSessions(options: SessionOptions): Sessions {
         else if (certificate.isRevoked())
           cut(table, session, new LeafwardError('denied', 'its certificate was revoked'));
         else if (clock.monotonic() - session.heardAt > limitMs)
-          cut(
-            table,
-            session,
-            new LeafwardError(
-              'unavailable',
-              `nothing was heard for ${Math.round(limitMs / 1000)} s`,
-            ),
-          );
+          cut(table, session, silentFor(limitMs));
       }
     },
     end(host, reason) {
@@ -156,6 +154,9 @@ export function createSessions(options: SessionOptions): Sessions {
   };
 }
 
+const silentFor = (ms: number): LeafwardError =>
+  new LeafwardError('unavailable', `nothing was heard for ${Math.round(ms / 1000)} s`);
+
 function accept(
   table: Table,
   host: string,
@@ -170,6 +171,7 @@ function accept(
     stream,
     certificate,
     welcomed: false,
+    awaitsMemory: false,
     heardAt: table.clock.monotonic(),
     intentSentAt: 0,
     intentGeneration: -1,
@@ -202,8 +204,7 @@ async function onMessage(table: Table, session: Session, message: SessionRequest
   if (table.open.get(session.host) !== session) return;
   switch (message.kind) {
     case 'hello':
-      welcome(table, session, message);
-      return;
+      return welcome(table, session, message);
     case 'report':
       if (session.welcomed) await onReport(table, session, message);
       return;
@@ -223,14 +224,17 @@ function onIntentAnswer(
     log.warn({ host, generation }, `agent of ${host} refused intent ${generation}: ${reason}`);
 }
 
-function welcome(table: Table, session: Session, hello: Hello): void {
-  const { fleet, clock } = table;
+async function welcome(table: Table, session: Session, hello: Hello): Promise<void> {
+  const { fleet, clock, rebuilder } = table;
   const { host } = session;
   if (hello.host !== host) {
     end(table, session, `it says it is ${hello.host}, its certificate says ${host}`);
     return;
   }
+  const rebuilding = rebuilder?.asks(hello) === true;
+  if (rebuilding) await fleet.raiseEpoch(hello.newestEpoch ?? hello.epoch);
   session.welcomed = true;
+  session.awaitsMemory = rebuilding;
   // It counts as connected from its first report on: what was remembered from before says nothing about now.
   fleet.setHost({
     ...fleet.host(host),
@@ -243,6 +247,7 @@ function welcome(table: Table, session: Session, hello: Hello): void {
     epoch: fleet.epoch,
     clockMs: clock.now(),
     reportEveryMs: paceFor(fleet, host, table.reportEveryMs),
+    ...(rebuilding ? { rebuilding } : {}),
   });
   push(table, session);
   table.log.info({ host, agent: hello.agentVersion }, `agent of ${host} is here`);
@@ -268,14 +273,16 @@ async function onReport(table: Table, session: Session, report: Report): Promise
       changes: changesOfReport(snapshot, host, report),
       value: undefined,
     }));
-  const isOwner = await fleet.isOwner();
+  await table.rebuilder?.heard(host, report);
+  if (report.memory !== undefined) session.awaitsMemory = false;
+  const mayConfirm = (await fleet.isOwner()) && !session.awaitsMemory;
   if (table.open.get(host) !== session) return;
   // Before the answer leaves: the agent counts from its question, so never later than this.
   fleet.setHost({ ...fleet.host(host), answeredAtMs: clock.monotonic() });
   session.stream.write({
     kind: 'report-answer',
     sequence: report.sequence,
-    permits: isOwner ? permitsOf(table, host) : [],
+    permits: mayConfirm ? permitsOf(table, host) : [],
     settled,
     clockMs: clock.now(),
     reportEveryMs: (session.everyMs = paceFor(fleet, host, table.reportEveryMs)),
@@ -331,7 +338,7 @@ function close(table: Table, session: Session, why: string): void {
 /** Sends what the agent has not got yet: the newest intent, and open requests. */
 function push(table: Table, session: Session): void {
   const { fleet, clock } = table;
-  if (!session.welcomed) return;
+  if (!session.welcomed || session.awaitsMemory) return;
   const monotonic = clock.monotonic();
   const intent = fleet.intent(session.host);
   if (intent !== undefined) sendSecrets(table, session, intent);

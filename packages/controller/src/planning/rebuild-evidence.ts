@@ -45,7 +45,10 @@ export interface Sighting {
 }
 
 /** In order of host and member. Removed ones are no members any more. */
-export function sightingsOf({ service, hosts }: ServiceEvidence): readonly Sighting[] {
+export function sightingsOf({
+  service,
+  hosts,
+}: Pick<ServiceEvidence, 'service' | 'hosts'>): readonly Sighting[] {
   return Object.keys(hosts)
     .sort()
     .flatMap((host) => {

@@ -14,24 +14,36 @@ export interface Late {
   readonly problems: readonly Objection[];
 }
 
-/** `wasGone`: the operator had given this host up. */
+export interface LateHost {
+  /** The operator had given it up. */
+  readonly wasGone: boolean;
+  /** Members that another host has an order for. */
+  readonly elsewhere: ReadonlySet<string>;
+  readonly now: number;
+}
+
 export function joinLate(
   state: ServiceState,
   sightings: readonly Sighting[],
-  { wasGone, now }: { readonly wasGone: boolean; readonly now: number },
+  { wasGone, elsewhere, now }: LateHost,
 ): Late {
+  const twice = sightings.filter(({ member }) => elsewhere.has(member));
+  if (twice.length > 0 && !wasGone)
+    return { state, intents: [], problems: twice.map((one) => isElsewhere(state, one)) };
   const newer = sightings.filter(({ intent }) => intent.term > state.topology.term);
   if (newer.length > 0 && !wasGone)
     return { state, intents: [], problems: newer.map((one) => ledSince(state, one)) };
   const topology = sightings.reduce(
-    (tree, sighting) => joined(tree, sighting, wasGone, now),
+    (tree, sighting) =>
+      elsewhere.has(sighting.member) ? tree : joined(tree, sighting, wasGone, now),
     // Whatever it has lived in is over: the leader goes on in a term above that.
     { ...state.topology, term: termAbove(state.topology, sightings) },
   );
-  const intents = sightings.map(({ host, intent }) => ({
-    host,
-    intent: wantedIntent(state.declaration, topology, intent),
-  }));
+  const intents = sightings.map(({ host, intent: old }): HostedIntent => {
+    const intent = wantedIntent(state.declaration, topology, old);
+    // The same name lives on another host.
+    return { host, intent: elsewhere.has(old.member) ? { ...intent, run: 'retired' } : intent };
+  });
   return { state: { ...state, topology }, intents, problems: [] };
 }
 
@@ -77,6 +89,14 @@ function joined(tree: Topology, sighting: Sighting, wasGone: boolean, now: numbe
     ],
   };
 }
+
+const isElsewhere = ({ topology }: ServiceState, { member, host }: Sighting): Objection => ({
+  code: 'seen-twice',
+  subject: topology.service,
+  message: `${host} has an order for ${member}, which is on another host by now`,
+  unblock: `if the one on ${host} is the old one: leafward-controller rebuild --gone ${host} --reason "why"`,
+  evidence: [],
+});
 
 const ledSince = ({ topology }: ServiceState, { member, host, intent }: Sighting): Objection => ({
   code: 'newer-term',

@@ -14,7 +14,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { Change, Images } from '../changes.js';
 import type { StoredSecret } from '../secrets/seal.js';
-import type { RequestState, ServiceState } from '../snapshot.js';
+import type { RebuildState, RequestState, ServiceState } from '../snapshot.js';
 import { loadSecrets } from './secret-rows.js';
 import { writeChange } from './write-change.js';
 import type { FleetTables } from './tables.js';
@@ -35,11 +35,15 @@ export interface StoredFleet {
   /** All versions, removed ones included. */
   readonly secrets: readonly StoredSecret[];
   readonly durations: readonly { readonly key: string; readonly ms: number }[];
+  readonly rebuild?: RebuildState | undefined;
 }
 
 export interface FleetStore {
-  /** Takes over: raises the epoch, so that whoever had it before can commit no more. */
-  takeOver(): Promise<number>;
+  /**
+   * Takes over: raises the epoch, so that whoever had it before can commit no more; and above this one, which somebody
+   * knows and this store does not.
+   */
+  takeOver(above?: number): Promise<number>;
   /** Of whoever took over last. */
   epoch(): Promise<number>;
   load(): Promise<StoredFleet>;
@@ -63,7 +67,7 @@ const DURATIONS = 5000;
 
 export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
   return {
-    takeOver: () => db.transaction().execute(takeOver),
+    takeOver: (above = 0) => db.transaction().execute((trx) => takeOver(trx, above)),
     epoch: () => readEpoch(db),
     load: () => load(db),
     commit: (changes, epoch) =>
@@ -129,16 +133,16 @@ export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
 const parse = <T>(text: string): T => JSON.parse(text) as T;
 
 async function readEpoch(db: Kysely<FleetTables>): Promise<number> {
-  const row = await db
-    .selectFrom('meta')
-    .select('value')
-    .where('key', '=', 'epoch')
-    .executeTakeFirst();
-  return Number(row?.value ?? '0');
+  return Number((await readMeta(db, 'epoch')) ?? '0');
 }
 
-async function takeOver(trx: Transaction<FleetTables>): Promise<number> {
-  const epoch = (await readEpoch(trx)) + 1;
+async function readMeta(db: Kysely<FleetTables>, key: string): Promise<string | undefined> {
+  const query = db.selectFrom('meta').select('value').where('key', '=', key);
+  return (await query.executeTakeFirst())?.value;
+}
+
+async function takeOver(trx: Transaction<FleetTables>, above: number): Promise<number> {
+  const epoch = Math.max(await readEpoch(trx), above) + 1;
   await trx
     .insertInto('meta')
     .values({ key: 'epoch', value: String(epoch) })
@@ -229,6 +233,7 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
   const waivers = await db.selectFrom('waivers').select('body').execute();
   const secrets = await loadSecrets(db);
   const facts = await db.selectFrom('host_facts').selectAll().execute();
+  const rebuild = await readMeta(db, 'rebuild');
   const durations = await db
     .selectFrom('durations')
     .selectAll()
@@ -268,6 +273,7 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
       ]),
     ),
     secrets,
+    rebuild: rebuild === undefined ? undefined : parse<RebuildState>(rebuild),
     durations: durations
       .reverse()
       .map((row) => ({ key: `${row.service}/${row.move}`, ms: row.ms })),

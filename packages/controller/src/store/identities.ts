@@ -9,6 +9,8 @@ import type {
   PrincipalKind,
   TokenRecord,
 } from '../identity-store.js';
+import { adoptHost } from './adopt-host.js';
+import { insertAudit, insertCertificate } from './identity-inserts.js';
 import { auditOf, certificateOf, principalOf, tokenOf } from './identity-rows.js';
 import type { IdentityTables, PrincipalTable } from './identity-rows.js';
 
@@ -58,6 +60,10 @@ export async function openIdentityStore(db: Db): Promise<IdentityStore> {
       for (const serial of done.serials) revokedSerials.add(serial);
       if (done.principal !== undefined) remember(done.principal);
       return done.found;
+    },
+    adopt: async (host, audit) => {
+      if (principals.has(keyOf('agent', host.name))) return;
+      remember(await db.transaction().execute((trx) => adoptHost(trx, host, audit)));
     },
     ...certificates(db),
     principal: (kind, name) => principals.get(keyOf(kind, name)),
@@ -274,26 +280,4 @@ async function takeBack(
     .returning('serial')
     .execute();
   return rows.map((row) => row.serial);
-}
-
-async function insertCertificate(trx: Trx, certificate: CertificateRecord): Promise<void> {
-  await trx
-    .insertInto('certificates')
-    .values({
-      serial: certificate.serial,
-      kind: certificate.kind,
-      name: certificate.name,
-      fingerprint: certificate.fingerprint,
-      issued_at: certificate.issuedAt,
-      expires_at: certificate.expiresAt,
-      revoked_at: null,
-    })
-    .execute();
-}
-
-async function insertAudit(db: Db | Trx, row: AuditRow): Promise<void> {
-  await db
-    .insertInto('audit')
-    .values({ at: row.at, who: row.who, what: row.what, subject: row.subject, result: row.result })
-    .execute();
 }

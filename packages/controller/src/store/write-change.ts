@@ -1,6 +1,7 @@
 // One change of a commit as rows. Called only inside the transaction of FleetStore.commit.
 import type { Transaction } from 'kysely';
 import type { Change } from '../changes.js';
+import type { RebuildState } from '../snapshot.js';
 import { writeSecret, type SecretChange } from './secret-rows.js';
 import type { FleetTables } from './tables.js';
 
@@ -65,6 +66,8 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
     case 'secret':
     case 'forget-secret':
       return writeSecret(trx, change);
+    case 'rebuild':
+      return writeRebuild(trx, change.rebuild);
     default:
       await writeRecord(trx, change);
   }
@@ -72,8 +75,18 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
 
 type RecordChange = Exclude<
   Change,
-  SecretChange | { readonly kind: 'manifest' | 'service' | 'intent' | 'request' | 'outcome' }
+  | SecretChange
+  | { readonly kind: 'manifest' | 'service' | 'intent' | 'request' | 'outcome' | 'rebuild' }
 >;
+
+async function writeRebuild(trx: Transaction<FleetTables>, rebuild: RebuildState): Promise<void> {
+  const row = { key: 'rebuild', value: JSON.stringify(rebuild) };
+  await trx
+    .insertInto('meta')
+    .values(row)
+    .onConflict((c) => c.column('key').doUpdateSet(row))
+    .execute();
+}
 
 async function writeRecord(trx: Transaction<FleetTables>, change: RecordChange): Promise<void> {
   switch (change.kind) {

@@ -1,0 +1,140 @@
+// Asks agents what they remember as long as a lost store is not whole again, and commits what follows. Decides nothing
+// itself: the rules are in planning/rebuild*.ts.
+import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import type { AuditRow, Hello, Outcome, Report } from '@leafward/shared/gen/domain.js';
+import type { Clock } from '@leafward/shared/clock.js';
+import type { Logger } from '@leafward/shared/log.js';
+import type { Identity } from '@leafward/shared/pki/identity.js';
+import type { Fleet } from '../fleet.js';
+import type { IdentityStore } from '../identity-store.js';
+import { rebuildChanges } from './changes.js';
+import type { Heard } from './orders.js';
+
+export interface Rebuilder {
+  /** Whether this host must say what it remembers before anything is ordered of it. */
+  asks(hello: Hello): boolean;
+  /** Takes what a report says of a lost store; nothing when it says nothing. */
+  heard(host: string, report: Report): Promise<void>;
+  /**
+   * An agent that the lost store knew, with a certificate of this CA that lives.
+   * @throws LeafwardError `unavailable` while it is written down: it comes again at once.
+   */
+  recognise(agent: Identity): void;
+}
+
+export interface RebuilderOptions {
+  readonly fleet: Fleet;
+  readonly identities: Pick<IdentityStore, 'principal' | 'adopt' | 'addAudit'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const MAX_PASSES = 4;
+
+export function createRebuilder(options: RebuilderOptions): Rebuilder {
+  const { fleet, log } = options;
+  const heard = new Map<string, Heard[string]>();
+  const isOpen = (): boolean => {
+    const rebuild = fleet.rebuild();
+    return rebuild !== undefined && rebuild.endedAt === undefined;
+  };
+  const take = async (): Promise<void> => {
+    const before = fleet.rebuild();
+    // What one pass finds whole, the next one joins hosts to that were given up.
+    for (let pass = 0; pass < MAX_PASSES; pass += 1) {
+      const count = await fleet.transact((snapshot) => {
+        const changes = rebuildChanges(snapshot, Object.fromEntries(heard), fleet.secrets());
+        return { changes, value: changes.length };
+      });
+      if (count === 0) break;
+    }
+    const after = fleet.rebuild();
+    if (after === before || after === undefined) return;
+    const open = Object.keys(after.open);
+    log.info(
+      { heard: after.heard, open },
+      after.endedAt === undefined
+        ? `the store is being rebuilt: ${after.heard.length} hosts were heard; open: ${open.join(', ') || 'none'}`
+        : 'the store is rebuilt',
+    );
+  };
+  return {
+    asks: ({ host, generation }) => {
+      const rebuild = fleet.rebuild();
+      if (rebuild === undefined) return false;
+      const isStrange = generation > 0 && fleet.intent(host) === undefined;
+      return isOpen() || isStrange || isBack(rebuild, host);
+    },
+    async heard(host, report) {
+      const { memory, members } = report;
+      const known = heard.get(host);
+      if (memory !== undefined) {
+        if (known === undefined) await keepOutcomes(options, host, report.outcomes);
+        heard.set(host, { memory, members });
+        return take();
+      }
+      // Only one of the open questions is answered by what members say of themselves.
+      if (known === undefined || !isOpen() || !asksWhoLeads(fleet)) return;
+      heard.set(host, { ...known, members });
+      await take();
+    },
+    recognise: (agent) => recognise(options, isOpen, agent),
+  };
+}
+
+const isBack = (
+  { gone, heard }: NonNullable<ReturnType<Fleet['rebuild']>>,
+  host: string,
+): boolean => gone.some((one) => one.host === host) && !heard.includes(host);
+
+const asksWhoLeads = (fleet: Fleet): boolean =>
+  Object.values(fleet.rebuild()?.open ?? {}).some((problems) =>
+    problems.some(({ code }) => code === 'promotion-half'),
+  );
+
+/** The operations that asked are lost; what came of them is not. */
+async function keepOutcomes(
+  { fleet, identities, clock }: RebuilderOptions,
+  host: string,
+  outcomes: readonly Outcome[],
+): Promise<void> {
+  const lost = outcomes.filter(({ requestId, state }) => {
+    return state !== 'running' && fleet.outcome(requestId) === undefined;
+  });
+  for (const { requestId, state, message } of lost)
+    await identities.addAudit({
+      at: clock.now(),
+      who: `agent/${host}`,
+      what: 'outcome of a lost operation',
+      subject: requestId,
+      result: message === undefined ? state : `${state}: ${message}`,
+    } satisfies AuditRow);
+}
+
+function recognise(
+  { identities, clock, log }: RebuilderOptions,
+  isOpen: () => boolean,
+  agent: Identity,
+): void {
+  const { name, serial, fingerprint, issuedAt, expiresAt } = agent;
+  if (!isOpen() || identities.principal('agent', name) !== undefined) return;
+  const certificate = { serial, kind: 'agent', name, fingerprint, issuedAt, expiresAt } as const;
+  identities
+    .adopt(
+      { name, certificate },
+      {
+        at: clock.now(),
+        who: 'rebuild',
+        what: 'recognise',
+        subject: `agent/${name}`,
+        result: `certificate ${serial}`,
+      },
+    )
+    .catch((error: unknown) => log.error(`recognise ${name}: ${messageOf(error)}`));
+  // On the disk first; the agent is back within a moment.
+  throw new LeafwardError(
+    'unavailable',
+    `the certificate of ${name} is being written down; come again`,
+    { retry: 'now' },
+  );
+}
