@@ -350,6 +350,13 @@ export const canned: Handlers = {
   controlOperation: async () => ({
     operation: { ...operation, state: 'paused', reason: 'by ada' },
   }),
+  acknowledgeFailover: async ({ service }) => ({
+    service,
+    operationId: 'op-19',
+    beganAt: NOW - 60_000,
+    from: '00.cortex',
+    to: '01.cortex',
+  }),
   listBackups: async () => ({ backups: [backup] }),
   explain: async ({ subject }) => ({
     explanations: [

@@ -204,6 +204,7 @@ describe('leafward', () => {
       control: 'abort',
       reason: 'enough',
     });
+    asks('failover acknowledge cortex', 'acknowledgeFailover', { service: 'cortex' });
     asks('audit --limit 7', 'listAudit', { limit: 7 });
     asks('backup list cortex', 'listBackups', { service: 'cortex' });
   });

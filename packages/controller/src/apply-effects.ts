@@ -98,7 +98,7 @@ function serviceChange(
     return { kind: 'service', name, state: { ...before, topology: effect.topology } };
   }
   const topology = before?.topology ?? firstTopology(effect.declaration);
-  return { kind: 'service', name, state: { declaration: effect.declaration, topology } };
+  return { kind: 'service', name, state: { ...before, declaration: effect.declaration, topology } };
 }
 
 /** Term 1 is led by the member without an upstream. Members join the tree as they are placed. */

@@ -9,13 +9,14 @@ import type {
   Waiver,
 } from '@leafward/shared/gen/domain.js';
 import type { StoredSecret } from './secrets/seal.js';
-import type { RebuildState, RequestState, ServiceState } from './snapshot.js';
+import type { AutomaticState, RebuildState, RequestState, ServiceState } from './snapshot.js';
 
 export type Images = Readonly<Record<string, Image>>;
 
 export type Change =
   | { readonly kind: 'manifest'; readonly text: string; readonly by: string; readonly at: number }
   | { readonly kind: 'service'; readonly name: string; readonly state: ServiceState }
+  | { readonly kind: 'automatic'; readonly service: string; readonly state: AutomaticState }
   | { readonly kind: 'intent'; readonly intent: HostIntent }
   | { readonly kind: 'request'; readonly state: RequestState }
   | { readonly kind: 'outcome'; readonly outcome: Outcome }

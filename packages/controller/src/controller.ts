@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
+import type { AuditRow } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
+import type { Loop } from '@leafward/shared/loop.js';
 import type { Identity } from '@leafward/shared/pki/identity.js';
 import {
   openAuthority,
@@ -17,6 +19,7 @@ import type { IdentityStore } from './identity-store.js';
 import { targetGroups } from './metrics/discovery.js';
 import { startMetricsServer } from './metrics/http.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
+import { isNews, mayMatter, startAutomaticLoop } from './operations/automatic-loop.js';
 import { startOperationLoop } from './operations/operation-loop.js';
 import { createLiveCalls } from './operators/live-calls.js';
 import { createOperators } from './operators/operators.js';
@@ -170,7 +173,19 @@ async function serve(
   const watchers = createWatchers(clock);
   const loop = startOperationLoop({ fleet, clock, log });
   stops.push(() => loop.stop());
-  keepTrack({ fleet, sessions, watchers, loop, metrics, identities: foundation.identities });
+  const audit = auditTo({ ...options, foundation });
+  const automatic = startAutomaticLoop({
+    fleet,
+    clock,
+    log,
+    onBegun: ({ planId, createdBy, services: [service = ''] }) => {
+      metrics.observeAutomaticFailover(service);
+      audit({ who: createdBy, what: 'apply plan', subject: planId, result: 'done' });
+    },
+  });
+  stops.push(() => automatic.stop());
+  const { identities } = foundation;
+  keepTrack({ fleet, sessions, watchers, loop, automatic, metrics, identities });
   stops.push(startHousekeeping({ ...options, fleet, sessions, metrics, foundation }));
 
   const shared = {
@@ -183,7 +198,7 @@ async function serve(
     onRefused: (reason: string) => metrics.observeRefusedCall(reason),
     recognise: (agent: Identity) => rebuilder.recognise(agent),
     onAgent: () => fleet.setIdentities(hostIdentities(foundation.identities)),
-    operators: operatorHandlers({ ...options, foundation, fleet, sessions, watchers }),
+    operators: operatorHandlers({ ...options, foundation, fleet, sessions, watchers, audit }),
   };
   const http = await startMetricsServer({
     ...splitAddress(config.listen.metrics),
@@ -218,7 +233,17 @@ function healthOf(idleMs: number, agents: number) {
   };
 }
 
+type Audit = (row: Omit<AuditRow, 'at'>) => void;
+
+const auditTo =
+  ({ foundation, clock, log }: ControllerOptions & { readonly foundation: Foundation }): Audit =>
+  (row) =>
+    void foundation.identities
+      .addAudit({ at: clock.now(), ...row })
+      .catch((error: unknown) => log.error(`write the audit: ${messageOf(error)}`));
+
 interface OperatorParts extends ControllerOptions {
+  readonly audit: Audit;
   readonly foundation: Foundation;
   readonly fleet: Fleet;
   readonly sessions: Sessions;
@@ -226,7 +251,7 @@ interface OperatorParts extends ControllerOptions {
 }
 
 function operatorHandlers(parts: OperatorParts) {
-  const { fleet, sessions, foundation, clock, log } = parts;
+  const { fleet, sessions, foundation, clock } = parts;
   const liveCalls = createLiveCalls();
   return createOperators({
     fleet,
@@ -246,10 +271,7 @@ function operatorHandlers(parts: OperatorParts) {
       },
       serialOf: (caller) => (caller as OperatorCaller).serial,
     }),
-    audit: (row) =>
-      void foundation.identities
-        .addAudit({ at: clock.now(), ...row })
-        .catch((error: unknown) => log.error(`write the audit: ${messageOf(error)}`)),
+    audit: parts.audit,
   });
 }
 
@@ -257,20 +279,24 @@ interface Tracked {
   readonly fleet: Fleet;
   readonly sessions: Sessions;
   readonly watchers: Watchers;
-  readonly loop: ReturnType<typeof startOperationLoop>;
+  readonly loop: Loop;
+  readonly automatic: Loop;
   readonly metrics: Metrics;
   readonly identities: IdentityStore;
 }
 
 /** Events only wake loops and watchers. */
-function keepTrack({ fleet, sessions, watchers, loop, metrics, identities }: Tracked): void {
+function keepTrack(tracked: Tracked): void {
+  const { fleet, sessions, watchers, loop, automatic, metrics, identities } = tracked;
   fleet.setIdentities(hostIdentities(identities));
-  sessions.onReport(() => {
+  sessions.onReport((host) => {
+    if (mayMatter(fleet, host)) automatic.wake();
     if (fleet.operations().some((operation) => operation.state === 'running')) loop.wake();
     watchers.changed();
   });
   fleet.onCommit((changes) => {
     loop.wake();
+    if (changes.some(isNews)) automatic.wake();
     watchers.changed();
     for (const change of changes)
       if (change.kind === 'operation' && !['running', 'paused'].includes(change.operation.state))

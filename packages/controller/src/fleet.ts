@@ -17,10 +17,18 @@ import { unknownHost, type LiveHost } from './live-hosts.js';
 import { createHistory } from './move-history.js';
 import { createTenure, OWNED_MS } from './ownership.js';
 import { leasesAfter } from './planning/lease.js';
+import { otherSecrets, otherWaivers, withAutomatic, withOperation } from './image-parts.js';
 import type { Known } from './report-changes.js';
 import type { StoredSecret } from './secrets/seal.js';
 import { versionsOf } from './secrets/uses.js';
-import type { HostState, RebuildState, RequestState, ServiceState, Snapshot } from './snapshot.js';
+import type {
+  AutomaticState,
+  HostState,
+  RebuildState,
+  RequestState,
+  ServiceState,
+  Snapshot,
+} from './snapshot.js';
 import type { FleetStore, StoredFleet } from './store/fleet-store.js';
 
 /** What the identities say of a host: who may connect, until when. */
@@ -55,6 +63,8 @@ export interface Fleet {
   secrets(): readonly StoredSecret[];
   /** Shows a running operation's newest waits; memory only. */
   showOperation(operation: Operation): void;
+  /** The same for what a failover that acts alone has in mind. */
+  showAutomatic(service: string, state: AutomaticState): void;
   rebuild(): RebuildState | undefined;
   /** An agent knows this epoch, which a lost store has forgotten: this one goes on above it. */
   raiseEpoch(above: number): Promise<void>;
@@ -225,6 +235,7 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
     showOperation: (operation) => {
       image.operations = withOperation(image.operations, operation);
     },
+    showAutomatic: (service, state) => applyToImage(image, { kind: 'automatic', service, state }),
     rebuild: () => image.rebuild,
     // None of the commits after it carries the old one.
     raiseEpoch: (above) => inLine(() => tenure.raiseAbove(above)),
@@ -313,6 +324,9 @@ function applyToImage(image: FleetImage, change: Change): void {
     case 'service':
       image.services = { ...image.services, [change.name]: change.state };
       return;
+    case 'automatic':
+      image.services = withAutomatic(image.services, change.service, change.state);
+      return;
     case 'intent':
       image.intents = { ...image.intents, [change.intent.host]: change.intent };
       orderLeases(image.live, change.intent);
@@ -375,24 +389,4 @@ function withOutcome(
   );
   for (const id of ended.slice(0, ended.length - ENDED_REQUESTS_KEPT)) delete requests[id];
   return requests;
-}
-
-function withOperation(operations: readonly Operation[], next: Operation): readonly Operation[] {
-  const others = operations.filter((operation) => operation.id !== next.id);
-  const isOpen = next.state === 'running' || next.state === 'paused';
-  if (!isOpen) return others;
-  return [...others, next].sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
-}
-
-const otherSecrets = (
-  image: FleetImage,
-  key: { readonly name: string; readonly version: number },
-): readonly StoredSecret[] =>
-  image.secrets.filter(({ name, version }) => name !== key.name || version !== key.version);
-
-function otherWaivers(
-  image: FleetImage,
-  key: { readonly host: string; readonly check: string },
-): readonly Waiver[] {
-  return image.waivers.filter((waiver) => waiver.host !== key.host || waiver.check !== key.check);
 }

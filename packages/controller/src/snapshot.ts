@@ -58,6 +58,47 @@ export interface HostState {
 export interface ServiceState {
   readonly declaration: ServiceDeclaration;
   readonly topology: Topology;
+  readonly automatic?: AutomaticState | undefined;
+}
+
+/** What a failover that acts alone must remember of a service. */
+export interface AutomaticState {
+  /** The newest term in which its leader was seen to lead. */
+  readonly ledTerm?: number | undefined;
+  readonly recovery?: Recovery | undefined;
+  /** In memory only; gone with the controller, and begun anew. */
+  readonly memory?: AutomaticMemory | undefined;
+}
+
+/** A failover that the controller began alone, until it is acknowledged or all has been well for long enough. */
+export interface Recovery {
+  readonly operationId: string;
+  readonly at: number;
+  /** The term that it begins. */
+  readonly term: number;
+  readonly from: string;
+  /** Undefined: nobody was chosen yet. */
+  readonly to?: string | undefined;
+}
+
+/** Times are of the monotonic clock. */
+export interface AutomaticMemory {
+  /** Since when its leader and all living mirrors are healthy, without a break. */
+  readonly healthySinceMs?: number | undefined;
+  /** The leader was migrating when it was seen to run last. */
+  readonly isMigrating?: boolean | undefined;
+  readonly round?: ProbeRound | undefined;
+}
+
+/** One question to all witnesses of a silent leader. */
+export interface ProbeRound {
+  readonly number: number;
+  readonly term: number;
+  readonly askedAtMs: number;
+  /** Ids of the requests by host. */
+  readonly requests: Readonly<Record<string, string>>;
+  /** Rounds in a row, this one included, that were needed: the next one waits longer. */
+  readonly attempt: number;
 }
 
 export interface RequestState {

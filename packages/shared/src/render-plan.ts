@@ -39,7 +39,7 @@ export function renderGoal(goal: Goal): string {
     case 'promote':
       return `hand ${goal.service} over to ${goal.to}`;
     case 'failover':
-      return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}`;
+      return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}${goal.automatic === undefined ? '' : `, by itself: ${goal.automatic}`}`;
     case 'backup':
       return `back up ${goal.service}`;
     case 'reseed':

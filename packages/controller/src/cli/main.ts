@@ -6,6 +6,7 @@ import { addBackup } from './commands/backup.js';
 import { addEngine } from './commands/engine.js';
 import { addEnroll } from './commands/enroll.js';
 import { addAudit, addWhy } from './commands/explain.js';
+import { addFailover } from './commands/failover.js';
 import { addHost } from './commands/host.js';
 import { addOperation } from './commands/operation.js';
 import { addPlan } from './commands/plan.js';
@@ -57,6 +58,7 @@ export function buildProgram(tree: Tree): Command {
   addPlan(program, tree);
   addApply(program, tree);
   addOperation(program, tree);
+  addFailover(program, tree);
   addBackup(program, tree);
   addEngine(program, tree);
   addWhy(program, tree);

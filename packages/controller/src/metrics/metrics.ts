@@ -21,6 +21,8 @@ export interface Metrics {
   /** A pass of one of the controller's loops. */
   observePass(loop: string, durationMs: number): void;
   observeOperationEnded(kind: Goal['kind'], state: OperationState): void;
+  /** A failover that nobody ordered has begun. */
+  observeAutomaticFailover(service: string): void;
   /** Everything, as Prometheus text in pieces. */
   collectSnapshot(snapshot: Snapshot): AsyncGenerator<string, void>;
   stop(): void;
@@ -45,6 +47,7 @@ export function createMetrics(version: string): Metrics {
     observeStoreWrite: (durationMs) => own.storeWrites.observe(durationMs / 1000),
     observePass: (name, durationMs) => own.passes.observe({ loop: name }, durationMs / 1000),
     observeOperationEnded: (kind, state) => own.ended.inc({ kind, state }),
+    observeAutomaticFailover: (service) => own.automatic.inc({ service }),
     async *collectSnapshot(snapshot) {
       const began = performance.now();
       for (const host of refusedOrders.keys())
@@ -94,6 +97,12 @@ function createOwnMetrics(registry: Registry, version: string) {
       name: 'leafward_operations_ended_total',
       help: 'Operations that ended since the controller started, by kind and state.',
       labelNames: ['kind', 'state'],
+      registers,
+    }),
+    automatic: new Counter({
+      name: 'leafward_automatic_failovers_total',
+      help: 'Failovers that the controller began by itself since it started.',
+      labelNames: ['service'],
       registers,
     }),
     storeWrites: new Histogram({

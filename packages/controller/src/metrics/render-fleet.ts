@@ -1,6 +1,7 @@
 // Everything that a snapshot says, as Prometheus text in pieces. Must never hold the loop up: it rests between
 // slices, whatever the size of the fleet.
 import type { Snapshot } from '../snapshot.js';
+import { AUTOMATIC_FAMILIES, automaticRows } from './automatic-families.js';
 import { headOf, lineOf, type Family, type Row } from './family.js';
 import { renderFleet } from './fleet-families.js';
 import { hostFamilies, VOLUME_FAMILIES } from './host-families.js';
@@ -39,6 +40,7 @@ export async function* renderSnapshot(
     pace,
   );
   yield* renderFamilies(SERVICE_FAMILIES, serviceRows(snapshot), pace);
+  yield* renderFamilies(AUTOMATIC_FAMILIES, automaticRows(snapshot), pace);
   const members: Row<MemberSubject>[] = [];
   for (const service of Object.keys(snapshot.services)) {
     members.push(...memberRows(snapshot, service));

@@ -22,6 +22,7 @@ export const leastRole: Readonly<Record<keyof OperatorService, UserRole>> = {
   makePlan: 'operator',
   applyPlan: 'operator',
   controlOperation: 'operator',
+  acknowledgeFailover: 'operator',
   tuneHost: 'operator',
   waive: 'operator',
   endWaiver: 'operator',

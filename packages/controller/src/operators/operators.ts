@@ -8,6 +8,7 @@ import { buildStatus, explain } from '../planning/index.js';
 import type { Vault } from '../secrets/vault.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
+import { acknowledgeFailover } from './acknowledge.js';
 import { testEngine } from './engines.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
 import { showOperation, showPlan } from './hide.js';
@@ -188,7 +189,14 @@ function explainPlan(plan: Plan): Explanation {
 
 type Orders = Pick<
   Handlers,
-  'makePlan' | 'applyPlan' | 'controlOperation' | 'tuneHost' | 'waive' | 'endWaiver' | 'testEngine'
+  | 'makePlan'
+  | 'applyPlan'
+  | 'controlOperation'
+  | 'acknowledgeFailover'
+  | 'tuneHost'
+  | 'waive'
+  | 'endWaiver'
+  | 'testEngine'
 >;
 
 function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
@@ -218,6 +226,8 @@ function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
       audited(caller, `${control} operation`, id, async () => ({
         operation: showOperation(await plans.control(id, control, reason, caller)),
       })),
+    acknowledgeFailover: ({ service }, { caller }) =>
+      audited(caller, 'acknowledge failover', service, () => acknowledgeFailover(fleet, service)),
     tuneHost: (request, { caller }) =>
       audited(caller, request.undo ? 'undo tuning' : 'tune host', request.host, async () => ({
         outcome: await tuneHost(fleet, clock, request),

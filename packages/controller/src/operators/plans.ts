@@ -70,6 +70,11 @@ function withImage(goal: Goal, images: Images): Goal {
 
 /** @throws LeafwardError `invalid` for a goal that no planner could take, with all problems. */
 function assertGoal(goal: Goal, snapshot: Snapshot): void {
+  if (goal.kind === 'failover' && goal.automatic !== undefined)
+    throw new LeafwardError(
+      'invalid',
+      `failover ${goal.service}: that it begins by itself is the controller's own word`,
+    );
   if (goal.kind === 'deploy') {
     const parsed = parseManifest(goal.manifest);
     if (parsed.ok) return;

@@ -1,6 +1,7 @@
 // The facts behind each wait, refusal and finding of a subject, with their ages and thresholds. Pure.
 import type { Explanation, Operation } from '@leafward/shared/gen/domain.js';
 import type { HostState, Snapshot } from '../snapshot.js';
+import { explainAutomatic } from './automatic-explain.js';
 import { diagnose, evidenceOf } from './diagnose.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToBackups, objectToStop } from './safety.js';
@@ -34,6 +35,9 @@ export function explainOperation(operation: Operation): Explanation {
     subject: operation.id,
     summary: `${operation.goal.kind} is ${operation.state}: ${done} of ${plural(operation.moves.length, 'move')} done${where}${operation.reason === undefined ? '' : `; ${operation.reason}`}`,
     facts: [
+      ...(operation.goal.kind === 'failover' && operation.goal.automatic !== undefined
+        ? [evidence('began by itself', operation.goal.automatic, { seenAt: operation.createdAt })]
+        : []),
       ...(current?.begunAt === undefined
         ? []
         : [evidence('begun', `attempt ${current.attempt}`, { seenAt: current.begunAt })]),
@@ -93,7 +97,11 @@ function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explan
     refusals: objectToBackups(snapshot, service),
     findings: [],
   };
-  return [own, ...service.members.map((member) => explainMember(snapshot, service, member))];
+  return [
+    own,
+    ...explainAutomatic(snapshot, service),
+    ...service.members.map((member) => explainMember(snapshot, service, member)),
+  ];
 }
 
 function explainMembers(snapshot: Snapshot, name: string): readonly Explanation[] {

@@ -1,6 +1,10 @@
 // The one door into planning: pure functions from a snapshot to data. Nothing here asks, logs, waits or reads a
 // clock; the same input always gives the same answer.
 export { advance, type Advance } from './advance.js';
+export { decideAutomatic } from './automatic.js';
+export { PROBE_PREFIX, requestsOf } from './automatic-probes.js';
+export type { AutomaticStep } from './automatic-step.js';
+export { gatherService } from './gather.js';
 export { explain } from './explain.js';
 export { imagesNeeded, type ImageNeeded } from './images-needed.js';
 export { controlOperation, newOperation } from './operation.js';

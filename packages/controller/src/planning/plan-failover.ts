@@ -4,6 +4,7 @@ import type { Goal } from '@leafward/shared/gen/domain.js';
 import { isAble } from '@leafward/shared/manifest/abilities.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
+import { witnessGates } from './automatic-witnesses.js';
 import { candidatesOf, ranked } from './candidates.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf, nearLag } from './diagnose.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
@@ -48,6 +49,7 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
       passed: proofWord(service, goal),
       objections: objectToNoProof(snapshot, service, goal),
     },
+    ...witnessGates(snapshot, service, goal.automatic),
     {
       name: 'nobody was promoted unseen',
       passed: 'no earlier promotion is open',

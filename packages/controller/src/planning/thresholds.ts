@@ -43,3 +43,18 @@ export const BOOT_FREE_SHARE = 0.05;
 /** A disk with less than this, or this share of it if that is less, takes the next writes of no service. */
 export const FULL_FREE_BYTES = 64 * 2 ** 20;
 export const FULL_FREE_SHARE = 0.01;
+
+/** A failover that acts alone decides nothing before: agents reconnect, and report twice. */
+export const SETTLE_MS = 30_000;
+/** A death is of now: a leader's agent reports at least this often, also when the lease is long. */
+export const DEATH_FRESH_MS = 10_000;
+/** A leader on the same network answers a hello in milliseconds; a host that is off costs all of it. */
+export const PROBE_TIMEOUT_MS = 2000;
+/** The question's way to the witness and the answer's way back, beside the probe itself. */
+export const PROBE_SETTLE_MS = 5000;
+/** Older answers say nothing about now. Counted from the question, so they are younger than that. */
+export const PROBE_COUNTS_MS = 10_000;
+/** Between two questions to a leader that answers, or that nobody could ask. */
+export const PROBE_AGAIN_MS = { least: 5000, most: 30_000 };
+/** A service that fails again within this has a cause that no failover cures. */
+export const PROVEN_WELL_MS = 600_000;

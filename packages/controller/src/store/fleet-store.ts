@@ -14,7 +14,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { Change, Images } from '../changes.js';
 import type { StoredSecret } from '../secrets/seal.js';
-import type { RebuildState, RequestState, ServiceState } from '../snapshot.js';
+import type { AutomaticState, RebuildState, RequestState, ServiceState } from '../snapshot.js';
 import { loadSecrets } from './secret-rows.js';
 import { writeChange } from './write-change.js';
 import type { FleetTables } from './tables.js';
@@ -248,6 +248,7 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
         {
           declaration: parse<ServiceState['declaration']>(row.declaration),
           topology: parse<ServiceState['topology']>(row.topology),
+          ...(row.automatic === null ? {} : { automatic: parse<AutomaticState>(row.automatic) }),
         },
       ]),
     ),

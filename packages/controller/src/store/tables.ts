@@ -5,7 +5,13 @@ import type { Generated } from 'kysely';
 export interface FleetTables {
   meta: { key: string; value: string };
   manifests: { id: Generated<number>; text: string; applied_at: number; applied_by: string };
-  services: { name: string; declaration: string; topology: string };
+  services: {
+    name: string;
+    declaration: string;
+    topology: string;
+    /** What a failover that acts alone must remember. Null: nothing yet. */
+    automatic: string | null;
+  };
   intents: { host: string; generation: number; body: string };
   requests: {
     id: string;

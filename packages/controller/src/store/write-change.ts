@@ -26,6 +26,8 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
         .execute();
       return;
     }
+    case 'automatic':
+      return writeAutomatic(trx, change);
     case 'intent': {
       const row = {
         host: change.intent.host,
@@ -73,10 +75,26 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
   }
 }
 
+async function writeAutomatic(
+  trx: Transaction<FleetTables>,
+  { service, state }: Extract<Change, { readonly kind: 'automatic' }>,
+): Promise<void> {
+  // What is memory only means nothing to the next controller.
+  const { memory: _, ...durable } = state;
+  await trx
+    .updateTable('services')
+    .set({ automatic: JSON.stringify(durable) })
+    .where('name', '=', service)
+    .execute();
+}
+
 type RecordChange = Exclude<
   Change,
   | SecretChange
-  | { readonly kind: 'manifest' | 'service' | 'intent' | 'request' | 'outcome' | 'rebuild' }
+  | {
+      readonly kind:
+        'manifest' | 'service' | 'automatic' | 'intent' | 'request' | 'outcome' | 'rebuild';
+    }
 >;
 
 async function writeRebuild(trx: Transaction<FleetTables>, rebuild: RebuildState): Promise<void> {

@@ -1157,6 +1157,18 @@ export interface RemoveSecretRequest {
 
 export interface RemoveSecretResponse {}
 
+export interface AcknowledgeFailoverRequest {
+  readonly service: string;
+}
+
+export interface AcknowledgeFailoverResponse {
+  readonly service: string;
+  readonly operationId: string;
+  readonly beganAt: number;
+  readonly from: string;
+  readonly to?: string | undefined;
+}
+
 export interface TestEngineRequest {
   readonly member: string;
   readonly exec: ExecEngine;
@@ -1313,5 +1325,10 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: TestEngineRequest;
     readonly response: TestEngineResponse;
+  };
+  readonly acknowledgeFailover: {
+    readonly kind: 'unary';
+    readonly request: AcknowledgeFailoverRequest;
+    readonly response: AcknowledgeFailoverResponse;
   };
 }

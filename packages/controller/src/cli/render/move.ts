@@ -13,7 +13,7 @@ export function describeGoal(goal: Goal): string {
     case 'promote':
       return `promote ${goal.to} to lead ${goal.service}`;
     case 'failover':
-      return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}`;
+      return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}${goal.automatic === undefined ? '' : `, by itself: ${goal.automatic}`}`;
     case 'backup':
       return `back ${goal.service} up${goal.member === undefined ? '' : ` from ${goal.member}`}`;
     case 'reseed':
