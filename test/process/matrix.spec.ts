@@ -159,8 +159,8 @@ describe('a homeserver and its workers', function () {
   });
 
   it('has a worker that dies back, connected', async () => {
-    const before = await processOf(dir, 'sync');
-    process.kill(before ?? 0, 'SIGKILL');
+    const before = await livingProcess(dir, 'sync');
+    process.kill(before, 'SIGKILL');
     await eventually('another one runs', PATIENCE_MS, async () => {
       const now = await processOf(dir, 'sync');
       return now !== undefined && now !== before;
@@ -169,7 +169,7 @@ describe('a homeserver and its workers', function () {
   });
 
   it('is seen to hang: main does not answer, and no worker is taken for well', async () => {
-    const main = (await processOf(dir, 'main')) ?? 0;
+    const main = await livingProcess(dir, 'main');
     process.kill(main, 'SIGSTOP');
     try {
       await untilStates('nobody is well', {
@@ -186,6 +186,13 @@ describe('a homeserver and its workers', function () {
 });
 
 /** Pid of the program that has this member's storage on its command line; the shell around it is left out. */
+/** Never 0, which would signal this test's own group. */
+async function livingProcess(dir: string, member: string): Promise<number> {
+  const pid = await processOf(dir, member);
+  if (pid === undefined) throw new Error(`${member} does not run`);
+  return pid;
+}
+
 async function processOf(dir: string, member: string): Promise<number | undefined> {
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
