@@ -26,7 +26,7 @@ import type { Hands } from './hands.js';
 import { createFences, type Fences } from './fences.js';
 import { judgeIntent } from './intents.js';
 import type { Journal } from './journal.js';
-import { lookAgainMs, LOOK_EVERY_BUSY_MS, LOOK_EVERY_MS } from './look-again.js';
+import { lookAgainMs, LOOK_EVERY_BUSY_MS, LOOK_EVERY_MS, restAfter } from './look-again.js';
 import { helloOf, memoryOf } from './memory.js';
 import type { Observer } from './observe.js';
 import type { Permits } from './permits.js';
@@ -241,14 +241,16 @@ class RunningAgent implements Agent {
         .map(({ member }) => member)
         .filter(this.#isChanging),
     );
+    const beganAt = this.#monotonic();
     const seen = await this.options.observer.observe(this.#waitingSince(), signal);
+    const tookMs = this.#monotonic() - beganAt;
     const observed = withoutUnsettled(seen, unsettled);
     const plans = planSteps(observed);
     this.#observed = observed;
     this.#plans = plans;
     if (!this.#stopping) this.options.evictions.begin(observed.trespassers ?? []);
     const begun = this.#begin(observed, plans, changing);
-    this.#look(observed);
+    this.#look(observed, tookMs);
     const facts = this.#currentFacts();
     const essence = essenceOf(facts);
     if (essence !== this.#essence) this.tell();
@@ -283,7 +285,7 @@ class RunningAgent implements Agent {
   }
 
   /** The next look comes sooner while something is about to change. */
-  #look(observed: Observed): void {
+  #look(observed: Observed, tookMs: number): void {
     clearTimeout(this.#lookTimer);
     if (this.#stopping) return;
     this.#fences.watch();
@@ -296,7 +298,8 @@ class RunningAgent implements Agent {
       .filter((leftMs) => leftMs > 0)
       .reduce((least, leftMs) => Math.min(least, leftMs), LOOK_EVERY_MS);
     const busy = this.#reporter.everyMs() < BUSY_REPORT_MS ? LOOK_EVERY_BUSY_MS : LOOK_EVERY_MS;
-    const inMs = Math.min(...observed.members.map((m) => lookAgainMs(m, observed.now)), busy, due);
+    const wanted = Math.min(...observed.members.map((m) => lookAgainMs(m, observed.now)), busy);
+    const inMs = Math.min(Math.max(wanted, restAfter(tookMs)), due);
     if (inMs < LOOK_EVERY_MS) this.#lookTimer = setTimeout(() => this.wake(), inMs);
   }
 
