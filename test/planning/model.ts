@@ -19,6 +19,7 @@ import type {
 } from '@leafward/controller/snapshot.js';
 import type {
   Backup,
+  Death,
   Goal,
   HostIntent,
   Image,
@@ -55,6 +56,8 @@ export interface Cell {
   aside: (readonly number[])[];
   starts: number;
   startsSinceRetired: number;
+  /** It ended although it was to run; until it is started again. */
+  death?: Death | undefined;
 }
 
 export interface Machine {
@@ -179,7 +182,7 @@ export class World {
     for (const change of changesOf(snapshot, effects)) this.commit(change);
   }
 
-  private commit(change: Change): void {
+  commit(change: Change): void {
     if (change.kind === 'service') {
       const before = this.services[change.name]?.topology;
       const { topology } = change.state;
@@ -192,6 +195,14 @@ export class World {
       if (before !== undefined && change.intent.generation <= before.generation)
         this.violate('a generation did not grow');
       this.order(change.intent);
+    } else if (change.kind === 'automatic') {
+      const state = this.services[change.service]!;
+      this.services = {
+        ...this.services,
+        [change.service]: { ...state, automatic: change.state },
+      };
+    } else if (change.kind === 'operation') {
+      this.operations.push(change.operation);
     } else if (change.kind === 'request') {
       if (this.requests[change.state.request.id] !== undefined) this.violate('a request twice');
       this.requests = { ...this.requests, [change.state.request.id]: change.state };
@@ -335,6 +346,7 @@ export class World {
     if (intent.run !== 'running') {
       cell.running = false;
       cell.active = false;
+      cell.death = undefined;
       cell.exists = intent.run !== 'removed' && cell.exists;
       if (intent.run === 'retired') cell.retiredAtTerm ??= intent.term;
       cell.intent = intent;
@@ -351,13 +363,16 @@ export class World {
       hasSay && intent.role === 'mirror' && !cell.active && cell.upstream !== upstream;
     cell.intent = intent;
     if (cell.running && !isOther && !isRepointed) return;
-    if (intent.role === 'leader' && intent.mirrored && !this.mayLead(intent)) return;
+    if (this.isLeftToTheController(cell)) return;
+    const isHeard = machine.connected && this.mayLead(intent);
+    if (intent.role === 'leader' && intent.mirrored && !isHeard) return;
     if (intent.role !== 'leader' && hasSay) cell.upstream = upstream;
     else if (cell.runId === 0) cell.upstream = undefined;
     if (intent.role === 'worker' && !this.mayStartWorker(cell)) return;
     cell.running = true;
     cell.exists = true;
     cell.fenced = false;
+    cell.death = undefined;
     cell.runId += 1;
     cell.starts += 1;
     cell.active = cell.upstream === undefined;
@@ -385,6 +400,20 @@ export class World {
     if (main?.running !== true)
       this.violate(`${cell.intent.member} starts without its main process`);
     return true;
+  }
+
+  /** A leader that died, for as long as its order says. */
+  private isLeftToTheController({ death, intent }: Cell): boolean {
+    return death !== undefined && this.now - death.seenAt < (intent.restartAfterMs ?? 0);
+  }
+
+  /** Its program ends by itself, or as one that was told to. */
+  kill(name: string, asked = false): void {
+    const cell = this.cell(name);
+    if (!cell.running) return;
+    cell.running = false;
+    cell.active = false;
+    cell.death = { seenAt: this.now, asked, word: asked ? 'exit code 0' : 'signal 9' };
   }
 
   /** The permit: only the controller's word lets a leader of a mirrored service start. */
@@ -467,6 +496,11 @@ export class World {
         cell.promotedAtTerm = request.term;
         return done(crash === 'after' ? { state: 'unknown' } : {});
       }
+      case 'probe-leader': {
+        const leader = this.services[cell?.intent.service ?? '']?.topology.leader ?? '';
+        const answered = this.find(leader)?.running === true;
+        return done({ leaderProbe: { answered, said: answered ? 'hello' : 'refused', tookMs: 1 } });
+      }
       case 'probe-history':
         return done({
           history: { offset: request.offset, sha256: `h${cell?.log[request.offset] ?? ''}` },
@@ -525,6 +559,7 @@ export class World {
         readOnly: cell.running ? isStuck || cell.fenced : undefined,
         position: cell.running && cell.intent.role !== 'worker' ? cell.log.length : undefined,
       },
+      death: cell.death,
       storage: {
         retiredAtTerm: cell.retiredAtTerm,
         position: !cell.running && this.storesPosition ? cell.log.length : undefined,

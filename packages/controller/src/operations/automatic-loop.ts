@@ -71,7 +71,9 @@ export interface AutomaticPass {
 }
 
 /** One decision on a fresh snapshot, and its commit. */
-export function decideOnce(fleet: Fleet): Promise<AutomaticPass> {
+export function decideOnce(
+  fleet: Pick<Fleet, 'transact' | 'showAutomatic'>,
+): Promise<AutomaticPass> {
   return fleet.transact((snapshot) => {
     const draft = createDraft(snapshot);
     for (const step of decideAutomatic(snapshot)) take(draft, step);

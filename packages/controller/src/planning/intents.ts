@@ -87,16 +87,17 @@ export function roleOf(declaration: ServiceDeclaration, topology: Topology, memb
 export function retreed(service: ServiceAt, topology: Topology, member: string): MemberIntent {
   const old = service.members.find((at) => at.name === member)?.intent;
   assert(old !== undefined, `${member} of ${service.name} has no intent`);
-  const next = intentOf(service.declaration, topology, member, old.spec);
-  const { role, upstream, term, restartAfterMs } = next;
-  const { restartAfterMs: _, ...rest } = old;
-  return {
-    ...rest,
-    role,
-    upstream,
-    term,
-    ...(restartAfterMs === undefined ? {} : { restartAfterMs }),
-  };
+  const { role, upstream, term } = intentOf(service.declaration, topology, member, old.spec);
+  return asLed(service.declaration, topology, { ...old, role, upstream, term });
+}
+
+/** The same order; if the tree says that it leads, its death is left to the controller where that acts alone. */
+export function asLed(
+  declaration: ServiceDeclaration,
+  topology: Topology,
+  { restartAfterMs: _, ...intent }: MemberIntent,
+): MemberIntent {
+  return { ...intent, ...restartAfter(declaration, topology, intent.member) };
 }
 
 export interface HostedIntent {

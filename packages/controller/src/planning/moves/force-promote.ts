@@ -6,7 +6,7 @@ import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { failOver, type Topology } from '@leafward/shared/topology.js';
 import type { Effect } from '../effects.js';
 import { memberOf, urlOf, type ServiceAt } from '../gather.js';
-import { setIntents, type HostedIntent } from '../intents.js';
+import { asLed, setIntents, type HostedIntent } from '../intents.js';
 import { fencedAt } from './choose.js';
 import { fenceAgain } from './fence.js';
 import { giveOrder, watchOrder } from './forced-order.js';
@@ -82,10 +82,13 @@ function inNewTerm(
   old: MemberIntent,
 ): MemberIntent {
   const { leader, term } = topology;
-  if (member === leader) return { ...old, role: 'leader', upstream: undefined, term };
+  const asNow = (intent: MemberIntent): MemberIntent =>
+    asLed(service.declaration, topology, intent);
+  if (member === leader) return asNow({ ...old, role: 'leader', upstream: undefined, term });
   const isRetired = topology.retired.some((retirement) => retirement.member === member);
-  if (!isRetired) return { ...old, term };
+  if (!isRetired) return asNow({ ...old, term });
   // Retired ones are told who leads, so that even a start by hand would only mirror.
   const upstream = { member: leader, url: urlOf(service.declaration, leader) };
-  return { ...old, run: 'retired', role: 'mirror', upstream, term: Math.max(term, old.term) };
+  const newTerm = Math.max(term, old.term);
+  return asNow({ ...old, run: 'retired', role: 'mirror', upstream, term: newTerm });
 }
