@@ -197,6 +197,21 @@ describe('a hand-over by stopping that is given up after its term began', () => 
   });
 });
 
+describe('a hand-over whose new leader dies before anybody has seen it lead', () => {
+  it('is taken for done, since the old leader mirrors it', () => {
+    const world = deployed();
+    const id = begin(world, { kind: 'promote', service: 'cortex', to: '01.cortex' });
+    until(world, id, 'hand-over');
+    world.carryOut('bravo', 'after');
+    world.cell('01.cortex').running = false;
+    expect(world.cell('00.cortex')).to.include({ running: true, active: false });
+    expect(world.run(id).state).to.equal('done');
+    expect(world.cell('01.cortex')).to.include({ running: true, active: true });
+    expect(world.write('cortex')).to.equal(true);
+    expect(world.violations).to.eql([]);
+  });
+});
+
 describe('a reseed whose upstream dies', () => {
   it('does not hold up the failover: an abort leaves it at once, and it is filled from the new leader', () => {
     const world = deployed();

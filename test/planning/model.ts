@@ -556,6 +556,7 @@ export class World {
         active: cell.running && cell.intent.role !== 'worker' ? cell.active : undefined,
         ready: cell.running ? cell.active || upstream?.running === true : undefined,
         uplink: cell.running && !cell.active ? upstream?.running === true : undefined,
+        upstreamUrl: cell.running && !cell.active ? `aha://${cell.upstream}.loop` : undefined,
         readOnly: cell.running ? isStuck || cell.fenced : undefined,
         position: cell.running && cell.intent.role !== 'worker' ? cell.log.length : undefined,
       },

@@ -151,10 +151,11 @@ export class Checkers {
     for (const other of this.world.cells.running(service))
       if (other !== run && other.active && !other.handsOver)
         this.violation('I1', `${member} leads (${how}) while ${other.container.member} does`);
-    if (how === 'start' && truth.leader !== undefined && truth.leader !== member)
+    const isDue = how === 'start' && isChosen(truth, member);
+    if (how === 'start' && !isDue && truth.leader !== undefined && truth.leader !== member)
       this.violation('I1', `${member} leads by its storage although ${truth.leader} led after it`);
     if (this.retired.has(run.storage.key)) this.violation('I2', `${member} leads and is retired`);
-    if (how === 'forced') this.#failedOver(truth, run);
+    if (how === 'forced' || isDue) this.#failedOver(truth, run);
     else this.#assertWhole(truth, run, how);
     if (how === 'forced') this.counts.failovers += 1;
     if (how === 'handed') this.counts.handovers += 1;
@@ -516,6 +517,11 @@ export class Checkers {
     }
   }
 }
+
+/** It died in the middle of its promotion by force: its term had begun, and so it is started as the leader. */
+const isChosen = ({ topology, leader }: ServiceTruth, member: string): boolean =>
+  topology?.leader === member &&
+  topology.retired.some((one) => one.member === leader && one.term === topology.term);
 
 const isOpen = ({ state }: Operation): boolean => state === 'running' || state === 'paused';
 

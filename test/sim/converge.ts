@@ -1,6 +1,7 @@
 // The end of every seed: an operator who resumes, aborts and fails over by the book, and the question whether the
 // fleet has come right: one leader, everybody behind it, nothing left to do.
 import { isWritable } from './cells.js';
+import { manifestOf } from './layouts.js';
 import { anyController, control, order } from './operators.js';
 import type { RunningController } from './programs/controller.js';
 import type { World } from './world.js';
@@ -19,6 +20,7 @@ export function startRecovery(world: World): Recovery {
   const random = world.random.fork(99);
   const resumed = new Map<string, number>();
   const leaderless = new Map<string, number>();
+  let idleSince = world.now;
   const look = (): void => {
     world.scheduler.after(LOOK_MS, look);
     const at = anyController(world, random);
@@ -28,6 +30,13 @@ export function startRecovery(world: World): Recovery {
       const count = (resumed.get(operation.id) ?? 0) + 1;
       resumed.set(operation.id, count);
       void control(world, at, operation, count <= RESUMES ? 'resume' : 'abort');
+    }
+    const isIdle = at.running.fleet.operations().length === 0;
+    if (!isIdle || missingIn(world).length === 0) idleSince = world.now;
+    // What an aborted operation has left is put right by what is declared.
+    if (world.now - idleSince > PATIENCE_MS) {
+      idleSince = world.now;
+      void order(world, at, { kind: 'deploy', manifest: manifestOf(world.options.layout) });
     }
     for (const { name } of world.options.layout.services) {
       const hasLeader = world.cells.running(name).some((run) => run.active);

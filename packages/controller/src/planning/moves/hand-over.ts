@@ -4,7 +4,7 @@
 import { memberOf, type ServiceAt } from '../gather.js';
 import { evidenceOf } from '../diagnose.js';
 import { OUTCOME_MS, PROMOTE_MS, SILENT_HOST_MS } from '../thresholds.js';
-import { happened, isActive, isHandedOver, settled } from './handed-over.js';
+import { happened, isActive, isFollowed, isHandedOver, settled } from './handed-over.js';
 import { beginByStopping, checkByStopping } from './hand-over-by-stopping.js';
 import {
   isSeenAfter,
@@ -108,7 +108,8 @@ function observed(context: Context, service: ServiceAt): Step {
       reason: 'a member of this hand-over is not known any more; plan again',
     };
   const isFreshPair = isSeenAfter(from, since) && isSeenAfter(to, since);
-  if (isFreshPair && isActive(to) && !isActive(from)) return happened(context, service, 3);
+  const leads = isActive(to) && !isActive(from);
+  if (isFreshPair && (leads || isFollowed(service, from, to))) return happened(context, service, 3);
   if (isFreshPair && isActive(from) && !isActive(to))
     return {
       kind: 'failed',

@@ -1,23 +1,32 @@
 // What both ways of handing leadership over share: whether it happened, what follows in tree and intents, and when
 // everybody has settled in the new tree. Pure.
 import { handOver as handOverTree } from '@leafward/shared/topology.js';
-import { livingOf, memberOf, type MemberAt, type ServiceAt } from '../gather.js';
+import { livingOf, memberOf, urlOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { retreed, setIntents } from '../intents.js';
 import type { MoveContext, MoveOf, Step } from './move.js';
 import { settle, settledNote } from './settle.js';
 
 type Context = MoveContext<MoveOf<'hand-over'>>;
 
-/** Both say so themselves: an order whose answer came too late, or never, was carried out. */
+/** They say so themselves: an order whose answer came too late, or never, was carried out. */
 export function isHandedOver(service: ServiceAt, move: MoveOf<'hand-over'>): boolean {
   const from = memberOf(service, move.from);
   const to = memberOf(service, move.to);
-  return (
-    from?.isFresh === true &&
-    to?.isFresh === true &&
-    isActive(to) &&
-    from.fact?.engine.active === false
-  );
+  if (from?.isFresh !== true || to?.isFresh !== true) return false;
+  const leads = isActive(to) && from.fact?.engine.active === false;
+  return leads || isFollowed(service, from, to);
+}
+
+/**
+ * The old leader mirrors the new one, which nothing but the hand-over made it do: it happened, even if the new leader
+ * died before anybody saw it lead. One that answers as a mirror itself is another matter.
+ */
+export function isFollowed(service: ServiceAt, from: MemberAt, to: MemberAt): boolean {
+  const { answered, active, upstreamUrl } = from.fact?.engine ?? {};
+  const alias = from.intent?.spec.engineOptions['leaderAlias'];
+  const follows =
+    upstreamUrl !== undefined && [urlOf(service.declaration, to.name), alias].includes(upstreamUrl);
+  return answered === true && active === false && follows && to.fact?.engine.answered !== true;
 }
 
 export const isActive = (member: MemberAt): boolean =>
