@@ -1,6 +1,7 @@
 // The programs and the deployed fleets that every seed of a run begins with; made once a process.
 import { layouts } from './layouts.js';
 import { loadProgram, type Mutation } from './load.js';
+import type { Mistake } from './mutations.js';
 import { deployed, simulate } from './simulate.js';
 import { templateOf, type Template } from './template.js';
 import type { Verdict } from './verdict.js';
@@ -9,7 +10,7 @@ import type { Programs } from './world.js';
 export interface Fleets {
   run(seed: number, print?: (line: string) => void): Promise<Verdict>;
   /** The same fleets under programs with one mistake. @throws Error when it does not apply. */
-  under(mutation: Mutation): Promise<Fleets>;
+  under(mistake: Mistake): Promise<Fleets>;
 }
 
 /** @throws Error when a fleet does not come up. `faults` are kinds that every seed has beside its own. */
@@ -18,11 +19,12 @@ export async function openFleets(faults: readonly string[] = []): Promise<Fleets
   const templates: Template[] = [];
   for (const layout of layouts) templates.push(templateOf(await deployed(layout, programs)));
   // The first deploy is the unmutated programs': what is to be shown is what happens afterwards.
-  const fleetsOf = (under: Programs): Fleets => ({
-    run: (seed, print) => simulate({ seed, templates, programs: under, faults, print }),
-    under: async (mutation) => fleetsOf(await loadPrograms(mutation)),
+  const fleetsOf = (under: Programs, kinds: readonly string[]): Fleets => ({
+    run: (seed, print) => simulate({ seed, templates, programs: under, faults: kinds, print }),
+    under: async (mistake) =>
+      fleetsOf(await loadPrograms(mistake), [...faults, ...(mistake.provokedBy ?? [])]),
   });
-  return fleetsOf(programs);
+  return fleetsOf(programs, faults);
 }
 
 async function loadPrograms(mutation?: Mutation): Promise<Programs> {

@@ -2,10 +2,15 @@
 // any more is an error, so that none of them fades away unseen. docs/testing.md says how soon each is caught.
 import type { Mutation } from './load.js';
 
+export interface Mistake extends Mutation {
+  /** Kinds of faults under which it shows; every seed of its search has them. The checkers are the same. */
+  readonly provokedBy?: readonly string[];
+}
+
 const AGENT = 'packages/agent/src';
 const PLANNING = 'packages/controller/src/planning';
 
-export const mutations: readonly Mutation[] = [
+export const mutations: readonly Mistake[] = [
   {
     name: 'skip-the-fence',
     file: `${PLANNING}/moves/fence.ts`,
