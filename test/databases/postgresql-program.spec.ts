@@ -116,6 +116,19 @@ describe('the program of the kind postgresql', function () {
       );
   });
 
+  it('refuses to rewrite the role of a cluster that runs and turns everybody away', async () => {
+    const shy = await program.storage('shy');
+    const url = program.url(leader);
+    await program.run('seed', shy, url);
+    program.begin(shy, '-c', 'hot_standby=off');
+    const tryAgain = async (): Promise<boolean> =>
+      (await program.tryRun('set-upstream', shy, url)).stderr.includes('pg_isready ended with 1');
+    await eventually('it is refused', 60_000, tryAgain);
+    await program.kill(shy);
+    // What was killed leaves its lock, and runs no more.
+    await program.run('set-upstream', shy, url);
+  });
+
   it('stops at once although clients are connected, and tells a position that its mirror has', async () => {
     const idle = await program.client(leader);
     await idle.leads();

@@ -26,6 +26,8 @@ export interface ShippedProgram {
   tryRun(subcommand: string, server: Server, ...words: readonly string[]): Promise<Said>;
   /** @throws Error with what it said when its exit code is not 0 */
   run(subcommand: string, server: Server, ...words: readonly string[]): Promise<string>;
+  /** Returns at once; the words are more options of the server. */
+  begin(server: Server, ...words: readonly string[]): ChildProcess;
   /** Returns when it is ready. */
   start(server: Server): Promise<ChildProcess>;
   /** SIGTERM, as a runtime does; returns its exit code. */
@@ -65,6 +67,21 @@ export async function shipProgram(database: Database): Promise<ShippedProgram> {
     if (code === 0) return stdout.trim();
     throw new Error(`${subcommand} ${words.join(' ')} ended with ${code}: ${stdout}${stderr}`);
   };
+  const begin: ShippedProgram['begin'] = (server, ...more) => {
+    const words = database.options.map((word) =>
+      word.replace('{port.sql}', String(server.port)).replace('{member}', server.member),
+    );
+    const log = openSync(logPath(server), 'a');
+    const child = spawn(program, ['run', server.storage, ...words, ...more], {
+      ...identity,
+      env: environment,
+      cwd: server.storage,
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    running.set(server.member, child);
+    return child;
+  };
   const kill = async (server: Server): Promise<void> => {
     await cutPowerOf(server.storage);
     running.delete(server.member);
@@ -80,19 +97,9 @@ export async function shipProgram(database: Database): Promise<ShippedProgram> {
       all.push(server);
       return server;
     },
+    begin,
     start: async (server) => {
-      const words = database.options.map((word) =>
-        word.replace('{port.sql}', String(server.port)).replace('{member}', server.member),
-      );
-      const log = openSync(logPath(server), 'a');
-      const child = spawn(program, ['run', server.storage, ...words], {
-        ...identity,
-        env: environment,
-        cwd: server.storage,
-        stdio: ['ignore', log, log],
-      });
-      closeSync(log);
-      running.set(server.member, child);
+      const child = begin(server);
       await eventually(
         `${server.member} is ready`,
         60_000,

@@ -488,6 +488,16 @@ describe('the engine of a kind that is described with commands', function () {
     expect(await readdir(fixture.storage)).to.not.include('promoted');
   });
 
+  it('asks a mirror whether it is linked, and says of a leader that it was not asked', async () => {
+    const linkedOf = async (role: string): Promise<unknown> => {
+      const commands = { role: shell(`echo ${role}`), linked: shell('echo perhaps') };
+      const answers = await fixture.engine.test(fixture.member({ commands }), signal);
+      return answers.find(({ command }) => command === 'linked');
+    };
+    expect(await linkedOf('leader')).to.include({ ok: true, value: 'not asked: it leads' });
+    expect(await linkedOf('mirror')).to.include({ ok: false, output: 'perhaps' });
+  });
+
   it('takes a line of the log for a migration by the expressions of its kind', () => {
     const member = fixture.member({ migrationRunning: 'migrating', migrationDone: 'migrated' });
     const { engine } = fixture;

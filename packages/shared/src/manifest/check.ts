@@ -2,8 +2,10 @@
 // with the path where it is written.
 import { leaseOf, leastMarginMs } from '../lease.js';
 import { checkAutomatic } from './check-automatic.js';
+import { checkBackupPlaces, type Place } from './check-backups.js';
 import { checkDatabase, checkStack } from './check-stack.js';
 import type { Tell } from './complete.js';
+import type { Path } from './locate.js';
 import type { MemberDeclaration, ServiceDeclaration } from './types.js';
 import { renderDuration } from './units.js';
 
@@ -11,6 +13,8 @@ export interface Known {
   readonly hosts: readonly string[];
   /** All service names, also of services whose own shape is wrong. */
   readonly services: readonly string[];
+  /** Where a member's backup directory is written: with the member, or else with its service. */
+  readonly backupPathOf: (place: Place) => Path;
 }
 
 export function checkServices(
@@ -29,7 +33,7 @@ export function checkServices(
     checkRuntime(service, tell);
   }
   checkNames(services, tell);
-  checkPlaces(services, tell);
+  checkPlaces(services, known, tell);
 }
 
 const pathOf = (service: ServiceDeclaration, member: MemberDeclaration): string[] => [
@@ -200,12 +204,7 @@ function checkNames(services: readonly ServiceDeclaration[], tell: Tell): void {
     }
 }
 
-interface Place {
-  readonly service: ServiceDeclaration;
-  readonly member: MemberDeclaration;
-}
-
-function checkPlaces(services: readonly ServiceDeclaration[], tell: Tell): void {
+function checkPlaces(services: readonly ServiceDeclaration[], known: Known, tell: Tell): void {
   const byHost = new Map<string, Place[]>();
   for (const service of services)
     for (const member of service.members)
@@ -214,6 +213,7 @@ function checkPlaces(services: readonly ServiceDeclaration[], tell: Tell): void 
     checkStorages(places, tell);
     checkPorts(places, tell);
   }
+  checkBackupPlaces(byHost.values(), known.backupPathOf, tell);
 }
 
 /** Sorted by path, a directory's insides follow it: neighbours are enough, and the cost stays small. */

@@ -1,10 +1,12 @@
 // From the text of fleet.yaml to a complete, checked manifest, or to all its problems at once. Must never read
 // a file or throw.
 import type { z } from 'zod';
+import type { Place } from './check-backups.js';
 import { checkKindOf } from './check-kind-of.js';
 import { checkServices } from './check.js';
 import { completeKinds, lagOfKind } from './complete-kind.js';
 import { completeService, type Addresses, type Tell } from './complete.js';
+import type { Path } from './locate.js';
 import { atMost, collectProblems, tellIssues } from './problems.js';
 import { readYaml, type ReadYaml } from './read-yaml.js';
 import { hostSchema, manifestSchema, serviceSchema } from './schema.js';
@@ -31,7 +33,8 @@ function check(
   const shape = manifestSchema.safeParse(raw);
   if (!shape.success) tellIssues(shape.error.issues, tell);
   const { services, addresses, names } = completeServices(raw, tell);
-  checkServices(services, { hosts: Object.keys(addresses), services: names }, tell);
+  const backupPathOf = pathsOfBackups(inner(raw, 'services'));
+  checkServices(services, { hosts: Object.keys(addresses), services: names, backupPathOf }, tell);
   const problems = told();
   if (!shape.success || problems.length > 0) return { ok: false, problems };
   const hosts = Object.entries(shape.data.hosts).map(([name, host]) => ({
@@ -75,6 +78,16 @@ function completeServices(
     return [lag === undefined ? complete : { ...complete, lag }];
   });
   return { services, addresses, names: Object.keys(texts) };
+}
+
+function pathsOfBackups(services: unknown): (place: Place) => Path {
+  return ({ service, member }) => {
+    const own = inner(inner(inner(services, service.name), 'members'), member.name);
+    const at = ['services', service.name];
+    return inner(own, 'backupDirectory') === undefined
+      ? [...at, 'backup', 'directory']
+      : [...at, 'members', member.name, 'backupDirectory'];
+  };
 }
 
 function without(service: unknown, error: z.ZodError): unknown {
