@@ -1,6 +1,6 @@
 // A whole fleet on this machine: one controller, agents as separate processes, stand-in cells as members of the
 // process runtime. What the demo shows and the end-to-end tests try.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Operation, OperatorService, Plan, Status } from '@leafward/shared/gen/domain.js';
 import { connectOperator } from '@leafward/controller/cli/identity.js';
@@ -28,6 +28,8 @@ export interface LocalFleet {
   /** The operator's CLI; fails with its output unless the exit code is one of `codes`. */
   cli(args: readonly string[], codes?: readonly number[]): Promise<RunResult>;
   cliJson<T>(args: readonly string[]): Promise<T>;
+  /** The operator begins anew with this URL: who was known is forgotten. */
+  enrolAgain(url: string): Promise<void>;
   /** The operator's own connection, for asking often: a CLI call costs a process. */
   readonly client: ServiceClient<OperatorService>;
   status(): Promise<Status>;
@@ -170,7 +172,15 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
     agentDir,
     cli,
     cliJson,
-    client: asked(),
+    get client() {
+      return asked();
+    },
+    enrolAgain: async (anew) => {
+      client?.close();
+      await rm(home, { recursive: true, force: true });
+      await cli(['enroll', anew]);
+      client = connectOperator(await openIdentity(home));
+    },
     status,
     operation,
     plan,

@@ -1,4 +1,4 @@
-// leafward-controller: init, run, invite-admin. Reads the command line, prints, and ends with an exit code.
+// leafward-controller: init, run, invite-admin, rebuild. Reads the command line, prints, and ends with an exit code.
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '@leafward/shared/clock.js';
 import { exitCodeOf, LeafwardError, messageOf } from '@leafward/shared/errors.js';
@@ -6,6 +6,7 @@ import { createLogger } from '@leafward/shared/log.js';
 import { loadConfig, type ControllerConfig } from './config.js';
 import { startController } from './controller.js';
 import { initController, inviteAdmin } from './init.js';
+import { addRebuild } from './rebuild/command.js';
 import { notifySystemd, startWatchdog } from './notify.js';
 import { VERSION } from './version.js';
 
@@ -33,9 +34,11 @@ export async function runControllerProgram(args: readonly string[]): Promise<num
   addInit(program);
   addRun(program);
   addInviteAdmin(program);
+  let exitCode = 0;
+  addRebuild(program, DEFAULT_STATE_DIR, (code) => (exitCode = code));
   try {
     await program.parseAsync([...args], { from: 'user' });
-    return 0;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     process.stderr.write(`leafward-controller: ${messageOf(error)}\n`);

@@ -21,10 +21,11 @@ import {
   type IncomingCall,
   type ServiceHandlers,
 } from '@leafward/shared/rpc/service.js';
+import { statusFromError } from '@leafward/shared/rpc/status.js';
 import { assertNotRevoked, type Enrollment } from './enrollment.js';
 import type { IdentityStore } from './identity-store.js';
 import type { Operator } from './operators/access.js';
-import type { Sessions } from './sessions.js';
+import type { AgentStream, Sessions } from './sessions.js';
 
 /** An operator with the certificate that the call came with. */
 export interface OperatorCaller extends Operator {
@@ -40,8 +41,10 @@ export interface ServersOptions {
   readonly sessions: Sessions;
   readonly operators: ServiceHandlers<OperatorShape, Operator>;
   readonly onRefused: (reason: string) => void;
-  /** Sees an agent before it is asked whether it may come in. @throws LeafwardError when it must come again. */
-  readonly recognise?: (agent: Identity) => void;
+  /**
+   * For an agent that a lost store knew: resolves when it is written down again. Undefined: nobody like that.
+   */
+  readonly recognise?: (agent: Identity) => Promise<void> | undefined;
   /** An agent has opened its stream; it may be one that nobody has seen before. */
   readonly onAgent: () => void;
 }
@@ -82,12 +85,7 @@ export async function startMutualListener(
       AgentService,
       (call) => refusable(options, () => identify(options, call, 'agent')),
       {
-        session: (stream, { caller }) => {
-          options.onAgent();
-          const { name, serial, expiresAt } = caller;
-          const isRevoked = () => options.identities.isRevoked('agent', name, serial);
-          options.sessions.accept(name, stream, { expiresAt, isRevoked });
-        },
+        session: (stream, { caller }) => void letIn(options, stream, caller),
         renewCertificate: ({ csrPem }, { caller }) =>
           options.enrollment.renewCertificate(caller, csrPem),
       },
@@ -106,14 +104,32 @@ export async function startMutualListener(
   return listen(server, credentials, address, 'mTLS');
 }
 
+/** What the agent says meanwhile waits in the stream. */
+async function letIn(
+  options: ServersOptions,
+  stream: AgentStream,
+  caller: Identity,
+): Promise<void> {
+  const { name, serial, expiresAt } = caller;
+  try {
+    await options.recognise?.(caller);
+  } catch (error) {
+    stream.emit('error', statusFromError(error));
+    return;
+  }
+  options.onAgent();
+  const isRevoked = () => options.identities.isRevoked('agent', name, serial);
+  options.sessions.accept(name, stream, { expiresAt, isRevoked });
+}
+
 function identify(options: ServersOptions, call: IncomingCall, kind: 'agent' | 'user'): Identity {
   const caller = identifyCaller(call, {
     fleet: options.fleet,
     kinds: [kind],
     now: options.clock.now(),
   });
-  if (kind === 'agent') options.recognise?.(caller);
-  assertNotRevoked(options.identities, caller);
+  const isLost = kind === 'agent' && options.recognise?.(caller) !== undefined;
+  if (!isLost) assertNotRevoked(options.identities, caller);
   return caller;
 }
 

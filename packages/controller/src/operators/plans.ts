@@ -8,7 +8,13 @@ import { parseManifest } from '@leafward/shared/manifest/parse.js';
 import type { Change, Images } from '../changes.js';
 import type { Fleet } from '../fleet.js';
 import { resolveImages } from '../images.js';
-import { controlOperation, imagesNeeded, newOperation, planGoal } from '../planning/index.js';
+import {
+  controlOperation,
+  imagesNeeded,
+  newOperation,
+  objectToPlanning,
+  planGoal,
+} from '../planning/index.js';
 import type { Snapshot } from '../snapshot.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import type { Operator } from './access.js';
@@ -23,6 +29,7 @@ export interface PlanDesk {
 export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): PlanDesk {
   return {
     make: async (asked) => {
+      assertRebuilt(asked, fleet.snapshot());
       const goal = completed(asked, clock.now());
       assertGoal(goal, fleet.snapshot());
       const images = await resolveImages(fleet, clock, imagesNeeded(fleet.snapshot(), goal));
@@ -52,6 +59,15 @@ export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): P
         };
       }),
   };
+}
+
+/** @throws LeafwardError `refused`: what a lost store has not been told again is not there to be planned with. */
+function assertRebuilt(goal: Goal, snapshot: Snapshot): void {
+  const objections = objectToPlanning(snapshot, goal);
+  if (objections.length === 0) return;
+  throw new LeafwardError('refused', `plan ${goal.kind}: the store is not rebuilt yet`, {
+    detail: objections.map(({ message, unblock }) => `${message}; ${unblock}`),
+  });
 }
 
 /** What only the controller can draw goes into the goal, so that planning stays pure. */
@@ -93,6 +109,7 @@ function assertGoal(goal: Goal, snapshot: Snapshot): void {
 }
 
 function begin(snapshot: Snapshot, plan: Plan, images: Images, by: Operator) {
+  assertRebuilt(plan.goal, snapshot);
   const fresh = planGoal(snapshot, plan.goal, images);
   if (fresh.refusals.length > 0)
     throw new LeafwardError('refused', `apply plan ${plan.id}: it is refused`, {

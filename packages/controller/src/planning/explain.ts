@@ -4,6 +4,7 @@ import type { HostState, Snapshot } from '../snapshot.js';
 import { explainAutomatic } from './automatic-explain.js';
 import { diagnose, evidenceOf } from './diagnose.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
+import { explainRebuild } from './rebuild-words.js';
 import { objectToBackups, objectToStop } from './safety.js';
 import { isStack } from './stack.js';
 import { hostProblems, serviceProblems } from './status.js';
@@ -18,6 +19,7 @@ export function explain(snapshot: Snapshot, subject: string): readonly Explanati
   const service = gatherService(snapshot, subject);
   return [
     ...snapshot.operations.filter((operation) => operation.id === subject).map(explainOperation),
+    ...explainRebuild(snapshot, subject),
     ...(service === undefined ? [] : explainService(snapshot, service)),
     ...explainMembers(snapshot, subject),
     ...(host === undefined ? [] : [explainHost(snapshot, host)]),

@@ -9,4 +9,5 @@ export { explain } from './explain.js';
 export { imagesNeeded, type ImageNeeded } from './images-needed.js';
 export { controlOperation, newOperation } from './operation.js';
 export { planGoal } from './plan-goal.js';
+export { objectToPlanning } from './rebuild-words.js';
 export { buildStatus } from './status.js';

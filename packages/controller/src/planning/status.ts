@@ -12,6 +12,7 @@ import {
   type ServiceAt,
 } from './gather.js';
 import { roleOf } from './intents.js';
+import { rebuildProblems } from './rebuild-words.js';
 import { isStack } from './stack.js';
 import { renderDuration } from './words.js';
 
@@ -31,6 +32,7 @@ export function buildStatus(snapshot: Snapshot): Status {
     services,
     hosts,
     problems: [
+      ...rebuildProblems(snapshot),
       ...services.flatMap((view) => [
         ...view.problems.map((problem) => `${view.service}: ${problem}`),
         ...view.members.flatMap((member) =>

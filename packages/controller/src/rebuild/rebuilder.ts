@@ -1,6 +1,5 @@
 // Asks agents what they remember as long as a lost store is not whole again, and commits what follows. Decides nothing
 // itself: the rules are in planning/rebuild*.ts.
-import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { AuditRow, Hello, Outcome, Report } from '@leafward/shared/gen/domain.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { Logger } from '@leafward/shared/log.js';
@@ -16,10 +15,10 @@ export interface Rebuilder {
   /** Takes what a report says of a lost store; nothing when it says nothing. */
   heard(host: string, report: Report): Promise<void>;
   /**
-   * An agent that the lost store knew, with a certificate of this CA that lives.
-   * @throws LeafwardError `unavailable` while it is written down: it comes again at once.
+   * For an agent with a certificate of this CA that lives, and that nobody knows: resolves when it is on the disk.
+   * Undefined while no store is rebuilt, and for everybody who is known or was revoked.
    */
-  recognise(agent: Identity): void;
+  recognise(agent: Identity): Promise<void> | undefined;
 }
 
 export interface RebuilderOptions {
@@ -34,6 +33,7 @@ const MAX_PASSES = 4;
 export function createRebuilder(options: RebuilderOptions): Rebuilder {
   const { fleet, log } = options;
   const heard = new Map<string, Heard[string]>();
+  const beingAdopted = new Map<string, Promise<void>>();
   const isOpen = (): boolean => {
     const rebuild = fleet.rebuild();
     return rebuild !== undefined && rebuild.endedAt === undefined;
@@ -78,7 +78,13 @@ export function createRebuilder(options: RebuilderOptions): Rebuilder {
       heard.set(host, { ...known, members });
       await take();
     },
-    recognise: (agent) => recognise(options, isOpen, agent),
+    recognise: (agent) => {
+      const { name } = agent;
+      if (!isOpen() || options.identities.principal('agent', name) !== undefined) return undefined;
+      const adopting = beingAdopted.get(name) ?? adopt(options, agent);
+      beingAdopted.set(name, adopting);
+      return adopting.finally(() => beingAdopted.delete(name));
+    },
   };
 }
 
@@ -108,33 +114,18 @@ async function keepOutcomes(
       what: 'outcome of a lost operation',
       subject: requestId,
       result: message === undefined ? state : `${state}: ${message}`,
-    } satisfies AuditRow);
+    });
 }
 
-function recognise(
-  { identities, clock, log }: RebuilderOptions,
-  isOpen: () => boolean,
-  agent: Identity,
-): void {
+function adopt({ identities, clock }: RebuilderOptions, agent: Identity): Promise<void> {
   const { name, serial, fingerprint, issuedAt, expiresAt } = agent;
-  if (!isOpen() || identities.principal('agent', name) !== undefined) return;
   const certificate = { serial, kind: 'agent', name, fingerprint, issuedAt, expiresAt } as const;
-  identities
-    .adopt(
-      { name, certificate },
-      {
-        at: clock.now(),
-        who: 'rebuild',
-        what: 'recognise',
-        subject: `agent/${name}`,
-        result: `certificate ${serial}`,
-      },
-    )
-    .catch((error: unknown) => log.error(`recognise ${name}: ${messageOf(error)}`));
-  // On the disk first; the agent is back within a moment.
-  throw new LeafwardError(
-    'unavailable',
-    `the certificate of ${name} is being written down; come again`,
-    { retry: 'now' },
-  );
+  const audit: AuditRow = {
+    at: clock.now(),
+    who: 'rebuild',
+    what: 'recognise',
+    subject: `agent/${name}`,
+    result: `certificate ${serial}`,
+  };
+  return identities.adopt({ name, certificate }, audit);
 }

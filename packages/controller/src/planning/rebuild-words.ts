@@ -1,0 +1,57 @@
+// What an operator is told of a store that is being rebuilt, and what may not be planned meanwhile. Pure.
+import type { Explanation, Goal, Refusal } from '@leafward/shared/gen/domain.js';
+import type { RebuildState, Snapshot } from '../snapshot.js';
+import { evidence, listed } from './words.js';
+
+type Rebuilding = Pick<Snapshot, 'rebuild'>;
+
+export function rebuildProblems({ rebuild }: Rebuilding): readonly string[] {
+  if (rebuild === undefined) return [];
+  const open = Object.entries(rebuild.open).flatMap(([service, problems]) =>
+    problems.map(({ message }) => `${service} is not rebuilt yet: ${message}`),
+  );
+  const missing = unheardOf(rebuild);
+  if (open.length > 0 || rebuild.endedAt !== undefined || missing.length === 0) return open;
+  return [`the store is being rebuilt: ${listed(missing)} not heard yet`];
+}
+
+const unheardOf = ({ hosts, heard, gone }: RebuildState): readonly string[] =>
+  hosts.filter((name) => !heard.includes(name) && !gone.some(({ host }) => host === name));
+
+export function explainRebuild({ rebuild }: Rebuilding, subject: string): readonly Explanation[] {
+  const problems = rebuild?.open[subject];
+  if (rebuild === undefined || problems === undefined) return [];
+  return [
+    {
+      subject,
+      summary: `${subject} is not rebuilt yet; nothing is decided for it, and its members run on`,
+      facts: [
+        evidence('heard', listed(rebuild.heard), { wanted: listed(rebuild.hosts) }),
+        ...rebuild.gone.map(({ host, reason }) => evidence(`given up ${host}`, reason)),
+      ],
+      waits: [],
+      refusals: problems,
+      findings: [],
+    },
+  ];
+}
+
+/** A deploy would place anew what is only not known yet. */
+export function objectToPlanning({ rebuild }: Rebuilding, goal: Goal): readonly Refusal[] {
+  if (rebuild === undefined || rebuild.endedAt !== undefined) return [];
+  const open = rebuild.open;
+  if (goal.kind !== 'deploy') return open[goal.service] ?? [];
+  const problems = Object.values(open).flat();
+  const missing = unheardOf(rebuild);
+  if (problems.length > 0 || missing.length === 0) return problems;
+  return [
+    {
+      code: 'hosts-unheard',
+      subject: 'deploy',
+      message: `${listed(missing)} not heard yet`,
+      unblock:
+        'bring them up; one that is lost for good: leafward-controller rebuild --gone HOST --reason "why"',
+      evidence: [],
+    },
+  ];
+}
