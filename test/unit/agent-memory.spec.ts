@@ -17,7 +17,7 @@ import {
   backoffOf,
   freshAttempts,
 } from '@leafward/agent/observe/attempts.js';
-import { withoutSecrets } from '@leafward/agent/observe.js';
+import { withoutSecrets } from '@leafward/agent/observe/output.js';
 import { openPermits } from '@leafward/agent/permits.js';
 import { openImageStore, versionIn } from '@leafward/agent/runtimes/process/image-store.js';
 import { lockState } from '@leafward/agent/state-lock.js';

@@ -26,7 +26,8 @@ import type { Hands } from './hands.js';
 import { createFences, type Fences } from './fences.js';
 import { judgeIntent } from './intents.js';
 import type { Journal } from './journal.js';
-import { lookAgainMs, LOOK_EVERY_BUSY_MS, LOOK_EVERY_MS, restAfter } from './look-again.js';
+import { createGlances, type Glances } from './glances.js';
+import { LOOK_EVERY_MS, nextLookMs } from './look-again.js';
 import { helloOf, memoryOf } from './memory.js';
 import type { Observer } from './observe.js';
 import type { Permits } from './permits.js';
@@ -69,6 +70,8 @@ export interface Agent {
   /** @throws LeafwardError `stale` for a controller that was deposed: the session must end. */
   receive(message: SessionResponse): void;
   connected(isConnected: boolean): void;
+  /** Something of a runtime has changed: tell a death at once, and look again soon. */
+  changed(): void;
   /** Look again soon. */
   wake(): void;
   /** Tell soon, without looking again. */
@@ -93,6 +96,7 @@ export function startAgent(options: AgentOptions): Agent {
 class RunningAgent implements Agent {
   readonly #chains: Chains;
   readonly #fences: Fences;
+  readonly #glances: Glances;
   readonly #epochs: Epochs;
   readonly #reporter: Reporter;
   readonly #loop: Loop;
@@ -129,6 +133,7 @@ class RunningAgent implements Agent {
       stateOf: (name) =>
         this.#observed?.members.find(({ intent }) => intent.member === name)?.container.state,
     });
+    this.#glances = createGlances(options.observer, () => this.tell());
     this.#reporter = createReporter({
       clock: options.clock,
       log: options.log,
@@ -199,6 +204,11 @@ class RunningAgent implements Agent {
     else this.#reporter.disconnected();
   }
 
+  changed(): void {
+    if (!this.#stopping) this.#glances.glance();
+    this.wake();
+  }
+
   wake(): void {
     if (!this.#stopping) this.#loop.wake();
   }
@@ -224,7 +234,7 @@ class RunningAgent implements Agent {
     clearTimeout(this.#lookTimer);
     this.#fences.stop();
     this.#reporter.stop();
-    await this.#loop.stop();
+    await Promise.all([this.#loop.stop(), this.#glances.stop()]);
     await this.#lastIntent;
     await Promise.all([
       this.#chains.stop(),
@@ -289,17 +299,8 @@ class RunningAgent implements Agent {
     clearTimeout(this.#lookTimer);
     if (this.#stopping) return;
     this.#fences.watch();
-    const due = observed.members
-      .flatMap(({ backoff, intent, permit }) => [
-        backoff.leftMs,
-        // A lease that runs out is acted upon when it does, not at the next round.
-        intent.isolation.onIsolation === 'stop' ? intent.isolation.leaseMs - permit.ageMs : 0,
-      ])
-      .filter((leftMs) => leftMs > 0)
-      .reduce((least, leftMs) => Math.min(least, leftMs), LOOK_EVERY_MS);
-    const busy = this.#reporter.everyMs() < BUSY_REPORT_MS ? LOOK_EVERY_BUSY_MS : LOOK_EVERY_MS;
-    const wanted = Math.min(...observed.members.map((m) => lookAgainMs(m, observed.now)), busy);
-    const inMs = Math.min(Math.max(wanted, restAfter(tookMs)), due);
+    const isBusy = this.#reporter.everyMs() < BUSY_REPORT_MS;
+    const inMs = nextLookMs(observed, { isBusy, tookMs });
     if (inMs < LOOK_EVERY_MS) this.#lookTimer = setTimeout(() => this.wake(), inMs);
   }
 
@@ -307,7 +308,7 @@ class RunningAgent implements Agent {
     const { requests } = this.options;
     if (this.#observed !== undefined)
       this.#facts = memberFacts(
-        this.#observed,
+        this.options.observer.withEnds(this.#observed),
         this.#plans,
         (member) => this.#chains.activityOf(member) ?? requests.activityOf(member),
       );

@@ -71,13 +71,12 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const { config, log, journal } = parts;
   const { stateDirectory, dockerSocket } = config;
   await mkdir(stateDirectory, { recursive: true });
-  const onChange = (): void => late.agent?.wake();
   const runtimes = await openRuntimes({
     stateDirectory,
     dockerSocket,
     log,
     storages: () => runOnHere(parts),
-    onChange,
+    onChange: () => late.agent?.changed(),
     signal: parts.signal,
   });
   const secrets = await openSecrets(join(stateDirectory, 'secrets'), log);
@@ -167,6 +166,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
       isPromoting: (member) => requests.isPromoting(member),
       isBusy: (member) =>
         requests.isRestoring(member) || (work.late.agent?.isBusy(member) ?? false),
+      wasStoppedBeside: (member, sinceMs) => deadman.hasStoppedSince(member, sinceMs),
       dataBytes: () => measures.meter.dataBytes(),
       secrets,
     }),

@@ -3,11 +3,11 @@
 import { resolve } from 'node:path';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
-import type { ContainerFact, EngineFact, MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { ContainerFact, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
 import type { Ended } from './chains.js';
 import { engineMember } from './engines/engine-member.js';
-import type { Engine, EngineMember } from './engines/engine.js';
+import type { Engine } from './engines/engine.js';
 import type { JournalState } from './journal.js';
 import {
   afterLook,
@@ -16,7 +16,11 @@ import {
   freshAttempts,
   type Attempts,
 } from './observe/attempts.js';
+import { createDeaths, type Deaths } from './observe/deaths.js';
 import { missingFiles } from './observe/files.js';
+import { glance } from './observe/glance.js';
+import { lastLines, withoutSecrets } from './observe/output.js';
+import { DOWN, observeEngine } from './observe/service.js';
 import { createStorageReader, type StorageReader, type StorageReading } from './observe/storage.js';
 import { createStoredReader, type StoredReader } from './observe/stored.js';
 import { createTrespasserFinder, type Listed } from './observe/trespassers.js';
@@ -39,6 +43,8 @@ export interface ObserverOptions {
   readonly isPromoting: (member: string) => boolean;
   /** True while a chain of steps works on the member. */
   readonly isBusy: (member: string) => boolean;
+  /** Whether its dead-man has stopped it since then (wall clock). */
+  readonly wasStoppedBeside: (member: string, sinceMs: number) => boolean;
   /** Allocated bytes by storage path, measured in the background. */
   readonly dataBytes: () => ReadonlyMap<string, number>;
   readonly secrets: Pick<Secrets, 'missing' | 'redact'>;
@@ -46,12 +52,13 @@ export interface ObserverOptions {
 
 export interface Observer {
   observe(waitingSince: Observed['waitingSince'], signal: AbortSignal): Promise<Observed>;
+  /** Asks nothing but whether members still run; `onDeath` for each that has died and nobody knew. */
+  glance(onDeath: () => void, signal: AbortSignal): Promise<void>;
+  /** The same look, with the ends that have been seen since. */
+  withEnds(observed: Observed): Observed;
   /** What came of a member's steps. */
   note(intent: MemberIntent, steps: Ended): void;
 }
-
-const LAST_LINES = 5;
-const MIGRATION_LINES = 200;
 
 export function createObserver(options: ObserverOptions): Observer {
   const { clock } = options;
@@ -60,6 +67,7 @@ export function createObserver(options: ObserverOptions): Observer {
     storages: createStorageReader(),
     stored: createStoredReader(clock),
     attempts: new Map(),
+    deaths: createDeaths(clock, keyOf),
   };
   return {
     async observe(waitingSince, signal) {
@@ -77,8 +85,14 @@ export function createObserver(options: ObserverOptions): Observer {
       const { fleet } = options;
       return { now: clock.now(), fleet, journal, members, trespassers: found, waitingSince };
     },
+    glance: (onDeath, signal) => glanceAt({ ...options, ...memory }, onDeath, signal),
+    withEnds: (observed) => ({
+      ...observed,
+      members: observed.members.map((member) => withEnd(member, memory.deaths)),
+    }),
     note(intent, steps) {
-      const { attempts, stored } = memory;
+      const { attempts, stored, deaths } = memory;
+      if (steps.done.includes('start')) deaths.started(intent.member);
       const wantsRunning = intent.run === 'running';
       const known = attemptsFor(intent, attempts.get(intent.member));
       const next = afterSteps(known, { ...steps, wantsRunning }, clock.monotonic());
@@ -93,9 +107,11 @@ interface Memory {
   readonly storages: StorageReader;
   readonly stored: StoredReader;
   readonly attempts: Map<string, Attempts>;
+  readonly deaths: Deaths;
 }
 
 type Sight = ObserverOptions & Memory & { readonly surroundings: Surroundings };
+type Glimpse = ObserverOptions & Memory;
 
 async function observeMember(
   intent: MemberIntent,
@@ -117,7 +133,7 @@ async function observeMember(
     engine,
     signal,
   );
-  return {
+  const observed: ObservedMember = {
     intent,
     specDigest,
     container,
@@ -142,7 +158,39 @@ async function observeMember(
       .map(withoutSecrets),
     promoting: sight.isPromoting(member),
   };
+  return withEnd(observed, sight.deaths);
 }
+
+/** It may have ended while the rest of the look went on. */
+function withEnd(member: ObservedMember, deaths: Deaths): ObservedMember {
+  const end = deaths.of(member.intent);
+  if (end === undefined) return member;
+  const { death, heldMs, container } = end;
+  const ended = { ...member, ended: { death, heldMs } };
+  return mayRun(member.container.state) ? { ...ended, container, engine: DOWN } : ended;
+}
+
+async function glanceAt(of: Glimpse, onDeath: () => void, signal: AbortSignal): Promise<void> {
+  const isLeft = ({ member, run }: MemberIntent): boolean =>
+    run === 'running' && !of.isBusy(member) && of.attempts.get(member)?.expectsRunning === true;
+  return glance({
+    members: intentsOf(of.journal()).filter(isLeft),
+    inspect: (intent) => inspect(of.runtimeOf(intent), intent.member, signal),
+    saw: (intent, container, askedAtMs) =>
+      of.deaths.saw({
+        ...{ intent, container, askedAtMs },
+        isExpected: () => isLeft(intent) && !isOwnStop(intent, container, of),
+      }),
+    monotonic: () => of.clock.monotonic(),
+    onDeath,
+  });
+}
+
+const isOwnStop = (
+  { member }: MemberIntent,
+  { startedAt }: ContainerFact,
+  { wasStoppedBeside }: Glimpse,
+): boolean => startedAt !== undefined && wasStoppedBeside(member, startedAt);
 
 /** Container and storage, and what its end means if it has ended. */
 async function look(
@@ -157,6 +205,7 @@ async function look(
   const { member, spec } = intent;
   const wasBusy = sight.isBusy(member);
   const before = sight.attempts.get(member);
+  const askedAtMs = sight.clock.monotonic();
   const [container, storage] = await Promise.all([
     inspect(sight.runtimeOf(intent), member, signal),
     sight.storages.read(spec.storage, sight.dataBytes().get(spec.storage)),
@@ -166,8 +215,17 @@ async function look(
   const known = attemptsFor(intent, sight.attempts.get(member));
   const attempts = ours ? known : afterLook(known, container, sight.clock.monotonic());
   sight.attempts.set(member, attempts);
+  // An agent that was started anew knows from its journal whom it left running, and from the container how that ended.
+  const wasLeft =
+    known.expectsRunning ||
+    (before === undefined && container.state === 'exited' && isLeftRunning(sight, member));
+  const isExpected = (): boolean => !ours && wasLeft && !isOwnStop(intent, container, sight);
+  sight.deaths.saw({ intent, container, askedAtMs, isExpected });
   return { container, storage, attempts };
 }
+
+const isLeftRunning = ({ journal }: Glimpse, member: string): boolean =>
+  journal().leftRunning?.[member] === true;
 
 const EMPTY_DEADLINE_MS = 2000;
 
@@ -265,85 +323,6 @@ function usersOf(
   return containers
     .filter((one) => one.member !== intent.member && one.writes.some(isHere))
     .map(({ name, running }) => ({ name, running }));
-}
-
-async function observeEngine(
-  options: ObserverOptions,
-  intent: MemberIntent,
-  container: ContainerFact,
-  signal: AbortSignal,
-): Promise<EngineFact> {
-  if (container.state !== 'running') return { answered: false, error: 'it does not run' };
-  // One that is to be fenced may hang: its end must not wait for its answer (I2).
-  if (intent.run === 'retired') return { answered: false, error: 'it is retired' };
-  const engine = options.engineOf(intent);
-  const { redact } = options.secrets;
-  const seen = await engine.observe(engineMember(intent), signal);
-  const said = seen.error === undefined ? seen : { ...seen, error: redact(seen.error) };
-  // A service that does not name its runs is a new one when its program was started anew.
-  const { startedAt } = container;
-  const runId = said.runId ?? (startedAt === undefined ? undefined : `started at ${startedAt}`);
-  const fact = said.answered ? { ...said, runId } : said;
-  if (fact.answered) return fact;
-  const migrating = await migrationOf(options.runtimeOf(intent), engine, {
-    of: engineMember(intent),
-    sinceMs: container.startedAt ?? 0,
-    signal,
-  });
-  return migrating === undefined ? fact : { ...fact, migrating: redact(migrating) };
-}
-
-/** A service that migrates does not answer; its log does. The last word counts. */
-async function migrationOf(
-  runtime: Runtime,
-  engine: Engine,
-  options: {
-    readonly of: EngineMember;
-    readonly sinceMs: number;
-    readonly signal: AbortSignal;
-  },
-): Promise<string | undefined> {
-  let migrating: string | undefined;
-  const { member } = options.of;
-  for (const line of await tail(runtime, { ...options, member, maxLines: MIGRATION_LINES })) {
-    const said = engine.migrationIn(line, options.of);
-    if (said !== undefined) migrating = said === 'running' ? line : undefined;
-  }
-  return migrating;
-}
-
-async function lastLines(
-  runtime: Runtime,
-  member: string,
-  container: ContainerFact,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (container.state !== 'exited') return [];
-  return tail(runtime, { member, sinceMs: 0, maxLines: LAST_LINES, signal });
-}
-
-/** A service may print its provisioning URL or a password in one (I14). */
-export function withoutSecrets(line: string): string {
-  return line
-    .slice(0, 400)
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)\S+/gi, '$1[hidden]')
-    .replace(/\b(passw(?:or)?d|token|secret|key)(\s*[=:]\s*)\S+/gi, '$1$2[hidden]');
-}
-
-async function tail(
-  runtime: Runtime,
-  options: {
-    readonly member: string;
-    readonly sinceMs: number;
-    readonly maxLines: number;
-    readonly signal: AbortSignal;
-  },
-): Promise<readonly string[]> {
-  try {
-    return await runtime.tail(options.member, options, options.signal);
-  } catch {
-    return [];
-  }
 }
 
 /** Asked only when a container has to be made. */

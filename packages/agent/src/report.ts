@@ -45,7 +45,7 @@ export function memberFacts(
 }
 
 function memberFact(
-  { intent, container, engine, storage, permit }: ObservedMember,
+  { intent, container, engine, storage, permit, ended }: ObservedMember,
   observed: Observed,
   plan: MemberPlan | undefined,
   activity: string | undefined,
@@ -65,24 +65,28 @@ function memberFact(
     waits: plan?.waits ?? [],
     refusals: plan?.refusals ?? [],
     permitLeftMs: permit.leftMs > 0 ? Math.round(permit.leftMs) : undefined,
+    death: ended?.death,
   };
 }
 
 /** Equal texts: nothing happened that is worth a report before its time. Figures that always move do not count. */
 export function essenceOf(members: readonly MemberFact[]): string {
   return canonicalJson(
-    members.map(({ member, container, engine, storage, term, activity, waits, refusals }) => ({
-      member,
-      container,
-      engine: { ...engine, position: undefined },
-      retiredAtTerm: storage.retiredAtTerm,
-      markerTerm: storage.markerTerm,
-      reseeded: storage.reseeded,
-      storedPosition: storage.position,
-      term,
-      activity,
-      waits: waits.map(({ code }) => code),
-      refusals: refusals.map(({ code }) => code),
-    })),
+    members.map(
+      ({ member, container, engine, storage, term, activity, waits, refusals, death }) => ({
+        member,
+        container,
+        engine: { ...engine, position: undefined },
+        retiredAtTerm: storage.retiredAtTerm,
+        markerTerm: storage.markerTerm,
+        reseeded: storage.reseeded,
+        storedPosition: storage.position,
+        term,
+        activity,
+        death,
+        waits: waits.map(({ code }) => code),
+        refusals: refusals.map(({ code }) => code),
+      }),
+    ),
   );
 }

@@ -35,6 +35,8 @@ export interface Deadman {
   beforeStart(intent: MemberIntent, container: ContainerFact): void;
   /** The agent stops it now: the dead-man has nothing left to do but to kill it in time. */
   asked(member: string): void;
+  /** Whether the dead-man has stopped it since then (wall clock). */
+  hasStoppedSince(member: string, sinceMs: number): boolean;
   /** Undefined while there is nothing to tell. */
   fact(): DeadmanFact | undefined;
 }
@@ -133,6 +135,11 @@ class FileDeadman implements Deadman {
     if (armed === undefined) return;
     this.#asked.set(member, armed.atMs);
     this.rearm();
+  }
+
+  hasStoppedSince(member: string, sinceMs: number): boolean {
+    const stops = this.options.directory.stops().filter((stop) => stop.member === member);
+    return stops.some(({ atMs }) => this.#wallClockOf(atMs) >= sinceMs);
   }
 
   fact(): DeadmanFact | undefined {

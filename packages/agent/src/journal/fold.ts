@@ -41,7 +41,8 @@ export function fold(state: JournalState, record: JournalRecord): JournalState {
     case 'step-ended': {
       const { [record.member]: step, ...steps } = state.steps;
       assert(step !== undefined, `a step of ${record.member} ended that had not begun`);
-      return { ...state, steps };
+      if (step.step !== 'start' || record.error === undefined) return { ...state, steps };
+      return { ...state, steps, leftRunning: { ...state.leftRunning, [record.member]: false } };
     }
     case 'snapshot':
       return record.state;
@@ -68,13 +69,25 @@ function acceptIntent(state: JournalState, intent: HostIntent): JournalState {
     assert(term >= (state.terms[service] ?? 0), `the term of ${service} fell to ${term} (I11)`);
     terms[service] = Math.max(term, terms[service] ?? 0);
   }
-  return { ...state, intent, terms, startedOn: stillNamed(state, intent) };
+  return {
+    ...state,
+    intent,
+    terms,
+    startedOn: stillNamed(state, intent),
+    leftRunning: leftOf(state, intent),
+  };
 }
 
 /** A member that was removed, or left out, begins anew when it comes back. */
 function stillNamed(state: JournalState, { members }: HostIntent): JournalState['startedOn'] {
   const named = new Set(members.filter(({ run }) => run !== 'removed').map(({ member }) => member));
   const kept = Object.entries(state.startedOn ?? {}).filter(([, member]) => named.has(member));
+  return Object.fromEntries(kept);
+}
+
+function leftOf(state: JournalState, { members }: HostIntent): JournalState['leftRunning'] {
+  const named = new Set(members.map(({ member }) => member));
+  const kept = Object.entries(state.leftRunning ?? {}).filter(([member]) => named.has(member));
   return Object.fromEntries(kept);
 }
 
@@ -148,7 +161,9 @@ function startStep(
 ): JournalState {
   const { member, step, cause, at } = record;
   const steps = { ...state.steps, [member]: { step, cause, at } };
-  if (step !== 'start') return { ...state, steps };
+  if (step !== 'start' && step !== 'stop') return { ...state, steps };
+  const leftRunning = { ...state.leftRunning, [member]: step === 'start' };
+  if (step === 'stop') return { ...state, steps, leftRunning };
   assert(
     state.retirements[record.storage] === undefined,
     `a start of ${member} on the retired storage ${record.storage} (I2)`,
@@ -160,5 +175,5 @@ function startStep(
   const count = state.starts[member] ?? { starts: 0, sinceRetired: 0 };
   const starts = { ...state.starts, [member]: { ...count, starts: count.starts + 1 } };
   const startedOn = { ...state.startedOn, [record.storage]: member };
-  return { ...state, steps, starts, startedOn };
+  return { ...state, steps, starts, startedOn, leftRunning };
 }

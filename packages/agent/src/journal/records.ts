@@ -108,6 +108,8 @@ export interface JournalState {
   readonly starts: Readonly<Record<string, StartCount>>;
   /** Storage → its member: what this agent has started there, for as long as an order names that member. */
   readonly startedOn?: Readonly<Record<string, string>> | undefined;
+  /** Members whose newest start or stop by this agent was a start, and one that did not fail. */
+  readonly leftRunning?: Readonly<Record<string, boolean>> | undefined;
   /** By storage path. */
   readonly fillings?: Readonly<Record<string, Filling>> | undefined;
   /** By request id, oldest first: all unsettled ones and the newest settled ones. */
@@ -122,6 +124,7 @@ export const emptyState: JournalState = {
   retirements: {},
   starts: {},
   startedOn: {},
+  leftRunning: {},
   requests: {},
   steps: {},
 };

@@ -2,6 +2,7 @@
 // by hand in tests.
 import type {
   ContainerFact,
+  Death,
   EngineFact,
   MemberIntent,
   Runtime,
@@ -29,6 +30,13 @@ export interface Backoff {
   readonly lastError?: string | undefined;
   /** The step that failed: a plan without it need not wait. */
   readonly failedStep?: string | undefined;
+}
+
+/** It ended although it is to run. */
+export interface ObservedEnd {
+  readonly death: Death;
+  /** How much longer it is left to a failover that may begin; 0: it is not. */
+  readonly heldMs: number;
 }
 
 export interface ObservedMember {
@@ -62,6 +70,8 @@ export interface ObservedMember {
   readonly containerName: string;
   readonly permit: PermitState;
   readonly backoff: Backoff;
+  /** Undefined: as far as is known it lives, or this agent stopped it. */
+  readonly ended?: ObservedEnd | undefined;
   /** Last lines of its output, when it has exited. */
   readonly lastLines: readonly string[];
   /** A promote request of this member is being carried out now. */

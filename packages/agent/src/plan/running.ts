@@ -33,7 +33,7 @@ export function planRunning(draft: Draft): void {
   planFilledNote(draft);
   switch (container.state) {
     case 'absent':
-      return planCreation(draft, 'not there');
+      return waitsForFailover(draft) ? undefined : planCreation(draft, 'not there');
     case 'created':
     case 'exited':
       return differs(draft.subject)
@@ -107,10 +107,29 @@ function planCreation(draft: Draft, cause: string): void {
 }
 
 function planExited(draft: Draft): void {
-  if (waitsForBackoff(draft) || forbidsStart(draft)) return;
+  if (waitsForFailover(draft) || waitsForBackoff(draft) || forbidsStart(draft)) return;
   const { container } = draft.subject;
   const code = container.exitCode === undefined ? '' : ` with code ${container.exitCode}`;
   planStart(draft, container.state === 'created' ? 'made, not started' : `it ended${code}`);
+}
+
+/** A leader that died is left to a failover that acts alone: were it started at once, nobody would take over. */
+function waitsForFailover(draft: Draft): boolean {
+  const { ended, lastLines } = draft.subject;
+  if (ended === undefined || ended.heldMs <= 0) return false;
+  draft.wait({
+    code: 'held-for-failover',
+    message:
+      `it died (${ended.death.word}), and a failover may begin first; without one it is started again in ` +
+      `${Math.ceil(ended.heldMs / 1000)} s`,
+    deadlineAt: draft.observed.now + ended.heldMs,
+    unblock: 'nothing is needed: its controller fails over, or it is started again by itself',
+    evidence: [
+      { name: 'how it ended', value: ended.death.word, seenAt: ended.death.seenAt },
+      ...lastLines.map((line) => ({ name: 'log', value: line })),
+    ],
+  });
+  return true;
 }
 
 function waitsForBackoff(draft: Draft): boolean {

@@ -7,6 +7,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import type { Image } from '@leafward/shared/gen/domain.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { syncDirectory } from '../../journal.js';
+import type { ContainerSpec } from '../runtime.js';
 
 export interface ImageStore {
   resolve(reference: string, signal: AbortSignal): Promise<Image>;
@@ -125,5 +126,12 @@ function notThere(reference: string, error: unknown): LeafwardError {
     'not-found',
     `read ${reference} on this host: ${messageOf(error)}; put the file there`,
     { cause: error },
+  );
+}
+
+export function imageMissing({ member, spec }: ContainerSpec): LeafwardError {
+  return new LeafwardError(
+    'not-found',
+    `create ${member}: the image ${spec.image.reference} (${spec.image.digest}) is not stored; pull it first`,
   );
 }

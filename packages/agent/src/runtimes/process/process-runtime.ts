@@ -10,7 +10,7 @@ import type { ContainerFact } from '@leafward/shared/gen/domain.js';
 import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
 import { createSingleFlight, within } from '../../checks/single-flight.js';
 import { findHandStarted, socketsIn, type HandStarted } from './by-hand.js';
-import { openImageStore, type ImageStore } from './image-store.js';
+import { imageMissing, openImageStore, type ImageStore } from './image-store.js';
 import { createCommands, type ProcessCommands } from './commands.js';
 import { keptMembers, memberFiles, writesOf } from './member-files.js';
 import type { KeptContainer, MemberFiles, Run } from './member-files.js';
@@ -39,8 +39,11 @@ export interface ProcessRuntimeOptions {
   readonly storages?: () => readonly string[];
 }
 
-/** How often a watch looks whether a member is still there: one system call for each. */
-const WATCH_EVERY_MS = 500;
+/**
+ * How often a watch looks whether a member is still there: one system call for each. Only those that this agent did not
+ * start wait for it.
+ */
+const WATCH_EVERY_MS = 200;
 /** How often outputs are measured and strangers looked for. */
 const SURVEY_EVERY_MS = 60_000;
 /** A thousand processes take 50 ms. */
@@ -224,6 +227,7 @@ class ProcessRuntime implements Runtime {
 
   watch(onChange: () => void, signal: AbortSignal): void {
     let last = '';
+    this.#listeners.add(onChange);
     const look = setInterval(() => {
       const seen = [...this.#known.values()].map((one) => this.#glance(one)).join();
       if (seen !== last) onChange();
@@ -234,8 +238,13 @@ class ProcessRuntime implements Runtime {
       for (const { files } of this.#known.values())
         rotateOutput(files.outputPath).catch(() => undefined);
     }, SURVEY_EVERY_MS);
-    signal.addEventListener('abort', () => [look, tidy].forEach(clearInterval), { once: true });
+    const end = (): void => {
+      this.#listeners.delete(onChange);
+      [look, tidy].forEach(clearInterval);
+    };
+    signal.addEventListener('abort', end, { once: true });
   }
+  readonly #listeners = new Set<() => void>();
 
   /** Reads what was kept of all members. */
   async load(): Promise<void> {
@@ -335,6 +344,7 @@ class ProcessRuntime implements Runtime {
       user,
       outputPath: files.outputPath,
       exitPath: files.exitPath,
+      onEnd: () => this.#listeners.forEach((listener) => listener()),
     });
     // Gone already: no process has its start time, which is what a dead one looks like.
     const startTicks = readStat(pid)?.startTicks ?? -1;
@@ -384,11 +394,4 @@ class ProcessRuntime implements Runtime {
     const run = this.#known.get(kept.member)?.run;
     this.#known.set(kept.member, { files, kept, run });
   }
-}
-
-function imageMissing({ member, spec }: ContainerSpec): LeafwardError {
-  return new LeafwardError(
-    'not-found',
-    `create ${member}: the image ${spec.image.reference} (${spec.image.digest}) is not stored; pull it first`,
-  );
 }

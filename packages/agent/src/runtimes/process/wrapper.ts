@@ -38,6 +38,8 @@ export interface Launch {
   readonly user?: ProcessUser | undefined;
   readonly outputPath: string;
   readonly exitPath: string;
+  /** Only a child of this agent tells its end by itself. */
+  readonly onEnd?: (() => void) | undefined;
 }
 
 /** Returns the pid, which is also its session and its process group. @throws LeafwardError `failed`. */
@@ -57,6 +59,7 @@ export function launch(options: Launch): number {
     let failure: unknown;
     child.on('error', (error) => (failure = error));
     if (child.pid === undefined) throw launchFailed(options, failure);
+    child.once('exit', () => options.onEnd?.());
     child.unref();
     return child.pid;
   } catch (error) {
@@ -106,7 +109,9 @@ function launchFailed(options: Launch, error: unknown): LeafwardError {
 /** What the wrapper's command line says, if it is one. */
 export function parseWrapper(
   words: readonly string[],
-): Omit<Launch, 'command' | 'environment' | 'user' | 'outputPath' | 'exitPath'> | undefined {
+):
+  | Omit<Launch, 'command' | 'environment' | 'user' | 'outputPath' | 'exitPath' | 'onEnd'>
+  | undefined {
   const at = words.indexOf(WRAPPER_NAME);
   if (at !== 3 || words[1] !== '-c') return undefined;
   const [stateDirectory, member, storage, specDigest, imageDigest, openFiles] = words.slice(at + 1);
