@@ -16,6 +16,7 @@ describe('a retired member is reseeded, and a service goes back', function () {
   let dir: string;
   let fleet: LocalFleet;
   let members: readonly CortexMember[];
+  let next = '';
 
   const storage = (name: string): string =>
     storageOf(
@@ -41,6 +42,7 @@ describe('a retired member is reseeded, and a service goes back', function () {
     ];
     fleet = await startLocalFleet({ dir, hosts: ['alpha', 'bravo'] });
     const image = await buildCellImage({ version: '2.180.0', outDir: join(dir, 'images') });
+    next = await buildCellImage({ version: '2.181.0', outDir: join(dir, 'images') });
     const path = join(dir, 'fleet.yaml');
     const environment = { SYN_CELL_START_MS: '50' };
     await writeFile(path, cortexManifest({ dir, image, members, environment }));
@@ -80,6 +82,27 @@ describe('a retired member is reseeded, and a service goes back', function () {
       leader?.position,
     ]);
     expect(await asideOf('00.cortex')).to.have.length(1);
+  });
+
+  it('its backup is read again: whole, then with one byte changed, then whole again', async () => {
+    const [backup] = (await fleet.status()).services.map((service) => service.lastBackup);
+    const { name = '', path = '' } = backup ?? {};
+    const verify = (codes: readonly number[]) =>
+      fleet.cli(['backup', 'verify', name, '--rate', 'max'], codes);
+    expect((await verify([0])).stdout).to.match(/is what it was: .* files on bravo:/);
+    const victim = join(path, 'cell.guid');
+    const content = await readFile(victim);
+    await writeFile(victim, Buffer.from(content).fill('x', 0, 1));
+    const damaged = await verify([1]);
+    expect(damaged.stdout).to.include('is damaged').and.include('cell.guid has other content');
+    const said = `${name} on bravo is damaged`;
+    await eventually('the status says so', 20_000, async () =>
+      (await fleet.status()).problems.some((problem) => problem.includes(said)),
+    );
+    const refused = await fleet.cli(['plan', 'update', 'cortex', '--image', next], [3]);
+    expect(refused.stdout).to.include('no-backup');
+    await writeFile(victim, content);
+    await verify([0]);
   });
 
   it('the service goes back to its backup in a new term, and everybody with it', async () => {

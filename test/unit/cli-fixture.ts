@@ -71,6 +71,14 @@ export const backup: Backup = {
   startedAt: NOW - 7_203_000,
   finishedAt: NOW - 7_200_000,
   manifestSha256: 'b'.repeat(64),
+  verification: {
+    at: NOW - 3_600_000,
+    ok: true,
+    files: 42,
+    bytes: 1.25 * GiB,
+    tookMs: 9000,
+    problems: [],
+  },
 };
 
 const host = (name: string, over: Partial<HostView> = {}): HostView => ({
@@ -340,6 +348,11 @@ export const canned: Handlers = {
   makePlan: async ({ goal }) => ({ plan: { ...plan, goal } }),
   getPlan: async () => ({ plan }),
   listPlans: async () => ({ plans: [plan, refusedPlan] }),
+  verifyBackup: async () => ({
+    requestId: 'ask-1',
+    backup,
+    outcome: { ...outcome, requestId: 'ask-1', state: 'succeeded', backup },
+  }),
   applyPlan: async () => ({ operation }),
   listOperations: async () => ({ operations: [operation] }),
   getOperation: async () => ({

@@ -56,6 +56,7 @@ const READS: readonly string[] = [
   'operation abort op-19',
   'backup run cortex',
   'backup list',
+  'backup verify b1',
   'why cortex',
   'audit',
   'secret list',
@@ -207,6 +208,11 @@ describe('leafward', () => {
     asks('failover acknowledge cortex', 'acknowledgeFailover', { service: 'cortex' });
     asks('audit --limit 7', 'listAudit', { limit: 7 });
     asks('backup list cortex', 'listBackups', { service: 'cortex' });
+    asks('backup verify b1 --service cortex --rate 50MiB', 'verifyBackup', {
+      backup: 'b1',
+      service: 'cortex',
+      bytesPerSecond: 50 * 2 ** 20,
+    });
   });
 
   describe('ends with', () => {

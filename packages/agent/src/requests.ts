@@ -66,6 +66,7 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'check-host',
   'test-engine',
   'probe-leader',
+  'verify-backup',
 ]);
 /**
  * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its

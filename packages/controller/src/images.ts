@@ -45,7 +45,7 @@ export async function resolveImages(
 type HostAct =
   Extract<
     Request,
-    { kind: 'resolve-image' | 'tune-host' | 'check-host' | 'test-engine' }
+    { kind: 'resolve-image' | 'tune-host' | 'check-host' | 'test-engine' | 'verify-backup' }
   > extends infer R
     ? R extends unknown
       ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term'>
@@ -68,6 +68,19 @@ export async function askHost(
   clock: Clock,
   question: HostQuestion,
 ): Promise<Outcome> {
+  const { what, timeoutMs } = question;
+  const id = await beginAsking(fleet, question);
+  const outcome = await outcomeWithin(fleet, clock, { id, timeoutMs });
+  if (outcome !== undefined && outcome.state !== 'running') return succeeded(outcome, what);
+  throw new LeafwardError(
+    'timeout',
+    `${what}: no answer within ${timeoutMs / 1000} s${outcome?.progress ? `; last word: ${outcome.progress}` : ''}`,
+    { retry: 'later' },
+  );
+}
+
+/** Sends one act to a host; returns its request's id. @throws LeafwardError `unavailable` */
+export async function beginAsking(fleet: Fleet, question: HostQuestion): Promise<string> {
   const { host, what, about = { member: '', term: 0 } } = question;
   if (fleet.host(host).session === undefined)
     throw new LeafwardError(
@@ -95,16 +108,20 @@ export async function askHost(
       },
     ],
   }));
-  const deadline = clock.monotonic() + question.timeoutMs;
+  return id;
+}
+
+/** The outcome as soon as it has ended, or what there is of it after that time. */
+export async function outcomeWithin(
+  fleet: Fleet,
+  clock: Clock,
+  { id, timeoutMs }: { readonly id: string; readonly timeoutMs: number },
+): Promise<Outcome | undefined> {
+  const deadline = clock.monotonic() + timeoutMs;
   for (;;) {
     const outcome = fleet.outcome(id);
-    if (outcome !== undefined && outcome.state !== 'running') return succeeded(outcome, what);
-    if (clock.monotonic() > deadline)
-      throw new LeafwardError(
-        'timeout',
-        `${what}: no answer within ${question.timeoutMs / 1000} s${outcome?.progress ? `; last word: ${outcome.progress}` : ''}`,
-        { retry: 'later' },
-      );
+    const isOver = outcome !== undefined && outcome.state !== 'running';
+    if (isOver || clock.monotonic() > deadline) return outcome;
     await clock.sleep(POLL_MS);
   }
 }

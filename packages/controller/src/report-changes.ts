@@ -29,9 +29,13 @@ const keys = (
     readonly member: string;
     readonly name: string;
     readonly manifestSha256: string;
+    readonly verification?: { readonly at: number } | undefined;
   }[],
 ) =>
   backups
-    .map((backup) => `${backup.member}/${backup.name}/${backup.manifestSha256}`)
+    .map(
+      ({ member, name, manifestSha256, verification }) =>
+        `${member}/${name}/${manifestSha256}/${verification?.at ?? ''}`,
+    )
     .sort()
     .join('\n');

@@ -8,8 +8,9 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { syncDirectory } from '../journal.js';
-import { hashFiles } from './manifest.js';
+import { hashFiles, type HashOptions } from './manifest.js';
 import { asBackup } from './record.js';
+import { verifyFiles } from './verify.js';
 
 const RECORD_SUFFIX = '.leafward-backup.json';
 const MANIFEST_SUFFIX = '.leafward-manifest';
@@ -25,6 +26,12 @@ export interface Catalogue {
   list(): readonly Backup[];
   /** Hashes what lies at `path` and records it. @throws LeafwardError `failed` or `exhausted`. */
   add(backup: NewBackup, onProgress: (text: string) => void, signal: AbortSignal): Promise<Backup>;
+  /** Reads every file again and records what was found. @throws LeafwardError what verifying and recording throw. */
+  verify(
+    backup: Backup,
+    options: Pick<HashOptions, 'onProgress' | 'bytesPerSecond'>,
+    signal: AbortSignal,
+  ): Promise<Backup>;
   /**
    * Looks again: takes in records that lie in `directories` (an agent that lost its memory finds its backups)
    * and leaves out those whose files are gone. True when something changed.
@@ -89,10 +96,22 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
         files: manifest.files,
         manifestSha256: manifest.sha256,
       };
-      await record(backup, manifest.text, options);
+      await writeRecord(backup, manifest.text, options);
       known.set(backup.path, backup);
       newestFirst = sorted(known);
       return backup;
+    },
+    async verify(backup, how, signal) {
+      const manifest = `${backup.path}${MANIFEST_SUFFIX}`;
+      const { clock } = options;
+      const verification = await verifyFiles(backup, manifest, { ...how, clock }, signal);
+      const verified = { ...backup, verification };
+      if (!known.has(backup.path))
+        throw new LeafwardError('failed', `verify ${backup.path}: it was removed meanwhile`);
+      await writeRecord(verified, undefined, options);
+      known.set(backup.path, verified);
+      newestFirst = sorted(known);
+      return verified;
     },
   };
 }
@@ -108,15 +127,19 @@ function sorted(known: ReadonlyMap<string, Backup>): readonly Backup[] {
     });
 }
 
-/** Manifest first, record last: a record without its manifest must not be. */
-async function record(backup: Backup, manifest: string, options: CatalogueOptions): Promise<void> {
+/** Manifest first, record last: a record without its manifest must not be. Undefined: it stays as it is. */
+async function writeRecord(
+  backup: Backup,
+  manifest: string | undefined,
+  options: CatalogueOptions,
+): Promise<void> {
   const text = `${JSON.stringify(backup)}\n`;
   const copy = join(
     options.directory,
     `${backup.service}.${backup.member}.${basename(backup.path)}${RECORD_SUFFIX}`,
   );
   try {
-    await writeDurably(`${backup.path}${MANIFEST_SUFFIX}`, manifest);
+    if (manifest !== undefined) await writeDurably(`${backup.path}${MANIFEST_SUFFIX}`, manifest);
     await writeDurably(`${backup.path}${RECORD_SUFFIX}`, text);
     await writeDurably(copy, text);
   } catch (error) {

@@ -5,7 +5,17 @@ import { constants, type BigIntStats } from 'node:fs';
 import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
-import { LeafwardError } from '@leafward/shared/errors.js';
+import { isAbort, LeafwardError } from '@leafward/shared/errors.js';
+import { createPace, type Pace } from './pace.js';
+
+export interface HashOptions {
+  readonly clock: Clock;
+  readonly onProgress: (text: string) => void;
+  /** At most so much is read in a second. Undefined: half of what the disk gives. 0: all of it. */
+  readonly bytesPerSecond?: number | undefined;
+  /** Told of a file that cannot be read, which is then left out. Undefined: it is an error, as is none at all. */
+  readonly onUnreadable?: ((name: string, error: unknown) => void) | undefined;
+}
 
 export interface FilesManifest {
   readonly text: string;
@@ -18,8 +28,6 @@ export interface FilesManifest {
 /** A backup has some hundred files; one with more than this is not a backup. */
 const MAX_FILES = 200_000;
 const CHUNK_BYTES = 1024 * 1024;
-/** Read this much, then rest as long as it took: half the disk and half a core at most. */
-const BURST_BYTES = 16 * 1024 * 1024;
 /** Small files cost their six calls rather than their bytes: a database has a thousand of them. */
 const TOGETHER = 4;
 /** A database has a thousand small files; nobody reads as many words. */
@@ -28,40 +36,60 @@ const TELL_EVERY_MS = 1000;
 /** @throws LeafwardError `failed` when a file cannot be read or there is none. */
 export async function hashFiles(
   directory: string,
-  options: { readonly clock: Clock; readonly onProgress: (text: string) => void },
+  options: HashOptions,
   signal: AbortSignal,
 ): Promise<FilesManifest> {
   const paths = (await walk(directory, [])).sort();
-  if (paths.length === 0)
+  if (paths.length === 0 && options.onUnreadable === undefined)
     throw new LeafwardError('failed', `the backup ${directory} holds no file: nothing was kept`);
-  const pace = new Pace(options.clock);
+  const pace = createPace(options.clock, options.bytesPerSecond);
   const lines: string[] = [];
   let sizeBytes = 0;
   let toldAt = -Infinity;
   for (let done = 0; done < paths.length;) {
     const some = paths.slice(done, done + TOGETHER);
     const hashed = await Promise.all(
-      some.map((path) => hashPath({ directory, path }, pace, signal)),
+      some.map((path) => hashReadable({ directory, path }, { ...options, pace }, signal)),
     );
-    for (const { line, allocatedBytes } of hashed) {
-      lines.push(line);
-      sizeBytes += allocatedBytes;
+    for (const one of hashed) {
+      if (one === undefined) continue;
+      lines.push(one.line);
+      sizeBytes += one.allocatedBytes;
     }
     done += some.length;
     if (options.clock.monotonic() - toldAt < TELL_EVERY_MS) continue;
     toldAt = options.clock.monotonic();
     options.onProgress(`hashed ${done} of ${paths.length} files`);
   }
-  const text = `${lines.join('\n')}\n`;
+  const text = lines.map((line) => `${line}\n`).join('');
   const sha256 = createHash('sha256').update(text).digest('hex');
   return { text, sha256, sizeBytes, files: paths.length };
+}
+
+interface Hashed {
+  readonly line: string;
+  readonly allocatedBytes: number;
+}
+
+async function hashReadable(
+  file: { readonly directory: string; readonly path: string },
+  { pace, onUnreadable }: HashOptions & { readonly pace: Pace },
+  signal: AbortSignal,
+): Promise<Hashed | undefined> {
+  try {
+    return await hashPath(file, pace, signal);
+  } catch (error) {
+    if (onUnreadable === undefined || error instanceof LeafwardError || isAbort(error)) throw error;
+    onUnreadable(relative(file.directory, file.path), error);
+    return undefined;
+  }
 }
 
 async function hashPath(
   { directory, path }: { readonly directory: string; readonly path: string },
   pace: Pace,
   signal: AbortSignal,
-): Promise<{ readonly line: string; readonly allocatedBytes: number }> {
+): Promise<Hashed> {
   const found = await lstat(path, { bigint: true });
   const hash = found.isSymbolicLink()
     ? createHash('sha256')
@@ -126,29 +154,5 @@ async function hashFile(
     throw new LeafwardError('aborted', `hash ${path}: stopped by the caller`);
   } finally {
     await file.close();
-  }
-}
-
-/** One for all that are read together: whoever comes while it rests, rests along. */
-class Pace {
-  #bytes = 0;
-  #since: number;
-  #resting: Promise<void> | undefined;
-  constructor(readonly clock: Clock) {
-    this.#since = clock.monotonic();
-  }
-  async rest(bytes: number, signal: AbortSignal): Promise<void> {
-    this.#bytes += bytes;
-    if (this.#bytes >= BURST_BYTES) this.#resting ??= this.#rest(signal);
-    await this.#resting;
-  }
-  async #rest(signal: AbortSignal): Promise<void> {
-    try {
-      await this.clock.sleep(this.clock.monotonic() - this.#since, signal);
-    } finally {
-      this.#bytes = 0;
-      this.#since = this.clock.monotonic();
-      this.#resting = undefined;
-    }
   }
 }

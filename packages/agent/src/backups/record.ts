@@ -1,6 +1,6 @@
 // What a backup's record must be to be believed: it may lie where a member can write, and is told on. Checked by hand,
 // since a library for it would be a tenth of an agent's memory.
-import type { Backup } from '@leafward/shared/gen/domain.js';
+import type { Backup, Verification } from '@leafward/shared/gen/domain.js';
 
 type Check = (value: unknown) => boolean;
 
@@ -15,6 +15,20 @@ const orNothing =
   (check: Check): Check =>
   (value) =>
     value === undefined || check(value);
+
+const verificationChecks: Readonly<Record<keyof Verification, Check>> = {
+  at: whole,
+  ok: (value) => typeof value === 'boolean',
+  files: count,
+  bytes: count,
+  tookMs: count,
+  problems: (value) => Array.isArray(value) && value.length <= 100 && value.every(text(1000)),
+};
+function isVerification(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const found = value as Readonly<Record<string, unknown>>;
+  return Object.entries(verificationChecks).every(([key, check]) => check(found[key]));
+}
 
 const checks: Readonly<Record<keyof Backup, Check>> = {
   name: text(200),
@@ -32,6 +46,7 @@ const checks: Readonly<Record<keyof Backup, Check>> = {
   manifestSha256: sha256,
   iden: orNothing(text(200)),
   databaseBackup: orNothing(text(400)),
+  verification: orNothing(isVerification),
 };
 
 /** What is known of it and nothing else. @throws Error that names every key that is missing or wrong. */

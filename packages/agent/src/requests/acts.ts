@@ -10,6 +10,7 @@ import { promote } from './acts/promote.js';
 import { restoreBackup } from './acts/restore-backup.js';
 import { stepDown } from './acts/step-down.js';
 import { testEngine } from './acts/test-engine.js';
+import { verifyBackup } from './acts/verify-backup.js';
 
 export type { ActParts } from './acts/parts.js';
 
@@ -57,6 +58,8 @@ export function createAct(parts: ActParts): Act {
         return testEngine(request, within(TEST_MS));
       case 'probe-leader':
         return probeLeader(request, within(request.timeoutMs + MARGIN_MS));
+      case 'verify-backup':
+        return verifyBackup(request, within(BACKUP_MS));
       case 'restore-backup':
         return restoreBackup(request, within(RESTORE_MS));
       default:

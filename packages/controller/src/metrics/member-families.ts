@@ -117,6 +117,16 @@ export const SERVICE_FAMILIES: readonly Family<ServiceSubject>[] = [
         : Math.max(0, lastBackup.finishedAt - lastBackup.startedAt) / 1000,
   ),
   gauge(
+    'leafward_backup_verified_timestamp_seconds',
+    'When the files of the newest complete backup of the service were read again.',
+    ({ lastBackup }) => seconds(lastBackup?.verification?.at),
+  ),
+  gauge(
+    'leafward_backup_verified_success',
+    '1 when they were what they had been, 0 when the backup is damaged.',
+    ({ lastBackup }) => truth(lastBackup?.verification?.ok),
+  ),
+  gauge(
     'leafward_backup_last_attempt_success',
     '1 when the last finished attempt at a backup of the service succeeded, else 0.',
     ({ lastAttempt }) =>

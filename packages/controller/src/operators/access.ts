@@ -36,6 +36,7 @@ export const leastRole: Readonly<Record<keyof OperatorService, UserRole>> = {
   listSecrets: 'operator',
   removeSecret: 'admin',
   testEngine: 'operator',
+  verifyBackup: 'operator',
 };
 
 export interface Operator {

@@ -8,6 +8,7 @@ import { buildStatus, explain } from '../planning/index.js';
 import type { Vault } from '../secrets/vault.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
+import { verifyBackup } from './backups.js';
 import { acknowledgeFailover } from './acknowledge.js';
 import { testEngine } from './engines.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
@@ -197,6 +198,7 @@ type Orders = Pick<
   | 'waive'
   | 'endWaiver'
   | 'testEngine'
+  | 'verifyBackup'
 >;
 
 function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
@@ -234,6 +236,13 @@ function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
       })),
     testEngine: (request, { caller }) =>
       audited(caller, 'test engine', request.member, () => testEngine(fleet, clock, request)),
+    verifyBackup: (request, { caller }) =>
+      // Asked again and again while it goes on: only the beginning is an order.
+      request.requestId === undefined
+        ? audited(caller, 'verify backup', request.backup, () =>
+            verifyBackup(fleet, clock, request),
+          )
+        : verifyBackup(fleet, clock, request),
     waive: (request, { caller }) =>
       audited(caller, 'waive', `${request.host} ${request.check}`, async () => ({
         waiver: await waive(fleet, request, caller),

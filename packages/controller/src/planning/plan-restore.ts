@@ -316,6 +316,7 @@ function warningsOf(
   const silentOnes = livingOf(service).filter((one) => !one.isFresh && one !== service.leader);
   const image = member.intent?.spec.image;
   return [
+    ...damageOf(backup),
     lossOf(snapshot, service, backup),
     fateOf(member, goal.wipe),
     ...others.map((one) => fateOf(one, goal.wipe, goal.id)),
@@ -336,6 +337,14 @@ function warningsOf(
     ),
   ];
 }
+
+/** It may be the only one that there is: whoever restores it must know, and may. */
+const damageOf = ({ name, verification }: Backup): readonly string[] =>
+  verification?.ok !== false
+    ? []
+    : [
+        `${name} is DAMAGED: ${verification.problems[0] ?? 'its files are not what they were'}; take another one if there is any`,
+      ];
 
 /** Time first: it is always known. */
 function lossOf(snapshot: Snapshot, service: ServiceAt, backup: Backup): string {

@@ -156,6 +156,7 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
   const newest = backupsOf(snapshot, service.name).find(
     (backup) =>
       backup.manifestSha256 !== '' &&
+      backup.verification?.ok !== false &&
       memberOf(service, backup.member)?.isRetired === false &&
       hasItsDatabase(snapshot, service, backup),
   );

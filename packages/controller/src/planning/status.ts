@@ -116,6 +116,11 @@ export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonl
     problems.push(
       `its newest backup is ${renderDuration(snapshot.now - newest.finishedAt)} old, wanted is at most ${renderDuration(maxAgeMs)}`,
     );
+  for (const { name, host, verification } of backupsOf(snapshot, service.name))
+    if (verification?.ok === false)
+      problems.push(
+        `its backup ${name} on ${host} is damaged: ${verification.problems[0] ?? 'no reason given'}`,
+      );
   const known = new Set(service.members.map((member) => member.name));
   const missing = service.declaration.members.filter((member) => !known.has(member.name));
   if (missing.length > 0)

@@ -460,6 +460,15 @@ export interface VolumeFact {
   readonly hungSince?: number | undefined;
 }
 
+export interface Verification {
+  readonly at: number;
+  readonly ok: boolean;
+  readonly files: number;
+  readonly bytes: number;
+  readonly tookMs: number;
+  readonly problems: readonly string[];
+}
+
 export interface Backup {
   readonly name: string;
   readonly service: string;
@@ -476,6 +485,7 @@ export interface Backup {
   readonly manifestSha256: string;
   readonly iden?: string | undefined;
   readonly databaseBackup?: string | undefined;
+  readonly verification?: Verification | undefined;
 }
 
 export interface ResolveImage {
@@ -546,7 +556,8 @@ export type Request =
   | ({ readonly kind: 'step-down' } & RequestCommon & StepDown)
   | ({ readonly kind: 'restore-backup' } & RequestCommon & RestoreBackup)
   | ({ readonly kind: 'test-engine' } & RequestCommon & TestEngine)
-  | ({ readonly kind: 'probe-leader' } & RequestCommon & ProbeLeader);
+  | ({ readonly kind: 'probe-leader' } & RequestCommon & ProbeLeader)
+  | ({ readonly kind: 'verify-backup' } & RequestCommon & VerifyBackup);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -564,6 +575,11 @@ export interface CommandAnswer {
 
 export interface CommandAnswers {
   readonly answers: readonly CommandAnswer[];
+}
+
+export interface VerifyBackup {
+  readonly path: string;
+  readonly bytesPerSecond?: number | undefined;
 }
 
 export interface LeaderProbe {
@@ -1081,6 +1097,19 @@ export interface ControlOperationResponse {
   readonly operation: Operation;
 }
 
+export interface VerifyBackupRequest {
+  readonly backup: string;
+  readonly service?: string | undefined;
+  readonly bytesPerSecond?: number | undefined;
+  readonly requestId?: string | undefined;
+}
+
+export interface VerifyBackupResponse {
+  readonly requestId: string;
+  readonly backup: Backup;
+  readonly outcome: Outcome;
+}
+
 export interface ListBackupsRequest {
   readonly service?: string | undefined;
 }
@@ -1290,6 +1319,11 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: ControlOperationRequest;
     readonly response: ControlOperationResponse;
+  };
+  readonly verifyBackup: {
+    readonly kind: 'unary';
+    readonly request: VerifyBackupRequest;
+    readonly response: VerifyBackupResponse;
   };
   readonly listBackups: {
     readonly kind: 'unary';

@@ -1,4 +1,4 @@
-// leafward backup: takes one (plan, apply and watch in one) and lists them.
+// leafward backup: takes one (plan, apply and watch in one), lists them, and has one read again.
 import { Option, type Command } from 'commander';
 import type { Backup, Plan } from '@leafward/shared/gen/domain.js';
 import { addCommand, type Tree } from '../command.js';
@@ -8,6 +8,7 @@ import { isRefused, renderPlan } from '../render/plan.js';
 import { formatBytes, formatDuration } from '../render/units.js';
 import type { Run } from '../run.js';
 import { applyPlan, watchOptions, type ApplyOptions } from './apply.js';
+import { addBackupVerify } from './backup-verify.js';
 import { makePlan } from './plan.js';
 
 interface BackupOptions extends ApplyOptions {
@@ -15,7 +16,7 @@ interface BackupOptions extends ApplyOptions {
 }
 
 export function addBackup(program: Command, tree: Tree): void {
-  const backup = program.command('backup').description('live backups: run, list');
+  const backup = program.command('backup').description('live backups: run, list, verify');
   addCommand<BackupOptions>(backup, tree, {
     usage: 'run <service>',
     summary: 'take a live backup now, of a caught-up mirror unless told otherwise',
@@ -37,6 +38,7 @@ export function addBackup(program: Command, tree: Tree): void {
       );
     },
   });
+  addBackupVerify(backup, tree);
 }
 
 async function runBackup(run: Run, service: string, options: BackupOptions): Promise<ExitCode> {

@@ -115,6 +115,7 @@ export function renderBackups(backups: readonly Backup[], style: Style): string 
     formatDuration(backup.finishedAt - backup.startedAt),
     formatCount(backup.position),
     backup.version ?? NOTHING,
+    verifiedCell(backup, style),
     backup.manifestSha256.slice(0, 12),
   ]);
   return renderTable(
@@ -129,12 +130,20 @@ export function renderBackups(backups: readonly Backup[], style: Style): string 
         { title: 'TOOK', right: true, sacrifice: 2 },
         { title: 'POSITION', right: true, sacrifice: 1 },
         { title: 'VERSION', sacrifice: 4 },
+        { title: 'VERIFIED', right: true },
         { title: 'MANIFEST', sacrifice: 5 },
       ],
       rows,
     },
     style,
   );
+}
+
+/** When its files were read again; never: nobody knows whether they still are what they were. */
+function verifiedCell({ verification }: Backup, style: Style): Cell {
+  if (verification === undefined) return NOTHING;
+  if (!verification.ok) return { text: 'damaged', colour: 'red' };
+  return formatAge(verification.at, style.now);
 }
 
 export function renderAudit(rows: readonly AuditRow[], style: Style): string {
