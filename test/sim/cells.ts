@@ -276,8 +276,24 @@ export class Cells {
   }
 
   canReach(run: Run, other: Run): boolean {
+    return this.#hasLine(run.container.host, other.container.host);
+  }
+
+  /** Whether a program of that host gets a word of this member's program. */
+  isHeard(from: string, member: string): boolean {
+    const run = this.runOf(member);
+    return run?.up === true && !run.hung && this.#hasLine(from, run.container.host);
+  }
+
+  /** Its host says that nobody listens there. */
+  isRefused(from: string, member: string): boolean {
+    const host = this.#ofMember.get(member)?.host;
+    if (host === undefined || !this.#hasLine(from, host)) return false;
+    return this.runOf(member)?.up !== true;
+  }
+
+  #hasLine(from: string, to: string): boolean {
     const { canTalk } = this.options;
-    const [from, to] = [run.container.host, other.container.host];
     return from === to || (canTalk(from, to) && canTalk(to, from));
   }
 

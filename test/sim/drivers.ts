@@ -5,7 +5,7 @@ import type { Engine, EngineMember } from '@leafward/agent/engines/engine.js';
 import type { Runtime } from '@leafward/agent/runtimes/runtime.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { EngineFact, Image } from '@leafward/shared/gen/domain.js';
-import { versionOf, type Cells, type Container, type Run } from './cells.js';
+import { memberOf, versionOf, type Cells, type Container, type Run } from './cells.js';
 import type { Host } from './hosts.js';
 import type { Random } from './random.js';
 import type { Scheduler, SimProcess } from './scheduler.js';
@@ -413,6 +413,18 @@ export function createEngine(options: DriverOptions): Engine {
         },
         signal,
       ),
+    probeLeader: async (_, { url, timeoutMs }, signal) => {
+      const what = `ask ${url}`;
+      if (!url.startsWith('sim://')) throw new LeafwardError('invalid', `${what}: no such scheme`);
+      const beganAt = scheduler.now;
+      const hears = (): boolean => cells.isHeard(host.name, memberOf(url));
+      // One that hangs takes the connection, and one behind a line that is cut says nothing: the whole time is waited.
+      let answered = await quick(what, hears, signal);
+      if (!answered && !cells.isRefused(host.name, memberOf(url)))
+        answered = await call({ what, ms: timeoutMs, signal, act: hears });
+      const said = answered ? 'hello' : 'no answer';
+      return { answered, said, tookMs: Math.round(scheduler.now - beganAt) };
+    },
     migrationIn: (line) => (line.startsWith('beginning model migration') ? 'running' : undefined),
     abilities: () => ({ seeds: false, repoints: false, storesPosition: false }),
     storedPosition: () => Promise.resolve(undefined),
