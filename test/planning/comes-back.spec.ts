@@ -276,4 +276,21 @@ describe('a comparison of histories', () => {
     }
     expect(world.operation(id)?.reason).to.match(/the histories of the mirrors differ/);
   });
+
+  it('leaves nobody out because the clock of the controller was set on', () => {
+    const world = deployed();
+    world.powerOff('alpha');
+    world.cell('02.cortex').log = [...world.cell('01.cortex').log, 7];
+    world.round();
+    const { id } = world.begin(world.plan(failover));
+    until(world, id, 'choose');
+    world.now += 120_000;
+    world.report('delta');
+    world.advance(id);
+    expect(world.operation(id)?.chosen).to.equal(undefined);
+    for (const host of ['bravo', 'charlie']) world.report(host);
+    const ended = world.run(id);
+    expect(ended.state, ended.reason).to.equal('done');
+    expect(world.services['cortex']?.topology.leader).to.equal('02.cortex');
+  });
 });

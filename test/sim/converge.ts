@@ -1,7 +1,8 @@
 // The end of every seed: an operator who resumes, aborts and fails over by the book, and the question whether the
 // fleet has come right: one leader, everybody behind it, nothing left to do.
-import { isWritable } from './cells.js';
-import { manifestOf } from './layouts.js';
+import type { Goal } from '@leafward/shared/gen/domain.js';
+import { isOlder, isWritable } from './cells.js';
+import { imageReference, manifestOf } from './layouts.js';
 import { anyController, control, order } from './operators.js';
 import type { RunningController } from './programs/controller.js';
 import type { World } from './world.js';
@@ -18,6 +19,7 @@ export interface Recovery {
 
 export function startRecovery(world: World): Recovery {
   const random = world.random.fork(99);
+  const { layout } = world.options;
   const resumed = new Map<string, number>();
   const leaderless = new Map<string, number>();
   let idleSince = world.now;
@@ -29,14 +31,16 @@ export function startRecovery(world: World): Recovery {
       if (operation.state !== 'paused') continue;
       const count = (resumed.get(operation.id) ?? 0) + 1;
       resumed.set(operation.id, count);
-      void control(world, at, operation, count <= RESUMES ? 'resume' : 'abort');
+      // It waits for a mirror that is older than its leader: an update is all that helps.
+      const helps = count <= RESUMES && operation.reason?.includes('is read-only') !== true;
+      void control(world, at, operation, helps ? 'resume' : 'abort');
     }
     const isIdle = at.running.fleet.operations().length === 0;
     if (!isIdle || missingIn(world).length === 0) idleSince = world.now;
     // What an aborted operation has left is put right by what is declared.
     if (world.now - idleSince > PATIENCE_MS) {
       idleSince = world.now;
-      void order(world, at, { kind: 'deploy', manifest: manifestOf(world.options.layout) });
+      void order(world, at, updateOf(world) ?? { kind: 'deploy', manifest: manifestOf(layout) });
     }
     for (const { name } of world.options.layout.services) {
       const hasLeader = world.cells.running(name).some((run) => run.active);
@@ -50,6 +54,17 @@ export function startRecovery(world: World): Recovery {
   };
   world.scheduler.after(LOOK_MS, look);
   return { missing: () => missingIn(world) };
+}
+
+/** Of a service whose leader is newer than a mirror, which follows it no more. */
+function updateOf(world: World): Goal | undefined {
+  for (const { name } of world.options.layout.services) {
+    const runs = world.cells.running(name);
+    const leader = runs.find(isWritable);
+    if (leader !== undefined && runs.some((run) => isOlder(run.version, leader.version)))
+      return { kind: 'update', service: name, image: imageReference(leader.version) };
+  }
+  return undefined;
 }
 
 function missingIn(world: World): readonly string[] {

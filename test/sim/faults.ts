@@ -122,6 +122,9 @@ export const faults: Readonly<Record<string, Fault>> = {
     const host = random.chance(0.3) ? world.controllerHost : anyMachine(world, random).host;
     const byMs = random.pick([-1, 1]) * random.between(500, random.pick([5000, 4_000_000]));
     host.wallOffsetMs += byMs;
+    // How old what it has seen is, is not known until it looks again.
+    for (const machine of world.machines.values())
+      if (machine.host === host) machine.troubledUntil = Math.max(machine.troubledUntil, world.now);
     world.line(host.name, `clock jumps by ${Math.round(byMs)} ms`);
   },
   'host cut off': (world, random) => {
@@ -259,6 +262,7 @@ export function heal(world: World): void {
   for (const { run } of world.cells.containers.values()) if (run !== undefined) run.hung = false;
   for (const machine of world.machines.values()) {
     const { host, state, data, runtime, agent } = machine;
+    if (host.wallOffsetMs !== 0) machine.troubledUntil = Math.max(machine.troubledUntil, world.now);
     host.wallOffsetMs = 0;
     for (const disk of [state, data]) {
       disk.trouble = undefined;

@@ -52,7 +52,7 @@ function collect(context: Context, service: ServiceAt): Step {
   const members = move.candidates.flatMap((name) => memberOf(service, name) ?? []).filter(mayRun);
   const ready = members.flatMap((member) => candidate(context, member) ?? []);
   const missing = members.filter((member) => !ready.some((one) => one.member === member));
-  if (missing.length > 0 && (isPatient(context, 'positions') || ready.length === 0))
+  if (missing.length > 0 && (isPatient(context, 'positions', missing) || ready.length === 0))
     return wait(context, {
       code: 'positions',
       subject: move.service,
@@ -101,10 +101,23 @@ function collect(context: Context, service: ServiceAt): Step {
 }
 
 /** Silence decides nothing at once, nor while agents are on their way back to a controller that was restarted. */
-function isPatient(context: Context, code: string): boolean {
+function isPatient(context: Context, code: string, silent: readonly MemberAt[]): boolean {
   const { now, controllerStartedAt } = context.snapshot;
   const waited = now - (waitsSince(context, code) ?? now);
-  return waited < CANDIDATE_MS || now - controllerStartedAt < START_GRACE_MS;
+  return (
+    waited < CANDIDATE_MS ||
+    now - controllerStartedAt < START_GRACE_MS ||
+    silent.some((member) => isOutOfTime(member, now))
+  );
+}
+
+/**
+ * Connected, and heard neither now nor a while ago: the controller's clock was set, and the wait was none. Its next
+ * report is here soon, or its session ends for silence, which no time of day decides.
+ */
+function isOutOfTime({ hostState }: MemberAt, now: number): boolean {
+  if (hostState?.connected !== true || hostState.lastSeenAt === undefined) return false;
+  return hostState.lastSeenAt > now || now - hostState.lastSeenAt >= CANDIDATE_MS;
 }
 
 /** A mirror that runs, answers and has told its position after the fence. */
@@ -140,7 +153,8 @@ function compare(context: Context, service: ServiceAt, asked: readonly Candidate
     const state = outcomeOf(context, one.member.name)?.state;
     return state === undefined || state === 'running';
   });
-  if (open.length > 0 && isPatient(context, 'histories'))
+  const silent = open.map((one) => one.member);
+  if (open.length > 0 && isPatient(context, 'histories', silent))
     return wait(context, {
       code: 'histories',
       subject: move.service,
