@@ -5,7 +5,6 @@ import { messageOf } from '@leafward/shared/errors.js';
 import type { AuditRow } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import type { Loop } from '@leafward/shared/loop.js';
-import type { Identity } from '@leafward/shared/pki/identity.js';
 import {
   openAuthority,
   startServerIdentity,
@@ -26,7 +25,12 @@ import { createOperators } from './operators/operators.js';
 import { createPeople } from './operators/people.js';
 import { createPlanDesk } from './operators/plans.js';
 import { createWatchers, type Watchers } from './operators/watch.js';
-import { startEnrollmentListener, startMutualListener, type OperatorCaller } from './servers.js';
+import {
+  startEnrollmentListener,
+  startMutualListener,
+  type OperatorCaller,
+  type ServersOptions,
+} from './servers.js';
 import { createRebuilder } from './rebuild/rebuilder.js';
 import { secretsFor } from './secrets/deliver.js';
 import { forgetUnused, newestByName } from './secrets/uses.js';
@@ -188,15 +192,15 @@ async function serve(
   keepTrack({ fleet, sessions, watchers, loop, automatic, metrics, identities });
   stops.push(startHousekeeping({ ...options, fleet, sessions, metrics, foundation }));
 
-  const shared = {
+  const shared: ServersOptions = {
     fleet: config.fleet,
     clock,
     log,
     identities: foundation.identities,
     enrollment: foundation.enrollment,
     sessions,
-    onRefused: (reason: string) => metrics.observeRefusedCall(reason),
-    recognise: (agent: Identity) => rebuilder.recognise(agent),
+    onRefused: (reason) => metrics.observeRefusedCall(reason),
+    recognise: (agent) => rebuilder.recognise(agent),
     onAgent: () => fleet.setIdentities(hostIdentities(foundation.identities)),
     operators: operatorHandlers({ ...options, foundation, fleet, sessions, watchers, audit }),
   };
@@ -208,19 +212,24 @@ async function serve(
     onError: (error) => log.error(`a scrape failed: ${messageOf(error)}`),
   });
   stops.push(() => http.close());
-  const enrolling = await startEnrollmentListener(
-    shared,
-    server.enrollment,
-    config.listen.enrollment,
-  );
+  return { ...(await listen(options, shared, server, stops)), metrics: http.port };
+}
+
+async function listen(
+  { config: { listen: at }, clock }: ControllerOptions,
+  shared: ServersOptions,
+  server: ServerIdentity,
+  stops: Stops,
+): Promise<Omit<Controller['ports'], 'metrics'>> {
+  const enrolling = await startEnrollmentListener(shared, server.enrollment, at.enrollment);
   stops.push(() => enrolling.server.forceShutdown());
-  const mutual = await startMutualListener(shared, server.mutual, config.listen.mtls);
+  const mutual = await startMutualListener(shared, server.mutual, at.mtls);
   stops.push(async () => {
-    sessions.drain('the controller ends; it may be back at once', RECONNECT_AFTER_MS);
+    shared.sessions.drain('the controller ends; it may be back at once', RECONNECT_AFTER_MS);
     await clock.sleep(DRAIN_MS);
     mutual.server.forceShutdown();
   });
-  return { mtls: mutual.port, enrollment: enrolling.port, metrics: http.port };
+  return { mtls: mutual.port, enrollment: enrolling.port };
 }
 
 /** A loop that has not passed for this long is stuck: its timer is a second. */

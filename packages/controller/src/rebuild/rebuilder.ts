@@ -68,6 +68,7 @@ export function createRebuilder(options: RebuilderOptions): Rebuilder {
     async heard(host, report) {
       const { memory, members } = report;
       const known = heard.get(host);
+      if (memory !== undefined && !matters(fleet, host)) return;
       if (memory !== undefined) {
         if (known === undefined) await keepOutcomes(options, host, report.outcomes);
         heard.set(host, { memory, members });
@@ -92,6 +93,14 @@ const isBack = (
   { gone, heard }: NonNullable<ReturnType<Fleet['rebuild']>>,
   host: string,
 ): boolean => gone.some((one) => one.host === host) && !heard.includes(host);
+
+/** An agent that was asked goes on telling, long after everything is known. */
+function matters(fleet: Fleet, host: string): boolean {
+  const rebuild = fleet.rebuild();
+  if (rebuild === undefined) return false;
+  const isOver = rebuild.endedAt !== undefined && Object.keys(rebuild.open).length === 0;
+  return !isOver || fleet.intent(host) === undefined || isBack(rebuild, host);
+}
 
 const asksWhoLeads = (fleet: Fleet): boolean =>
   Object.values(fleet.rebuild()?.open ?? {}).some((problems) =>
