@@ -39,6 +39,8 @@ export interface EngineSubject {
   write(place: Place, value: string): Promise<void>;
   /** All values that this member holds. */
   values(place: Place): Promise<readonly string[]>;
+  /** Whether a backup's directory is there, where that is not one of this machine. */
+  has?(directory: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -97,6 +99,14 @@ async function untilOfOnePosition(subject: EngineSubject): Promise<void> {
     },
     ([first, ...others]) => others.every((position) => position === first),
     'all are at one position',
+  );
+}
+
+async function isThere(subject: EngineSubject, directory: string): Promise<boolean> {
+  if (subject.has !== undefined) return subject.has(directory);
+  return stat(directory).then(
+    (found) => found.isDirectory(),
+    () => false,
   );
 }
 
@@ -206,7 +216,7 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
           { name: 'first', onProgress: () => undefined },
           within(),
         );
-        expect((await stat(backup.path)).isDirectory()).to.equal(true);
+        expect(await isThere(subject, backup.path)).to.equal(true);
         const after = await observed(subject, 'leader');
         expect(backup.position).to.be.within(before.position ?? NaN, after.position ?? NaN);
       });
@@ -216,7 +226,7 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
         await untilCaughtUp(subject);
         const options = { name: 'of-a-mirror', onProgress: () => undefined };
         const backup = await subject.engine.backup(subject.member('mirror'), options, within());
-        expect((await stat(backup.path)).isDirectory()).to.equal(true);
+        expect(await isThere(subject, backup.path)).to.equal(true);
       });
 
       it('refuses a second one while one runs, and a name that is taken', async () => {
@@ -239,7 +249,7 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
         expect(await codeOf(subject.engine.backup(member, options('first'), within()))).to.equal(
           'already-exists',
         );
-        expect((await stat(path)).isDirectory()).to.equal(true);
+        expect(await isThere(subject, path)).to.equal(true);
       });
 
       onlyIf(kind.backupEndsWithMember)(
@@ -252,16 +262,12 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
           const options = { name: 'half', onProgress: () => undefined };
           const backup = codeOf(subject.engine.backup(member, options, within(30_000)));
           const directory = `${member.spec.backupDirectory ?? `${member.spec.storage}/backups`}/half`;
-          const isThere = (): Promise<boolean> =>
-            stat(directory).then(
-              () => true,
-              () => false,
-            );
-          await eventually(isThere, (there) => there, 'it has begun');
+          const hasBegun = (): Promise<boolean> => isThere(subject, directory);
+          await eventually(hasBegun, (there) => there, 'it has begun');
           await subject.kill('leader');
           await subject.start('leader');
           expect(await backup).to.equal('failed');
-          expect(await isThere()).to.equal(false);
+          expect(await hasBegun()).to.equal(false);
         },
       );
 
@@ -501,7 +507,7 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
         await subject.start('leader');
         expect((await observed(subject, 'leader')).active).to.equal(true);
         expect(await subject.values('leader')).to.deep.equal(['before']);
-        expect((await stat(path)).isDirectory()).to.equal(true);
+        expect(await isThere(subject, path)).to.equal(true);
       });
 
       it('points a running mirror elsewhere, durably', async () => {

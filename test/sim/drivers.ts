@@ -6,6 +6,7 @@ import type { Runtime } from '@leafward/agent/runtimes/runtime.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { EngineFact, Image } from '@leafward/shared/gen/domain.js';
 import { memberOf, versionOf, type Cells, type Container, type Run } from './cells.js';
+import { createCopies } from './copies.js';
 import type { Host } from './hosts.js';
 import type { Random } from './random.js';
 import type { Scheduler, SimProcess } from './scheduler.js';
@@ -269,6 +270,7 @@ export function createEngine(options: DriverOptions): Engine {
     const run = cells.containers.get(`${host.name}:${member}`)?.run;
     return run?.ended === false ? run : undefined;
   };
+  const copies = createCopies(cells, host.name);
   const storageOf = ({ spec }: EngineMember) => cells.storageOf(host.name, spec.storage);
   const unlessDown = (member: EngineMember, what: string): Run => {
     const run = runOf(member);
@@ -365,9 +367,13 @@ export function createEngine(options: DriverOptions): Engine {
       quick('write retired role', () => {
         storageOf(member).mirror = url ?? 'sim://nowhere';
       }),
-    backupRoom: () => quick('room', () => ({ needBytes: 1e6, freeBytes: 1e9, rule: 'simulated' })),
-    backup: async (member, { name }, signal) => {
+    backupRoom: () =>
+      quick('room', () => ({ needBytes: 1e6, freeBytes: 1e9, rule: 'simulated, 1 MB' })),
+    backup: async (member, { name, onProgress }, signal) => {
       unlessDown(member, 'back up');
+      const { storage } = member.spec;
+      const copy = copies.begin({ member: member.member, storage, name });
+      onProgress('copying');
       acts.backingUp(member.member);
       let isDone = false;
       try {
@@ -375,15 +381,12 @@ export function createEngine(options: DriverOptions): Engine {
           what: `back up ${member.member}`,
           ms: random.between(800, 3500),
           signal,
-          act: () => {
-            const run = unlessDown(member, 'back up');
-            const path = `${run.storage.path}/backups/${name}`;
-            return { path, position: run.storage.log.length };
-          },
+          act: () => copy.keep(unlessDown(member, 'back up')),
         });
         isDone = true;
         return made;
       } finally {
+        copy.end();
         if (process.alive) acts.backupEnded(member.member, isDone);
       }
     },
@@ -428,6 +431,8 @@ export function createEngine(options: DriverOptions): Engine {
     migrationIn: (line) => (line.startsWith('beginning model migration') ? 'running' : undefined),
     abilities: () => ({ seeds: false, repoints: false, storesPosition: false }),
     storedPosition: () => Promise.resolve(undefined),
+    restore: (member, { backupPath }, signal) =>
+      quick('restore', () => copies.putBack(storageOf(member), backupPath), signal),
     test: () => Promise.resolve([]),
     forget: () => undefined,
   };
