@@ -12,6 +12,7 @@ import type {
   Memory,
   Permit,
 } from '@leafward/shared/gen/domain.js';
+import { emptySnapshot } from '../unit/metrics-fixture.js';
 import { failOver, handOver, type Topology } from '@leafward/shared/topology.js';
 
 export const SERVICE = 'cortex';
@@ -204,22 +205,12 @@ export const emptyRebuild = (hosts: readonly string[]): RebuildState => ({
   notes: [],
 });
 
-export function emptySnapshot(rebuild: RebuildState): Snapshot {
-  return {
-    now: NOW,
-    fleet: 'demo',
-    epoch: 100,
-    controllerStartedAt: NOW,
-    services: {},
-    hosts: {},
-    requests: {},
-    backups: [],
-    operations: [],
-    waivers: [],
-    history: {},
-    rebuild,
-  };
-}
+export const rebuilding = (rebuild: RebuildState): Snapshot => ({
+  ...emptySnapshot,
+  now: NOW,
+  epoch: 100,
+  rebuild,
+});
 
 export function applied(snapshot: Snapshot, changes: readonly Change[]): Snapshot {
   return changes.reduce((now, change): Snapshot => {

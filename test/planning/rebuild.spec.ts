@@ -6,7 +6,7 @@ import type { RebuildState, Snapshot } from '@leafward/controller/snapshot.js';
 import {
   applied,
   emptyRebuild,
-  emptySnapshot,
+  rebuilding,
   failTo,
   hear,
   hearInTurn,
@@ -55,7 +55,7 @@ function rebuilt(
   state: Partial<RebuildState> = {},
 ): string {
   const rebuild = { ...emptyRebuild(Object.keys(fleet.hosts)), ...state };
-  return shown(hearInTurn(fleet, names, emptySnapshot(rebuild)).snapshot, fleet);
+  return shown(hearInTurn(fleet, names, rebuilding(rebuild)).snapshot, fleet);
 }
 
 const upHost = (fleet: LostFleet, name: string, isUp: boolean): void => {
@@ -152,7 +152,7 @@ order 01.cortex: retired mirror term 3`,
       },
       bravo: memoryOf(bravo),
     };
-    const snapshot = hear(emptySnapshot(emptyRebuild(['alpha', 'bravo'])), heard);
+    const snapshot = hear(rebuilding(emptyRebuild(['alpha', 'bravo'])), heard);
     expect(shown(snapshot, fleet)).to.equal(
       `term 2: 01.cortex leads
 00.cortex follows 01.cortex
@@ -172,7 +172,7 @@ order 01.cortex: running leader term 2`,
     const { snapshot } = hearInTurn(
       fleet,
       ['bravo', 'alpha'],
-      emptySnapshot(emptyRebuild(['alpha', 'bravo'])),
+      rebuilding(emptyRebuild(['alpha', 'bravo'])),
     );
     expect(permitsIn(snapshot)).to.deep.equal([]);
     expect(snapshot.rebuild?.notes.join()).to.include(
@@ -252,13 +252,13 @@ describe('a lost store, whatever had happened', () => {
     fc.assert(
       fc.property(history, arrival, (events, turns) => {
         const fleet = lived(events);
-        const { snapshot, heard } = hearInTurn(fleet, turns, emptySnapshot(emptyRebuild(names)));
+        const { snapshot, heard } = hearInTurn(fleet, turns, rebuilding(emptyRebuild(names)));
         const topology = snapshot.services[SERVICE]?.topology;
         expect(topology?.leader).to.equal(fleet.topology.leader);
         expect(topology?.term).to.equal(fleet.topology.term);
         const retired = (tree: typeof topology) => tree?.retired.map(({ member }) => member).sort();
         expect(retired(topology)).to.deep.equal(retired(fleet.topology));
-        const atOnce = hear(emptySnapshot(emptyRebuild(names)), heard);
+        const atOnce = hear(rebuilding(emptyRebuild(names)), heard);
         expect(atOnce.services).to.deep.equal(snapshot.services);
         expect(snapshot.rebuild?.endedAt).to.not.equal(undefined);
       }),
@@ -270,7 +270,7 @@ describe('a lost store, whatever had happened', () => {
       fc.property(history, someOf, (events, turns) => {
         const fleet = lived(events);
         const { leader, term } = fleet.topology;
-        const { snapshot } = hearInTurn(fleet, turns, emptySnapshot(emptyRebuild(names)));
+        const { snapshot } = hearInTurn(fleet, turns, rebuilding(emptyRebuild(names)));
         const permits = permitsIn(snapshot).map((one) => [one.member, one.term]);
         expect(permits).to.deep.equal(turns.length < names.length ? [] : [[leader, term]]);
       }),
@@ -281,7 +281,7 @@ describe('a lost store, whatever had happened', () => {
     fc.assert(
       fc.property(history, someOf, (events, turns) => {
         const fleet = lived(events);
-        const { snapshot } = hearInTurn(fleet, turns, emptySnapshot(emptyRebuild(names)));
+        const { snapshot } = hearInTurn(fleet, turns, rebuilding(emptyRebuild(names)));
         for (const name of turns) {
           const had = fleet.hosts[name]?.taken.members[0];
           const has = snapshot.hosts[name]?.intent;
@@ -298,7 +298,7 @@ describe('a lost store, whatever had happened', () => {
     fc.assert(
       fc.property(history, arrival, (events, turns) => {
         const fleet = lived(events);
-        const first = hearInTurn(fleet, turns, emptySnapshot(emptyRebuild(names)));
+        const first = hearInTurn(fleet, turns, rebuilding(emptyRebuild(names)));
         // The agents have taken what they were told.
         for (const { name, intent } of Object.values(first.snapshot.hosts)) {
           const one = fleet.hosts[name];
@@ -320,7 +320,7 @@ describe('a lost store, whatever had happened', () => {
         const gone = [{ host: lost, reason: 'burnt down' }];
         const others = turns.filter((name) => name !== lost);
         const state = { ...emptyRebuild(names), gone };
-        const { snapshot: without, heard } = hearInTurn(fleet, others, emptySnapshot(state));
+        const { snapshot: without, heard } = hearInTurn(fleet, others, rebuilding(state));
         const led = without.services[SERVICE]?.topology;
         const back = fleet.hosts[lost];
         if (led === undefined || led.leader === memberOn(lost) || back === undefined) return;

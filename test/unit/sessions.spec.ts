@@ -15,6 +15,7 @@ import type { FleetTables } from '@leafward/controller/store/tables.js';
 import type {
   HostIntent,
   Hello,
+  Operation,
   Permit,
   Report,
   Request,
@@ -189,6 +190,46 @@ describe('a session', () => {
     await taken();
     const answer = stream.sent.find((message) => message.kind === 'report-answer');
     expect(answer?.kind === 'report-answer' ? answer.permits : undefined).to.deep.equal([]);
+  });
+
+  it('keeps in an operation what an agent did of it out of sight', async () => {
+    await lead();
+    const declared = declaration('cortex', { '00.cortex': 'alpha' });
+    const topology = {
+      service: 'cortex',
+      term: 3,
+      leader: '00.cortex',
+      upstreams: {},
+      retired: [],
+    };
+    const operation: Operation = {
+      ...{ id: 'op-1', planId: 'p', state: 'running', services: ['cortex'], createdBy: 'admin' },
+      ...{ moves: [], progress: [], createdAt: 1, abortRequested: false },
+      goal: { kind: 'backup', service: 'cortex', name: 'b' },
+    };
+    await fleet.transact(() => ({
+      changes: [
+        { kind: 'service', name: 'cortex', state: { declaration: declared, topology } },
+        { kind: 'operation', operation, events: ['begun'], at: 1 },
+      ],
+      value: undefined,
+    }));
+    const seen = (starts: number) => ({
+      members: [{ ...memberFact('cortex', '00.cortex'), seenAt: 1000, starts }],
+    });
+    const old = open();
+    old.emit('data', hello(1));
+    old.emit('data', report(1, seen(1)));
+    await taken();
+    old.emit('end');
+    clock.at += 42_000;
+    const back = open();
+    back.emit('data', hello(1));
+    back.emit('data', report(1, seen(2)));
+    await taken();
+    const events = (await createFleetStore(database.db).events('op-1')).map(({ text }) => text);
+    expect(events).to.have.length(2);
+    expect(events[1]).to.match(/^host alpha is back after 42 s; meanwhile: 00.cortex was started/);
   });
 
   it('takes nothing from a stream that a newer one has replaced', async () => {

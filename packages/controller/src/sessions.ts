@@ -13,15 +13,16 @@ import type {
   SessionRequest,
   SessionResponse,
 } from '@leafward/shared/gen/domain.js';
-import { leaseOf } from '@leafward/shared/lease.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { statusFromError } from '@leafward/shared/rpc/status.js';
 import type { Fleet } from './fleet.js';
-import { afterReport } from './live-hosts.js';
+import { afterReport, type LiveHost } from './live-hosts.js';
 import { permitsFor } from './permits.js';
 import type { Rebuilder } from './rebuild/rebuilder.js';
 import { leasesOf } from './planning/lease.js';
 import { changesOfReport } from './report-changes.js';
+import { paceFor } from './report-pace.js';
+import { tellReturn } from './returns.js';
 
 export type AgentStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 
@@ -63,8 +64,6 @@ export interface SessionOptions {
   readonly onReport?: (host: string, report: Report) => void;
 }
 
-/** While an operation touches a host its agent reports this often, so that moves do not wait for a timer. */
-const BUSY_REPORT_MS = 250;
 /** An intent or request that the agent does not show in its reports is sent again after this. */
 const RESEND_MS = 5000;
 /** An agent whose stream is open but that reports nothing for this long (and three of its intervals) is silent. */
@@ -77,6 +76,8 @@ interface Session {
   /** The agent comes again with a renewed one long before its end. */
   readonly certificate: AgentCertificate;
   welcomed: boolean;
+  /** The host as it was known before; until its first report. */
+  before: LiveHost | undefined;
   /** Nothing is ordered or confirmed before it has said what it remembers. */
   awaitsMemory: boolean;
   /** Monotonic clock. */
@@ -171,6 +172,7 @@ function accept(
     stream,
     certificate,
     welcomed: false,
+    before: table.fleet.host(host),
     awaitsMemory: false,
     heardAt: table.clock.monotonic(),
     intentSentAt: 0,
@@ -273,6 +275,9 @@ async function onReport(table: Table, session: Session, report: Report): Promise
       changes: changesOfReport(snapshot, host, report),
       value: undefined,
     }));
+  const { before } = session;
+  session.before = undefined;
+  if (before !== undefined) await tellReturn(fleet, before, report);
   await table.rebuilder?.heard(host, report);
   if (report.memory !== undefined) session.awaitsMemory = false;
   const mayConfirm = (await fleet.isOwner()) && !session.awaitsMemory;
@@ -377,22 +382,4 @@ function repace(table: Table): void {
       session.stream.write({ kind: 'pace', reportEveryMs: everyMs });
     session.everyMs = everyMs;
   }
-}
-
-/** How often this host's agent reports: often while an operation touches it, and so often that leases are renewed. */
-function paceFor(fleet: Fleet, host: string, idleMs: number): number {
-  const services = fleet.services();
-  const isBusy = fleet
-    .operations()
-    .some(
-      (operation) =>
-        operation.state === 'running' &&
-        operation.services.some((service) =>
-          services[service]?.declaration.members.some((member) => member.host === host),
-        ),
-    );
-  const leases = (fleet.intent(host)?.members ?? [])
-    .filter((intent) => intent.role === 'leader' && intent.run === 'running' && intent.mirrored)
-    .map(({ isolation, spec }) => leaseOf(isolation, spec.stopGraceMs).renewMs);
-  return Math.min(idleMs, ...leases, ...(isBusy ? [BUSY_REPORT_MS] : []));
 }
