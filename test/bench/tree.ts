@@ -49,10 +49,12 @@ export interface DeployOptions {
   readonly version: string;
   readonly members: readonly CortexMember[];
   readonly environment: Environment;
+  /** The service's policy, as YAML. */
+  readonly failover?: string;
 }
 
 export async function deployTree(options: DeployOptions): Promise<DeployedTree> {
-  const { dir, members, environment } = options;
+  const { dir, members, environment, failover } = options;
   const storages = Object.fromEntries(members.map((one) => [one.name, storageOf(dir, one)]));
   const hosts = [...new Set(members.map((one) => one.host))];
   const fleet = await startLocalFleet({ dir, hosts });
@@ -63,7 +65,16 @@ export async function deployTree(options: DeployOptions): Promise<DeployedTree> 
   try {
     const image = await imageOf(dir, options.version);
     const path = join(dir, 'fleet.yaml');
-    await writeFile(path, cortexManifest({ dir, image, members, environment }));
+    await writeFile(
+      path,
+      cortexManifest({
+        dir,
+        image,
+        members,
+        environment,
+        ...(failover === undefined ? {} : { failover }),
+      }),
+    );
     await fleet.carryOut(['deploy', path]);
     return { fleet, members, storages, end };
   } catch (error) {
