@@ -64,8 +64,8 @@ describe('a death', () => {
   const saw = (
     deaths: ReturnType<typeof createDeaths>,
     container: ContainerFact,
-    { intent = leader(), askedAtMs = clock.ms, isExpected = true } = {},
-  ): boolean => deaths.saw({ intent, container, askedAtMs, isExpected: () => isExpected });
+    { intent = leader(), askedAtMs = clock.ms, isExpected = true, isFirst = false } = {},
+  ): boolean => deaths.saw({ intent, container, askedAtMs, isFirst, isExpected: () => isExpected });
   const newDeaths = (): ReturnType<typeof createDeaths> =>
     createDeaths(clock, (intent) => JSON.stringify(intent));
 
@@ -116,7 +116,6 @@ describe('a death', () => {
     expect(heldFor(intentOf())).to.equal(0);
     expect(heldFor(mirrorIntent({ restartAfterMs: HOLD_MS }))).to.equal(0);
     expect(heldFor(leader({ mirrored: false }))).to.equal(0);
-    expect(heldFor(leader(), { state: 'exited', exitCode: 0 })).to.equal(0);
     // Ordered anew.
     expect(heldFor(leader(), killed, leader({ term: 4 }))).to.equal(0);
     const deaths = newDeaths();
@@ -125,6 +124,24 @@ describe('a death', () => {
     expect(deaths.of(leader())?.heldMs).to.equal(1);
     clock.ms += 1;
     expect(deaths.of(leader())?.heldMs).to.equal(0);
+  });
+});
+
+describe('a leader that was told to end', () => {
+  const clock = handClock();
+  const heldFor = (container: ContainerFact, isFirst: boolean): number => {
+    const deaths = createDeaths(clock, () => 'order');
+    const sight = { intent: leader(), container, askedAtMs: clock.ms, isExpected: () => true };
+    deaths.saw({ ...sight, isFirst });
+    return deaths.of(leader())?.heldMs ?? NaN;
+  };
+
+  it('is left as it is for as long, so that whoever did it can say more', () => {
+    expect(heldFor({ state: 'exited', exitCode: 0 }, false)).to.equal(HOLD_MS);
+  });
+  it('starts with its host and with its agent, unlike one that died meanwhile', () => {
+    expect(heldFor({ state: 'exited', exitCode: 143 }, true)).to.equal(0);
+    expect(heldFor(killed, true)).to.equal(HOLD_MS);
   });
 });
 
@@ -151,6 +168,12 @@ describe('a leader that died', () => {
     expect(wait?.deadlineAt).to.equal(1_012_000);
     expect(wait?.message).to.include('exit code 137 (SIGKILL)').and.to.include('in 12 s');
     expect(wait?.evidence[0]).to.deep.include({ value: death.word, seenAt: death.seenAt });
+  });
+  it('says who ended it', () => {
+    const asked = { seenAt: 900_000, asked: true, word: 'exit code 0' };
+    const told = dead(4000, { ended: { death: asked, heldMs: 4000 } });
+    const [wait] = planSteps(observedOf(told))[0]?.waits ?? [];
+    expect(wait?.message).to.include('told it to end (exit code 0)').and.to.include('in 4 s');
   });
   it('is started when its time is over, with its permit as ever', () => {
     expect(planOf(dead(0))).to.equal('start');

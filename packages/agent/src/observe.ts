@@ -178,7 +178,7 @@ async function glanceAt(of: Glimpse, onDeath: () => void, signal: AbortSignal): 
     inspect: (intent) => inspect(of.runtimeOf(intent), intent.member, signal),
     saw: (intent, container, askedAtMs) =>
       of.deaths.saw({
-        ...{ intent, container, askedAtMs },
+        ...{ intent, container, askedAtMs, isFirst: false },
         isExpected: () => isLeft(intent) && !isOwnStop(intent, container, of),
       }),
     monotonic: () => of.clock.monotonic(),
@@ -220,7 +220,8 @@ async function look(
     known.expectsRunning ||
     (before === undefined && container.state === 'exited' && isLeftRunning(sight, member));
   const isExpected = (): boolean => !ours && wasLeft && !isOwnStop(intent, container, sight);
-  sight.deaths.saw({ intent, container, askedAtMs, isExpected });
+  const isFirst = before === undefined;
+  sight.deaths.saw({ intent, container, askedAtMs, isExpected, isFirst });
   return { container, storage, attempts };
 }
 

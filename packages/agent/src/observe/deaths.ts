@@ -14,6 +14,8 @@ export interface Sight {
   readonly askedAtMs: number;
   /** Whether this agent left it running. Asked only of one that does not run. */
   readonly isExpected: () => boolean;
+  /** This agent has begun after it: what it sees may be long over. */
+  readonly isFirst: boolean;
 }
 
 export interface Deaths {
@@ -28,14 +30,14 @@ interface Known {
   readonly death: Death;
   readonly container: ContainerFact;
   readonly seenAtMs: number;
-  /** The order under which it died: another one holds nobody. */
-  readonly order: string;
+  /** The order under which it is left alone: another one holds nobody. */
+  readonly heldUnder: string | undefined;
 }
 
 export function createDeaths(clock: Clock, orderKeyOf: (intent: MemberIntent) => string): Deaths {
   const known = new Map<string, Known>();
   return {
-    saw({ intent, container, askedAtMs, isExpected }) {
+    saw({ intent, container, askedAtMs, isExpected, isFirst }) {
       const { member } = intent;
       const before = known.get(member);
       const isSince = before === undefined || askedAtMs >= before.seenAtMs;
@@ -44,28 +46,24 @@ export function createDeaths(clock: Clock, orderKeyOf: (intent: MemberIntent) =>
       const isGone = container.state === 'exited' || container.state === 'absent';
       if (!isGone || !isExpected()) return false;
       const death = deathOf(container, clock.now());
-      known.set(member, {
-        ...{ death, container, seenAtMs: clock.monotonic(), order: orderKeyOf(intent) },
-      });
+      // What was told to end with its host, or while no agent ran, starts with it.
+      const heldUnder = isFirst && death.asked ? undefined : orderKeyOf(intent);
+      known.set(member, { death, container, seenAtMs: clock.monotonic(), heldUnder });
       return true;
     },
     started: (member) => void known.delete(member),
     of(intent) {
       const died = known.get(intent.member);
       if (died === undefined || intent.run !== 'running') return undefined;
-      const { death, container, seenAtMs, order } = died;
-      const isHeld = isLeftToFailover(intent, death) && order === orderKeyOf(intent);
+      const { death, container, seenAtMs, heldUnder } = died;
+      const isLeader = intent.role === 'leader' && intent.mirrored;
+      const isHeld = isLeader && heldUnder === orderKeyOf(intent);
       const untilMs = isHeld ? seenAtMs + (intent.restartAfterMs ?? 0) : 0;
       // Whole: it becomes a deadline, and deadlines are whole on the wire.
       const heldMs = Math.ceil(Math.max(0, untilMs - clock.monotonic()));
       return { death, heldMs, container };
     },
   };
-}
-
-/** Nobody fails over for one that was told to end, so nobody is waited for. */
-function isLeftToFailover({ role, mirrored }: MemberIntent, { asked }: Death): boolean {
-  return role === 'leader' && mirrored && !asked;
 }
 
 /** 128 + SIGTERM, as shells and runtimes say it. */

@@ -117,15 +117,19 @@ function planExited(draft: Draft): void {
 function waitsForFailover(draft: Draft): boolean {
   const { ended, lastLines } = draft.subject;
   if (ended === undefined || ended.heldMs <= 0) return false;
+  const { asked, word } = ended.death;
+  const what = asked
+    ? `somebody told it to end (${word}), for which nobody fails over`
+    : `it died (${word}), and a failover may begin first`;
   draft.wait({
     code: 'held-for-failover',
     message:
-      `it died (${ended.death.word}), and a failover may begin first; without one it is started again in ` +
-      `${Math.ceil(ended.heldMs / 1000)} s`,
+      `${what}; it is started again in ${Math.ceil(ended.heldMs / 1000)} s ` +
+      'unless it is ordered otherwise',
     deadlineAt: draft.observed.now + ended.heldMs,
     unblock: 'nothing is needed: its controller fails over, or it is started again by itself',
     evidence: [
-      { name: 'how it ended', value: ended.death.word, seenAt: ended.death.seenAt },
+      { name: 'how it ended', value: word, seenAt: ended.death.seenAt },
       ...lastLines.map((line) => ({ name: 'log', value: line })),
     ],
   });
