@@ -76,6 +76,23 @@ describe('a leader whose own host stops it', () => {
     }
   });
 
+  it('takes the mirrors of its host along: nobody waits for those a second time', () => {
+    const members = [
+      ['00.cortex', 'alpha'],
+      ['01.cortex', 'bravo', '00.cortex'],
+      ['02.cortex', 'alpha', '00.cortex'],
+    ] as const;
+    const world = deployed({ extra, members });
+    world.powerOff('alpha');
+    const plan = world.plan({ ...failover, leaderIsOff: 'unplugged', atOnce: true });
+    const ended = world.run(world.begin(plan).id);
+    expect(ended.state).to.equal('done');
+    const [fence, choose] = ended.progress;
+    expect((choose?.endedAt ?? Infinity) - (fence?.endedAt ?? 0)).to.be.lessThan(2000);
+    expect(ended.chosen).to.equal('01.cortex');
+    expect(world.violations).to.deep.equal([]);
+  });
+
   it('needs a word when its agent never had the order that makes it stop', () => {
     const world = deployed();
     cutOff(world);

@@ -52,7 +52,9 @@ function collect(context: Context, service: ServiceAt): Step {
   const members = move.candidates.flatMap((name) => memberOf(service, name) ?? []).filter(mayRun);
   const ready = members.flatMap((member) => candidate(context, member) ?? []);
   const missing = members.filter((member) => !ready.some((one) => one.member === member));
-  if (missing.length > 0 && (isPatient(context, 'positions', missing) || ready.length === 0))
+  const awaited = missing.filter((member) => !isLostWithLeader(context, member));
+  const isWaiting = awaited.length > 0 && isPatient(context, 'positions', awaited);
+  if (isWaiting || (missing.length > 0 && ready.length === 0))
     return wait(context, {
       code: 'positions',
       subject: move.service,
@@ -98,6 +100,16 @@ function collect(context: Context, service: ServiceAt): Step {
       }),
     ),
   };
+}
+
+/** On the host that was lost with the leader: its silence was waited out by the fence already. */
+function isLostWithLeader(
+  { operation, snapshot }: Context,
+  { host, hostState }: MemberAt,
+): boolean {
+  const fence = operation.moves.find((move) => move.kind === 'fence');
+  const isSettled = snapshot.now - snapshot.controllerStartedAt >= START_GRACE_MS;
+  return isSettled && fence?.host === host && hostState?.connected !== true;
 }
 
 /** Silence decides nothing at once, nor while agents are on their way back to a controller that was restarted. */
