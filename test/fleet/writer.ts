@@ -8,12 +8,14 @@ export interface WriterOptions {
   /** Storage directory by member. */
   readonly members: Readonly<Record<string, string>>;
   readonly everyMs: number;
+  /** Before the number in each value: what was written earlier must not be taken for it. */
+  readonly prefix?: string | undefined;
 }
 
 const WRITE_DEADLINE_MS = 2000; // an in-flight write on an old leader may never be answered
 
-export const startWriter = ({ members, everyMs }: WriterOptions): Writer =>
-  startWriting({ everyMs, findLeader: () => findLeader(members) });
+export const startWriter = ({ members, everyMs, prefix }: WriterOptions): Writer =>
+  startWriting({ everyMs, prefix, findLeader: () => findLeader(members) });
 
 async function findLeader(members: WriterOptions['members']): Promise<LeaderClient | undefined> {
   for (const [member, storage] of Object.entries(members)) {

@@ -36,7 +36,7 @@ export interface WritingOptions {
   readonly findLeader: () => Promise<LeaderClient | undefined>;
   readonly everyMs: number;
   /** Before the number in each value. Default `write`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
 }
 
 export function startWriting({ findLeader, everyMs, prefix = 'write' }: WritingOptions): Writer {

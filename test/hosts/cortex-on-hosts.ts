@@ -105,10 +105,14 @@ export async function bootCortexHosts(): Promise<CortexOnHosts> {
 }
 
 /** Enrols the hosts and places the members. */
-export async function deployCortex(cortex: CortexOnHosts, version: string): Promise<void> {
+export async function deployCortex(
+  cortex: CortexOnHosts,
+  version: string,
+  failover?: string,
+): Promise<void> {
   const { fleet, rig } = cortex;
   await Promise.all(rig.hosts.map((host) => enrolHost(cortex, host)));
-  const path = await cortex.manifest(await cortex.image(version));
+  const path = await cortex.manifest(await cortex.image(version), failover);
   await fleet.apply(await fleet.plan(['deploy', path]));
 }
 
