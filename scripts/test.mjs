@@ -40,7 +40,7 @@ const suites = [
     name: 'databases',
     needs: ['root', 'postgresql', 'redis', 'docker', 'registry', 'nspawn', 'iptables'],
     // Mostly waits; each file has its own servers, ports and hosts.
-    jobs: 2,
+    jobs: 3,
   },
 ];
 for (const need of suites.flatMap((suite) => suite.needs ?? []))

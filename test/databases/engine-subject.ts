@@ -34,7 +34,7 @@ interface Tree {
   readonly exec: ExecEngine;
   readonly image: Image;
   readonly servers: Readonly<Record<Place, Server>>;
-  readonly clients: Map<Place, DatabaseClient>;
+  readonly clients: Map<Place, Promise<DatabaseClient>>;
 }
 
 const signal = new AbortController().signal;
@@ -47,7 +47,11 @@ export async function makeEngineSubject(
   const { engine, runtime, servers, clients } = tree;
   const member = (place: Place): EngineMember => memberAt(tree, place);
   const drop = (place: Place): void => {
-    clients.get(place)?.close();
+    // One that was not answered has closed itself.
+    void clients.get(place)?.then(
+      (open) => open.close(),
+      () => undefined,
+    );
     clients.delete(place);
   };
   return {
@@ -204,11 +208,25 @@ async function seedIfEmpty(tree: Tree, place: Place): Promise<void> {
   await tree.engine.seed(memberAt(tree, place), options, signal);
 }
 
-async function client(tree: Tree, place: Place): Promise<DatabaseClient> {
+/** One at a time for each member; one that was not answered is no client. */
+function client(tree: Tree, place: Place): Promise<DatabaseClient> {
   const open = tree.clients.get(place);
   if (open !== undefined) return open;
-  const made = await tree.database.connect(tree.servers[place], PASSWORD);
-  if (await made.leads()) await made.prepare();
+  const made = connect(tree, place);
   tree.clients.set(place, made);
+  made.catch(() => {
+    if (tree.clients.get(place) === made) tree.clients.delete(place);
+  });
   return made;
+}
+
+async function connect({ database, servers }: Tree, place: Place): Promise<DatabaseClient> {
+  const made = await database.connect(servers[place], PASSWORD);
+  try {
+    if (await made.leads()) await made.prepare();
+    return made;
+  } catch (error) {
+    made.close();
+    throw error;
+  }
 }

@@ -10,7 +10,8 @@ export const redis: Database = {
   kind: 'redis',
   user: 'redis',
   passwordVariable: 'REDISCLI_AUTH',
-  options: ['{port.sql}'],
+  // Nobody waits for a second mirror to share a snapshot with.
+  options: ['{port.sql}', '--repl-diskless-sync-delay', '0'],
   upstreamUrl: 'redis://{address}:{port.sql}',
   connect: async (server, password) => {
     const cli = conversationWith(server, password);
