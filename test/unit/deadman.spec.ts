@@ -171,6 +171,18 @@ describe('an agent and its deadlines', () => {
     expect(armed()).to.equal(undefined);
   });
 
+  it('knows whose newest run the dead-man has ended, whatever it did in another boot', () => {
+    writeFileSync(
+      join(directory, 'stops'),
+      'earlier 1 00.axon killed\nboot 20000 00.cortex stopped\n',
+    );
+    const stoppedAt = 1_000_000 + 20_000;
+    const deadman = open();
+    expect(deadman.hasStoppedSince('00.cortex', stoppedAt - 5000)).to.equal(true);
+    expect(deadman.hasStoppedSince('00.cortex', stoppedAt + 5000)).to.equal(false);
+    expect(deadman.hasStoppedSince('00.axon', 0)).to.equal(false);
+  });
+
   it('tells what the dead-man did, in times of the day', () => {
     writeFileSync(
       join(directory, 'stops'),
