@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
+import { AUTOMATIC_FAMILIES } from '@leafward/controller/metrics/automatic-families.js';
 import { MEMBER_FAMILIES, SERVICE_FAMILIES } from '@leafward/controller/metrics/member-families.js';
 import { hostFamilies, VOLUME_FAMILIES } from '@leafward/controller/metrics/host-families.js';
 import { renderFleet } from '@leafward/controller/metrics/fleet-families.js';
@@ -51,6 +52,7 @@ describe('the alerts', () => {
     const families = [
       ...MEMBER_FAMILIES,
       ...SERVICE_FAMILIES,
+      ...AUTOMATIC_FAMILIES,
       ...VOLUME_FAMILIES,
       ...hostFamilies(new Set(), new Map()),
       ...own,

@@ -38,7 +38,8 @@ export function decideAutomatic(snapshot: Snapshot): readonly AutomaticStep[] {
   const steps: AutomaticStep[] = [];
   let hasBegun = false;
   for (const name of Object.keys(snapshot.services).sort()) {
-    const service = gatherService(snapshot, name);
+    // Of a thousand services few are joined once a second.
+    const service = isConcerned(snapshot, name) ? gatherService(snapshot, name) : undefined;
     if (service === undefined) continue;
     steps.push(...watched(snapshot, service));
     const step = safely(snapshot, service);
@@ -47,6 +48,11 @@ export function decideAutomatic(snapshot: Snapshot): readonly AutomaticStep[] {
     steps.push(step);
   }
   return steps;
+}
+
+function isConcerned({ services }: Snapshot, name: string): boolean {
+  const { declaration, automatic } = services[name] ?? {};
+  return declaration?.failover.mode === 'automatic' || automatic?.recovery !== undefined;
 }
 
 /** A plan that breaks its own proof must not end the controller, and every permit with it. */
