@@ -113,9 +113,12 @@ describe('a controller that has lost its store', function () {
     const url = /leafward:\/\/\S+/.exec(text)?.[0] ?? '';
     await fleet.startController();
     await fleet.enrolAgain(url);
-    const status = await fleet.status();
-    expect(status.services).to.deep.equal([]);
-    expect(status.problems.join('\n')).to.match(/cortex is not rebuilt yet: charlie was not heard/);
+    await eventually('the controller waits for the third', 40_000, async () =>
+      (await fleet.status()).problems.some((problem) =>
+        problem.startsWith('cortex is not rebuilt yet: charlie was not heard'),
+      ),
+    );
+    expect((await fleet.status()).services).to.deep.equal([]);
     const deploy = await fleet.cli(['plan', 'deploy', manifest], [3]);
     expect(deploy.stderr).to.include('not rebuilt yet');
   });

@@ -1,5 +1,6 @@
 // Asks agents what they remember as long as a lost store is not whole again, and commits what follows. Decides nothing
 // itself: the rules are in planning/rebuild*.ts.
+import { messageOf } from '@leafward/shared/errors.js';
 import type { AuditRow, Hello, Outcome, Report } from '@leafward/shared/gen/domain.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { Logger } from '@leafward/shared/log.js';
@@ -58,6 +59,8 @@ export function createRebuilder(options: RebuilderOptions): Rebuilder {
         : 'the store is rebuilt',
     );
   };
+  // What must be heard is shown before anybody was.
+  if (isOpen()) take().catch((error: unknown) => log.error(`rebuild: ${messageOf(error)}`));
   return {
     asks: ({ host, generation }) => {
       const rebuild = fleet.rebuild();
