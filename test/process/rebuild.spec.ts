@@ -28,7 +28,7 @@ const lastingOf = (service: ServiceView | undefined) => ({
 });
 
 describe('a controller that has lost its store', function () {
-  this.timeout(120_000);
+  this.timeout(300_000); // several fleets run at once on a small machine
   let dir: string;
   let fleet: LocalFleet;
   let manifest: string;
@@ -62,7 +62,11 @@ describe('a controller that has lost its store', function () {
     const [, second = '', third = ''] = storages();
     writer = startWriter({ members: { '01.cortex': second, '02.cortex': third }, everyMs: 20 });
     await writer.untilNextWrite(10_000);
-    asItWas = lastingOf(await cortex());
+    asItWas = await eventually('everybody is well', 40_000, async () => {
+      const now = lastingOf(await cortex());
+      const states = now.members?.map(({ state }) => state).join();
+      return states === 'leading,mirroring,retired' && now;
+    });
     ({ backups } = await fleet.client.listBackups({}));
     pids = await runningOn();
   });
@@ -106,7 +110,7 @@ describe('a controller that has lost its store', function () {
     await eventually('two of three are heard', 40_000, async () =>
       (await said()).includes('heard: alpha, bravo\n'),
     );
-    expect(await rebuilding.stop()).to.equal(4);
+    expect(await rebuilding.stop(60_000)).to.equal(4);
     const text = await said();
     expect(text).to.match(/Heard: alpha and bravo. Not heard: charlie./);
     expect(text).to.match(/cortex {2}open: charlie was not heard yet .*\[hosts-unheard\]/);
