@@ -54,7 +54,7 @@ export type MakeSubject = (options: SubjectOptions) => Promise<EngineSubject>;
 
 /** A database seeds, recovers and hands over in seconds on a busy machine. */
 const PATIENCE_MS = 30_000;
-/** A command is given whole seconds, and gives up one before it is killed. */
+/** A command is given whole seconds, and gives up after half of them. */
 const HUNG_MS = 4_000;
 /** A log may grow by itself meanwhile, but not so far. */
 const BEYOND = 1_000_000_000;
