@@ -144,20 +144,6 @@ describe('a failover by itself', function () {
     expect(operation.progress[0]?.note).to.include('its storage says retired');
   });
 
-  it('does not begin a second time until somebody has looked', async () => {
-    const [first] = await failovers('killed');
-    const leader = indexOf(first?.chosen);
-    await startedAgain('killed', leader);
-    await killProcessesOn(storage('killed', leader));
-    await forbiddenBy('killed', 'recovery-open');
-    await startedAgain('killed', leader);
-    expect(await failovers('killed')).to.have.length(1);
-    const word = await fleet.cliJson(['failover', 'acknowledge', 'killed']);
-    expect(word).to.deep.include({ operationId: first?.id, from: '00.killed' });
-    await killProcessesOn(storage('killed', leader));
-    expect((await failedOver('killed', 2)).chosen).not.to.equal(first?.chosen);
-  });
-
   it('does not begin for a leader that was told to stop: its agent starts it again', async () => {
     await terminate(storage('stopped'));
     await forbiddenBy('stopped', 'stopped-on-purpose');
@@ -180,6 +166,20 @@ describe('a failover by itself', function () {
     expect(await processesOn(storage('answering'))).not.to.deep.equal([]);
     await killProcessesOn(storage('answering'));
     expect((await failedOver('answering')).chosen).to.equal('01.answering');
+  });
+
+  it('does not begin a second time until somebody has looked', async () => {
+    const [first] = await failovers('killed');
+    const leader = indexOf(first?.chosen);
+    await startedAgain('killed', leader);
+    await killProcessesOn(storage('killed', leader));
+    await forbiddenBy('killed', 'recovery-open');
+    await startedAgain('killed', leader);
+    expect(await failovers('killed')).to.have.length(1);
+    const word = await fleet.cliJson(['failover', 'acknowledge', 'killed']);
+    expect(word).to.deep.include({ operationId: first?.id, from: '00.killed' });
+    await killProcessesOn(storage('killed', leader));
+    expect((await failedOver('killed', 2)).chosen).not.to.equal(first?.chosen);
   });
 });
 
