@@ -75,6 +75,20 @@ describe('a stack with a database of its fleet', () => {
     expect(codes(world.plan(dump))).to.eql(['busy']);
   });
 
+  it('is not restarted by a deploy while its database is worked on, nor the other way round', () => {
+    const world = withDatabase();
+    world.apply({ kind: 'backup', service: 'chat', name: 'nightly' });
+    const deploy = { kind: 'deploy', manifest: manifest('chat:1.61.0') } as const;
+    const promote = { kind: 'promote', service: 'pg', to: '01.pg' } as const;
+    const deploying = world.plan(deploy);
+    expect(deploying.services).to.eql(['chat', 'pg']);
+    world.begin(world.plan(promote));
+    expect(codes(world.plan(deploy))).to.eql(['busy']);
+    world.operations = [];
+    world.begin(deploying);
+    expect(codes(world.plan(promote))).to.include('busy');
+  });
+
   it('has no backup of a worker, and none without the service of its database', () => {
     const world = withDatabase();
     const worker = { kind: 'backup', service: 'chat', name: 'a', member: 'sync' } as const;

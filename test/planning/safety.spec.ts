@@ -107,6 +107,23 @@ describe('safety', () => {
     expect(asked(world.now, { service: 'axon' })).to.eql(['no-backup']);
   });
 
+  it('counts no backup of a history that a restore or a failover has left (I6)', () => {
+    const world = deployed();
+    const { topology, leader } = at(world);
+    const reached = leader?.fact?.engine.position ?? NaN;
+    const asked = (term: number, position: number | undefined) => {
+      const backup = backupOf('02.cortex', 'cortex', 'charlie', world.now);
+      world.backups = [{ ...backup, term, position }];
+      return codes(objectToBackups(world.snapshot(), at(world)));
+    };
+    const earlier = topology.term - 1;
+    expect(asked(earlier, reached + 1)).to.eql(['no-backup']);
+    expect(asked(earlier, reached)).to.eql([]);
+    // A mirror's backup of this term may be newer than what is known of its leader.
+    expect(asked(topology.term, reached + 1)).to.eql([]);
+    expect(asked(earlier, undefined)).to.eql([]);
+  });
+
   it('stops nobody that would not boot again, and begins no copy that would not fit (I7)', () => {
     const world = stored(deployed(), '03.cortex', { freeBytes: 499, totalBytes: 10_000 });
     expect(codes(objectToBootSpace(member(world, '03.cortex')))).to.eql(['no-space']);

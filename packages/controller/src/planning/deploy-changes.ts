@@ -5,6 +5,7 @@ import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/man
 import { isRetired, type Topology } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween, kindChanges, policyChanges } from './changes.js';
+import { withDatabase } from './database.js';
 import { hostsGate, imageGate, placeMove } from './deploy-new.js';
 import { planRemovals } from './deploy-removals.js';
 import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
@@ -75,7 +76,7 @@ export function planService(
     ...(all.length === 0 ? [] : [...secretsGate(snapshot, declaration), ...alone]),
   ]);
   return {
-    services: all.length === 0 ? [] : [service.name],
+    services: all.length === 0 ? [] : stops.length > 0 ? withDatabase(service) : [service.name],
     moves: all,
     ...draft,
     warnings: [

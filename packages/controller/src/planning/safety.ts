@@ -1,6 +1,6 @@
 // The one module that knows who must not go down now, and why (I3–I7, I10). Planners ask it for gates, the table
 // asks it again before every begin. Pure; answers with objections, an empty list means yes.
-import type { Image, Operation } from '@leafward/shared/gen/domain.js';
+import type { Backup, Image, Operation } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { downstreamsOf } from '@leafward/shared/topology.js';
 import { databaseOf, hasItsDatabase } from './database.js';
@@ -158,6 +158,7 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
       backup.manifestSha256 !== '' &&
       backup.verification?.ok !== false &&
       memberOf(service, backup.member)?.isRetired === false &&
+      !isAbandoned(service, backup) &&
       hasItsDatabase(snapshot, service, backup),
   );
   const ageMs = newest === undefined ? undefined : snapshot.now - newest.finishedAt;
@@ -180,6 +181,15 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
     },
   ];
 }
+
+/**
+ * Of an earlier term and past all that its leader has now: of a history that a restore or a failover has left. Whoever
+ * goes back to it would get what the service has given up.
+ */
+const isAbandoned = ({ topology, leader }: ServiceAt, { term, position }: Backup): boolean =>
+  term < topology.term &&
+  position !== undefined &&
+  position > (leader?.fact?.engine.position ?? Infinity);
 
 /** I7: a service that would not boot again for want of space must not be stopped. */
 export function objectToBootSpace(member: MemberAt): readonly Objection[] {
