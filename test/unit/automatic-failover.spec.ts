@@ -11,6 +11,7 @@ import { openFleet, type Fleet } from '@leafward/controller/fleet.js';
 import { createMetrics } from '@leafward/controller/metrics/metrics.js';
 import { startAutomaticLoop } from '@leafward/controller/operations/automatic-loop.js';
 import { acknowledgeFailover } from '@leafward/controller/operators/acknowledge.js';
+import { createPeople } from '@leafward/controller/operators/people.js';
 import { createPlanDesk } from '@leafward/controller/operators/plans.js';
 import { openDatabase, type Database } from '@leafward/controller/store/database.js';
 import { createFleetStore } from '@leafward/controller/store/fleet-store.js';
@@ -18,6 +19,7 @@ import type { FleetTables } from '@leafward/controller/store/tables.js';
 import { systemClock } from '@leafward/shared/clock.js';
 import type { LeafwardError } from '@leafward/shared/errors.js';
 import { automaticWorld } from '../planning/automatic-world.js';
+import { startFixture } from './enrollment-fixture.js';
 
 const recovery = { operationId: 'op-1', at: 1, term: 2, from: '00.cortex', to: '01.cortex' };
 
@@ -95,6 +97,20 @@ describe('what is kept of failovers by themselves', () => {
     const desk = createPlanDesk(fleet, createFleetStore(database.db), systemClock);
     const goal = { kind: 'failover', service: 'cortex', automatic: 'it died, believe me' } as const;
     expect((await failure(desk.make(goal))).code).to.equal('invalid');
+  });
+
+  it('is written down under a name that no user can have', async () => {
+    const fixture = await startFixture();
+    try {
+      const { enrollment, store } = fixture;
+      const people = createPeople({ enrollment, store, disconnect: () => 0, serialOf: () => '' });
+      const invited = (name: string) =>
+        people.inviteUser({ name, role: 'viewer', ttlMs: 1000 }, { name: 'ada', role: 'admin' });
+      expect((await invited('bob')).url).to.match(/^leafward:/);
+      expect((await failure(invited('automatic'))).code).to.equal('invalid');
+    } finally {
+      await fixture.stop();
+    }
   });
 
   it('shows in the metrics of services that are failed over by themselves', async () => {

@@ -15,6 +15,7 @@ import type {
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Enrollment } from '../enrollment.js';
 import type { IdentityStore } from '../identity-store.js';
+import { AUTOMATIC } from '../operations/automatic-loop.js';
 import type { Operator } from './access.js';
 
 export interface People {
@@ -59,8 +60,14 @@ export function createPeople(options: PeopleOptions): People {
   return {
     inviteHost: ({ name, ttlMs }, by) =>
       enrollment.invite({ kind: 'agent', name, ttlMs, madeBy: by.name }),
-    inviteUser: ({ name, role, ttlMs }, by) =>
-      enrollment.invite({ kind: 'user', name, role, ttlMs, madeBy: by.name }),
+    inviteUser: async ({ name, role, ttlMs }, by) => {
+      if (name === AUTOMATIC)
+        throw new LeafwardError(
+          'invalid',
+          `invite user ${name}: what the controller begins by itself is written down under this name; take another one`,
+        );
+      return enrollment.invite({ kind: 'user', name, role, ttlMs, madeBy: by.name });
+    },
     revokeHost: (request, by) => revoke('agent', request, by),
     revokeUser: (request, by) => revoke('user', request, by),
     listUsers: async () => ({
