@@ -48,6 +48,9 @@ const newMemory = (): Memory => ({
   succeeded: new Set(),
 });
 
+/** Longer than what a decision rests on is old. */
+const WELL_MS = 15_000;
+
 export class Checkers {
   readonly violations: string[] = [];
   readonly services = new Map<string, ServiceTruth>();
@@ -58,7 +61,15 @@ export class Checkers {
   readonly memories = new Map<string, Memory>();
   /** After this everything that a store could have said may be old. */
   storeWasPutBack = false;
-  counts = { acknowledged: 0, leads: 0, failovers: 0, handovers: 0, refused: 0, operations: 0 };
+  counts = {
+    acknowledged: 0,
+    leads: 0,
+    failovers: 0,
+    handovers: 0,
+    refused: 0,
+    operations: 0,
+    automatic: 0,
+  };
   #epoch = 0;
   readonly #promoting = new Set<string>();
   readonly #backingUp = new Map<string, string>();
@@ -306,8 +317,11 @@ export class Checkers {
   #newOperation(process: SimProcess, operation: Operation): void {
     const { id, goal, moves, progress, services } = operation;
     const begun = moves.filter((_, index) => progress[index]?.state === 'begun');
-    if (goal.kind === 'failover')
+    if (goal.kind === 'failover') {
       for (const service of services) this.#forcing.set(service, operation);
+      if (goal.automatic !== undefined && !this.#known.has(id)) this.#assertNeeded(goal.service);
+      this.#known.add(id);
+    }
     if (operation.state === 'done') this.counts.operations += 1;
     if (isOpen(operation)) this.#open.set(id, operation);
     else this.#open.delete(id);
@@ -323,6 +337,18 @@ export class Checkers {
       this.#assertBackup(id, changes.service);
   }
   readonly #open = new Map<string, Operation>();
+
+  readonly #known = new Set<string>();
+
+  /** Nobody asked for it: a leader that has been well and in reach for a while is left alone. */
+  #assertNeeded(service: string): void {
+    const run = this.world.cells.running(service).find(isWritable);
+    this.counts.automatic += 1;
+    if (run === undefined || this.world.now - run.wellSince < WELL_MS) return;
+    const { host, member } = run.container;
+    if (this.serviceOf(service).topology?.leader === member && this.world.isInSight(host))
+      this.violation('false failover', `${member} leads ${service}, is well and in sight`);
+  }
 
   /** I10: of two operations on one service only one has ever begun anything. */
   #assertAloneAt({ id, goal, services }: Operation): void {

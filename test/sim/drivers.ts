@@ -5,7 +5,7 @@ import type { Engine, EngineMember } from '@leafward/agent/engines/engine.js';
 import type { Runtime } from '@leafward/agent/runtimes/runtime.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { EngineFact, Image } from '@leafward/shared/gen/domain.js';
-import { memberOf, versionOf, type Cells, type Container, type Run } from './cells.js';
+import { versionOf, type Cells, type Container, type Run } from './cells.js';
 import { createCopies } from './copies.js';
 import type { Host } from './hosts.js';
 import type { Random } from './random.js';
@@ -418,12 +418,13 @@ export function createEngine(options: DriverOptions): Engine {
       ),
     probeLeader: async (_, { url, timeoutMs }, signal) => {
       const what = `ask ${url}`;
-      if (!url.startsWith('sim://')) throw new LeafwardError('invalid', `${what}: no such scheme`);
+      const leader = /^tcp:\/\/(.*):1$/.exec(url)?.[1];
+      if (leader === undefined) throw new LeafwardError('invalid', `${what}: no such leader`);
       const beganAt = scheduler.now;
-      const hears = (): boolean => cells.isHeard(host.name, memberOf(url));
+      const hears = (): boolean => cells.isHeard(host.name, leader);
       // One that hangs takes the connection, and one behind a line that is cut says nothing: the whole time is waited.
       let answered = await quick(what, hears, signal);
-      if (!answered && !cells.isRefused(host.name, memberOf(url)))
+      if (!answered && !cells.isRefused(host.name, leader))
         answered = await call({ what, ms: timeoutMs, signal, act: hears });
       const said = answered ? 'hello' : 'no answer';
       return { answered, said, tookMs: Math.round(scheduler.now - beganAt) };

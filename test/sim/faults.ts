@@ -192,6 +192,11 @@ export const faults: Readonly<Record<string, Fault>> = {
       world.checkers.storeWasPutBack = true;
     });
   },
+  'orders come late': (world, random) => {
+    const { name } = machineAtRisk(world, random).host;
+    for (let count = 1 + random.below(4); count > 0; count -= 1)
+      if (world.network.comesLate(name)) world.line(name, 'an order of before comes late');
+  },
   'retired one started by hand': (world) => {
     for (const container of world.cells.containers.values()) {
       const storage = world.cells.storageOf(container.host, container.spec.storage);
@@ -220,19 +225,20 @@ export const faults: Readonly<Record<string, Fault>> = {
 export const LASTING_HARM: ReadonlySet<string> = new Set(['store put back', 'agent reinstalled']);
 
 /**
- * Drawn by no seed by itself, only asked for with --with: what production is known not to survive yet. A controller
- * whose store was put back gives permits of a term that is over (docs/testing.md).
+ * Drawn by no seed by itself, only asked for with --with: what production is known not to survive yet (docs/testing.md),
+ * and what no line does by itself, which shows whether an agent knows an old order.
  */
-const HELD_BACK: ReadonlySet<string> = new Set(['store put back']);
+const HELD_BACK: ReadonlySet<string> = new Set(['store put back', 'orders come late']);
 
 export interface Swarm {
   readonly kinds: readonly string[];
   readonly everyMs: number;
 }
 
-export function drawSwarm(random: Random, also: readonly string[]): Swarm {
+/** @param also kinds beside the drawn ones; with `isOwn`, with few others. */
+export function drawSwarm(random: Random, also: readonly string[], isOwn = false): Swarm {
   const all = Object.keys(faults).filter((kind) => !HELD_BACK.has(kind));
-  const count = 2 + random.below(6);
+  const count = isOwn ? random.below(3) + Number(also.length === 0) : 2 + random.below(6);
   const kinds = new Set<string>(also);
   while (kinds.size < count + also.length) {
     const kind = random.pick(all);

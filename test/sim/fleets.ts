@@ -1,7 +1,7 @@
 // The programs and the deployed fleets that every seed of a run begins with; made once a process.
 import { layouts } from './layouts.js';
-import { loadProgram, type Mutation } from './load.js';
-import type { Mistake } from './mutations.js';
+import { editsOf, loadProgram, type Mutation } from './load.js';
+import type { Mistake, Provocation } from './mutations.js';
 import { deployed, simulate } from './simulate.js';
 import { templateOf, type Template } from './template.js';
 import type { Verdict } from './verdict.js';
@@ -19,12 +19,16 @@ export async function openFleets(faults: readonly string[] = []): Promise<Fleets
   const templates: Template[] = [];
   for (const layout of layouts) templates.push(templateOf(await deployed(layout, programs)));
   // The first deploy is the unmutated programs': what is to be shown is what happens afterwards.
-  const fleetsOf = (under: Programs, kinds: readonly string[]): Fleets => ({
-    run: (seed, print) => simulate({ seed, templates, programs: under, faults: kinds, print }),
-    under: async (mistake) =>
-      fleetsOf(await loadPrograms(mistake), [...faults, ...(mistake.provokedBy ?? [])]),
+  const fleetsOf = (under: Programs, { provokedBy = [], orders }: Provocation): Fleets => ({
+    run: (seed, print) =>
+      simulate({
+        ...{ seed, templates, programs: under, print, orders },
+        faults: [...faults, ...provokedBy],
+        isProvoked: provokedBy.length > 0 || orders !== undefined,
+      }),
+    under: async (mistake) => fleetsOf(await loadPrograms(mistake), mistake),
   });
-  return fleetsOf(programs, faults);
+  return fleetsOf(programs, {});
 }
 
 async function loadPrograms(mutation?: Mutation): Promise<Programs> {
@@ -32,7 +36,7 @@ async function loadPrograms(mutation?: Mutation): Promise<Programs> {
     await loadProgram('agent', mutation),
     await loadProgram('controller', mutation),
   ];
-  if (mutation !== undefined && agent.mutations + controller.mutations === 0)
+  if (mutation !== undefined && agent.mutations + controller.mutations < editsOf(mutation).length)
     throw new Error(`mutation ${mutation.name}: ${mutation.file} is in neither program`);
   return { agent: agent.program, controller: controller.program };
 }

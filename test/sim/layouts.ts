@@ -9,6 +9,8 @@ export interface LayoutService {
   readonly name: string;
   readonly onIsolation: 'keep' | 'stop';
   readonly leaseSeconds: number;
+  /** It is failed over without anybody being asked. */
+  readonly isAutomatic?: boolean;
   readonly members: readonly LayoutMember[];
 }
 
@@ -69,6 +71,7 @@ export const layouts: readonly Layout[] = [
         name: 'cortex',
         onIsolation: 'stop',
         leaseSeconds: 5,
+        isAutomatic: true,
         members: tree('cortex', ['00 alpha', '01 bravo 00', '02 charly 00', '03 delta 01']),
       },
     ],
@@ -82,11 +85,15 @@ export const imageReference = (version: string): string => `registry:5000/cell:$
 /** I14: what must be found nowhere but in a container's environment. */
 export const SECRET = 'hunter2-of-the-simulation';
 
+/** The simulated network knows members, not addresses. */
+const AUTOMATIC = "mode: automatic, probe: 'tcp://{member}:1', ";
+
 export function manifestOf(layout: Layout, note = ''): string {
   const service = ({
     name,
     onIsolation,
     leaseSeconds,
+    isAutomatic,
     members,
   }: LayoutService): string => `  ${name}:
     kind: synapse
@@ -96,7 +103,7 @@ export function manifestOf(layout: Layout, note = ''): string {
     storage: /srv/{member}
     stopGrace: 10s
     environment: { NOTE: 'note ${note}', TOKEN: { secret: token } }
-    failover: { onIsolation: ${onIsolation}, lease: ${leaseSeconds}s }
+    failover: { ${isAutomatic === true ? AUTOMATIC : ''}onIsolation: ${onIsolation}, lease: ${leaseSeconds}s }
     members:
 ${members
   .map(

@@ -14,12 +14,18 @@ const root = resolve(here, '../../..');
 const programs = join(root, 'test/sim/programs');
 const require = createRequire(import.meta.url);
 
-export interface Mutation {
-  readonly name: string;
+/** One text for another in one file. */
+export interface Edit {
   /** Of the repository. */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+}
+
+export interface Mutation extends Edit {
+  readonly name: string;
+  /** The guard behind the one that is broken, which would hide it. */
+  readonly also?: Edit;
 }
 
 /** Production modules that stand for a machine's parts, and what stands for them here. */
@@ -64,10 +70,6 @@ export async function loadProgram(name: string, mutation?: Mutation): Promise<Lo
     absWorkingDir: root,
     plugins: [sources(mutation, mutated, externals)],
   });
-  if (mutation !== undefined && mutated.count > 1)
-    throw new Error(
-      `mutation ${mutation.name}: its text stands ${mutated.count} times in the program`,
-    );
   const found = new Map<string, unknown>();
   for (const path of externals) found.set(path, await external(path));
   const text = result.outputFiles[0]?.text ?? '';
@@ -112,20 +114,28 @@ function sources(
         return { contents: readFileSync(path, 'utf8') + rest, loader: 'ts' };
       });
       bundling.onLoad({ filter: /packages\/.*\.ts$/ }, ({ path }) => {
-        const text = readFileSync(path, 'utf8');
-        if (mutation === undefined || path !== join(root, mutation.file))
-          return { contents: withResets(path, text), loader: 'ts' };
-        const parts = text.split(mutation.find);
-        if (parts.length !== 2)
-          throw new Error(
-            `mutation ${mutation.name}: its text stands ${parts.length - 1} times in ${mutation.file}; ` +
-              'it must stand there once: bring test/sim/mutations.ts up to date',
-          );
-        mutated.count += 1;
-        return { contents: withResets(path, parts.join(mutation.replace)), loader: 'ts' };
+        let text = readFileSync(path, 'utf8');
+        for (const edit of mutation === undefined ? [] : editsOf(mutation)) {
+          if (path !== join(root, edit.file)) continue;
+          text = edited(text, edit);
+          mutated.count += 1;
+        }
+        return { contents: withResets(path, text), loader: 'ts' };
       });
     },
   };
+}
+
+export const editsOf = ({ also, ...edit }: Mutation): readonly Edit[] =>
+  also === undefined ? [edit] : [edit, also];
+
+function edited(text: string, { file, find, replace }: Edit): string {
+  const parts = text.split(find);
+  if (parts.length !== 2)
+    throw new Error(
+      `${JSON.stringify(find)} stands ${parts.length - 1} times in ${file}; it must stand there once: bring test/sim/mutations.ts up to date`,
+    );
+  return parts.join(replace);
 }
 
 function at(path: string): string {

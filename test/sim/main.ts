@@ -25,13 +25,21 @@ interface Spread extends Seeds {
 async function many({ jobs, ...seeds }: Spread): Promise<number> {
   const started = performance.now();
   const bad: string[] = [];
-  const sum = { seeds: 0, events: 0, virtualMs: 0, failovers: 0, handovers: 0, operations: 0 };
+  const sum = {
+    seeds: 0,
+    events: 0,
+    virtualMs: 0,
+    failovers: 0,
+    handovers: 0,
+    operations: 0,
+    automatic: 0,
+  };
   let excused = 0;
   const count = (verdict: Verdict): void => {
     sum.seeds += 1;
     sum.events += verdict.events;
     sum.virtualMs += verdict.virtualMs;
-    for (const key of ['failovers', 'handovers', 'operations'] as const)
+    for (const key of ['failovers', 'handovers', 'operations', 'automatic'] as const)
       sum[key] += verdict.counts[key];
     if (isBad(verdict)) {
       bad.push(`${told(verdict)}\nagain with: npm run sim -- --seed ${verdict.seed}`);
@@ -50,7 +58,7 @@ async function many({ jobs, ...seeds }: Spread): Promise<number> {
   console.log(
     `${sum.seeds} seeds in ${seconds.toFixed(0)} s (${(sum.seeds / seconds).toFixed(1)} a second): ` +
       `${(sum.virtualMs / 3_600_000).toFixed(1)} virtual hours, ${sum.events} events, ` +
-      `${sum.operations} operations, ${sum.failovers} failovers, ${sum.handovers} hand-overs; ` +
+      `${sum.operations} operations, ${sum.failovers} failovers (${sum.automatic} by themselves), ${sum.handovers} hand-overs; ` +
       `${excused} left with lasting harm; ${bad.length} bad`,
   );
   for (const one of bad) console.log(one);

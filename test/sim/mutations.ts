@@ -1,10 +1,19 @@
 // Deliberate mistakes in the safety code, one text each. A mutation whose text does not stand exactly once in its file
 // any more is an error, so that none of them fades away unseen. docs/testing.md says how soon each is caught.
+import type { Goal } from '@leafward/shared/gen/domain.js';
 import type { Mutation } from './load.js';
 
-export interface Mistake extends Mutation {
-  /** Kinds of faults under which it shows; every seed of its search has them. The checkers are the same. */
+/** What makes a mistake show sooner. The checkers are the same. */
+export interface Provocation {
+  /** Kinds of faults; every seed of the search has them and few others. */
   readonly provokedBy?: readonly string[];
+  /** What operators order more often than anything else. */
+  readonly orders?: Goal['kind'];
+}
+
+export interface Mistake extends Mutation, Provocation {
+  /** Nothing goes wrong, and nothing ends. */
+  readonly showsByWaiting?: boolean;
 }
 
 const AGENT = 'packages/agent/src';
@@ -36,22 +45,12 @@ export const mutations: readonly Mistake[] = [
     replace: 'positionRank(b) - positionRank(a) ||',
   },
   {
-    name: 'fence-is-not-awaited-again',
-    file: `${PLANNING}/moves/force-promote.ts`,
-    find: 'if (unproven !== undefined) return unproven;',
-    replace: '',
-  },
-  {
     name: 'lease-without-its-grace',
     file: 'packages/shared/src/lease.ts',
     find: 'return leaseMs + AGENT_TURN_MS + DEADMAN_LOOK_MS + graceMs + KILL_MS + marginMs;',
     replace: 'return 0.3 * leaseMs + 0 * (graceMs + marginMs);',
-  },
-  {
-    name: 'permit-for-a-fenced-one',
-    file: 'packages/controller/src/permits.ts',
-    find: "intent.run === 'running' &&",
-    replace: '',
+    provokedBy: ['leader hangs', 'controller out of reach', 'host cut off'],
+    orders: 'failover',
   },
   {
     name: 'services-are-shared',
@@ -64,78 +63,52 @@ export const mutations: readonly Mistake[] = [
     file: `${PLANNING}/safety.ts`,
     find: '.filter(({ member, diagnosis }) => member.name !== stopped && !diagnosis.needsUpdate)',
     replace: '.filter(() => false)',
-  },
-  {
-    name: 'downgrade-allowed',
-    file: `${PLANNING}/safety.ts`,
-    find: 'if (!isOlder(image.version, runs)) return [];',
-    replace: 'if (image !== undefined) return [];',
+    orders: 'update',
   },
   {
     name: 'backup-gate-off',
     file: `${PLANNING}/safety.ts`,
     find: 'if (!requireBackup) return [];',
     replace: 'if (requireBackup) return [];',
-  },
-  {
-    name: 'leader-first',
-    file: 'packages/shared/src/topology.ts',
-    find: '.sort((a, b) => b.depth - a.depth ||',
-    replace: '.sort((a, b) => a.depth - b.depth ||',
+    orders: 'update',
   },
   {
     name: 'any-epoch-commits',
     file: 'packages/controller/src/store/fleet-store.ts',
     find: 'if (now === epoch) return;',
     replace: 'if (now !== -1) return;',
+    provokedBy: ['second controller', 'controller stopped'],
+    orders: 'backup',
   },
   {
     name: 'epoch-ignored',
     file: `${AGENT}/intents.ts`,
     find: 'intent.epoch < known.epoch',
     replace: 'intent.epoch < -known.epoch',
+    provokedBy: ['orders come late', 'second controller', 'controller out of reach'],
   },
   {
     name: 'older-order-accepted',
     file: `${AGENT}/intents.ts`,
     find: 'intent.generation < known.generation',
     replace: 'intent.generation < -known.generation',
-  },
-  {
-    name: 'term-ignored',
-    file: `${AGENT}/intents.ts`,
-    find: 'if (term < newest) return',
-    replace: 'if (term < -newest) return',
-  },
-  {
-    name: 'request-epoch-ignored',
-    file: `${AGENT}/requests/outcomes.ts`,
-    find: 'request.epoch < intent.epoch',
-    replace: 'request.epoch < -intent.epoch',
-  },
-  {
-    name: 'request-term-ignored',
-    file: `${AGENT}/requests/outcomes.ts`,
-    find: 'if (request.term < term)',
-    replace: 'if (request.term < -term)',
-  },
-  {
-    name: 'request-done-twice',
-    file: `${AGENT}/requests.ts`,
-    find: 'if (known !== undefined) {',
-    replace: 'if (known?.acknowledged === true) {',
+    provokedBy: ['orders come late', 'second controller', 'controller out of reach'],
   },
   {
     name: 'promotion-repeated',
     file: `${AGENT}/requests.ts`,
     find: "  'resolve-image',\n",
     replace: "  'resolve-image',\n  'promote',\n  'run-backup',\n",
+    provokedBy: ['agent killed while it writes', 'agent killed'],
+    orders: 'promote',
   },
   {
     name: 'outcome-guessed',
     file: `${AGENT}/requests/outcomes.ts`,
     find: "    state: 'unknown',",
     replace: "    state: 'succeeded',",
+    provokedBy: ['agent killed while it writes'],
+    orders: 'promote',
   },
   {
     name: 'journal-not-synced',
@@ -154,6 +127,9 @@ export const mutations: readonly Mistake[] = [
     file: `${AGENT}/plan/retired.ts`,
     find: "if (marker.kind === 'found' && marker.marker.retired !== undefined) return;",
     replace: 'if (marker !== undefined) return;',
+    provokedBy: ['leader hangs', 'program killed'],
+    orders: 'failover',
+    showsByWaiting: true,
   },
   {
     name: 'retired-is-forgiven',
@@ -167,6 +143,7 @@ export const mutations: readonly Mistake[] = [
     file: `${AGENT}/plan/running.ts`,
     find: 'if (users.length === 0) return false;',
     replace: 'if (users.length >= 0) return false;',
+    provokedBy: ['somebody else on a storage', 'program killed'],
   },
   {
     name: 'secrets-in-reports',

@@ -53,6 +53,8 @@ export interface Network {
   processEnded(process: SimProcess): void;
   /** Power, stops and lines have changed. */
   changed(): void;
+  /** An order of before reaches this host's agent again, or only now; false: none was sent, or nobody is there. */
+  comesLate(host: string): boolean;
   readonly slowMs: { value: number };
 }
 
@@ -78,10 +80,15 @@ export interface NetworkOptions {
   readonly onBytes: (direction: Direction, bytes: Buffer) => void;
 }
 
+/** Of what was sent to a host. */
+const ORDERS_KEPT = 40;
+const ORDERS: ReadonlySet<string> = new Set(['intent', 'request']);
+
 export function createNetwork(options: NetworkOptions): Network {
   const { scheduler, random } = options;
   const blocked = new Set<string>();
   const open = new Set<Open>();
+  const orders = new Map<string, Buffer[]>();
   const slowMs = { value: 0 };
   const isOpen = (from: string, to: string): boolean =>
     !blocked.has(`${from}>${to}`) && options.isPowered(from) && options.isPowered(to);
@@ -144,6 +151,12 @@ export function createNetwork(options: NetworkOptions): Network {
       watch(link);
     }
   };
+  const keepOrder = (host: string, bytes: Buffer): void => {
+    const kept = orders.get(host) ?? [];
+    orders.set(host, kept);
+    kept.push(bytes);
+    if (kept.length > ORDERS_KEPT) kept.shift();
+  };
   const newHalf = (of: End): Half => ({
     end: of,
     queue: [],
@@ -163,6 +176,8 @@ export function createNetwork(options: NetworkOptions): Network {
           if (!half.open || !half.end.process.alive) return;
           const bytes = codecs[from].encode(message);
           options.onBytes(from, bytes);
+          if (from === 'down' && ORDERS.has((message as SessionResponse).kind))
+            keepOrder(agent.process.host, bytes);
           deliver(link, from, () => {
             const to = halves[other(from)];
             if (to.open) to.end.receive(codecs[from].decode(bytes));
@@ -180,6 +195,15 @@ export function createNetwork(options: NetworkOptions): Network {
       open.add(link);
       watch(link);
       return stream;
+    },
+    comesLate(host) {
+      const bytes = orders.get(host);
+      const link = [...open].find(({ halves: { up } }) => up.open && up.end.process.host === host);
+      if (bytes === undefined || link === undefined) return false;
+      const { end: to } = link.halves.up;
+      const message = codecs.down.decode(random.pick(bytes));
+      scheduler.after(latency(), () => to.receive(message), to.process);
+      return true;
     },
     block(from, to) {
       blocked.add(`${from}>${to}`);

@@ -52,7 +52,7 @@ export async function control(
 }
 
 /** One order, drawn: of a service in distress more often than of others. */
-export function orderSomething(world: World, random: Random): void {
+export function orderSomething(world: World, random: Random, often?: Goal['kind']): void {
   const at = anyController(world, random);
   if (at?.running === undefined) return;
   const { services } = world.options.layout;
@@ -67,7 +67,9 @@ export function orderSomething(world: World, random: Random): void {
   }
   const goal = isUrgent
     ? failoverGoal(world, random, random.pick(inNeed))
-    : drawGoal(world, random, random.pick(services));
+    : often !== undefined && random.chance(0.7)
+      ? goalOf(often, world, random, random.pick(services))
+      : drawGoal(world, random, random.pick(services));
   void order(world, at, goal);
 }
 
@@ -80,7 +82,8 @@ export function keepWatch(world: World, random: Random): void {
     if (world.isHealing) return;
     world.scheduler.after(random.between(800, 2500), look);
     for (const service of world.options.layout.services) {
-      const { name, members } = service;
+      const { name, members, isAutomatic } = service;
+      if (isAutomatic === true) continue;
       if (members.length === 1 || world.cells.running(name).some(isWritable)) since.delete(name);
       else if (!since.has(name)) since.set(name, world.now + random.between(...NEED_MS));
       const at = anyController(world, random);
@@ -96,17 +99,41 @@ export function keepWatch(world: World, random: Random): void {
 }
 
 function drawGoal(world: World, random: Random, service: LayoutService): Goal {
-  const { name, members } = service;
   const luck = random.next();
-  if (luck < 0.3) return { kind: 'promote', service: name, to: random.pick(members).name };
-  if (luck < 0.4) return failoverGoal(world, random, service);
-  if (luck < 0.5) return reseedGoal(world, random, service);
-  if (luck < 0.65) return { kind: 'backup', service: name, name: `b${Math.round(world.now)}` };
-  if (luck < 0.92) {
-    const image = imageReference(random.pick(VERSIONS));
-    return { kind: 'update', service: name, image };
+  const kind =
+    luck < 0.3
+      ? 'promote'
+      : luck < 0.4
+        ? 'failover'
+        : luck < 0.5
+          ? 'reseed'
+          : luck < 0.65
+            ? 'backup'
+            : luck < 0.92
+              ? 'update'
+              : 'deploy';
+  return goalOf(kind, world, random, service);
+}
+
+function goalOf(kind: Goal['kind'], world: World, random: Random, service: LayoutService): Goal {
+  const { name, members } = service;
+  switch (kind) {
+    case 'promote':
+      return { kind, service: name, to: random.pick(members).name };
+    case 'failover':
+      return failoverGoal(world, random, service);
+    case 'reseed':
+      return reseedGoal(world, random, service);
+    case 'backup':
+      return { kind, service: name, name: `b${Math.round(world.now)}` };
+    case 'update':
+      return { kind, service: name, image: imageReference(random.pick(VERSIONS)) };
+    default:
+      return {
+        kind: 'deploy',
+        manifest: manifestOf(world.options.layout, String(random.below(3))),
+      };
   }
-  return { kind: 'deploy', manifest: manifestOf(world.options.layout, String(random.below(3))) };
 }
 
 function reseedGoal(world: World, random: Random, { name, members }: LayoutService): Goal {

@@ -1,5 +1,6 @@
 // One seed from its first event to its verdict: a fleet that was deployed before, a time of faults and orders, a time
 // of rest in which everything must come right.
+import type { Goal } from '@leafward/shared/gen/domain.js';
 import { layouts, manifestOf, type Layout } from './layouts.js';
 import { isWritable } from './cells.js';
 import { startRecovery } from './converge.js';
@@ -80,6 +81,10 @@ export interface SimulateOptions {
   readonly programs: Programs;
   /** Beside those that the seed draws. */
   readonly faults: readonly string[];
+  /** Nearly only those. */
+  readonly isProvoked?: boolean;
+  /** What operators order more often than anything else. */
+  readonly orders?: Goal['kind'] | undefined;
   readonly print?: ((line: string) => void) | undefined;
 }
 
@@ -111,11 +116,12 @@ export async function simulate(options: SimulateOptions): Promise<Verdict> {
   }
 }
 
-async function run(world: World, { seed, faults }: SimulateOptions): Promise<Verdict> {
+async function run(world: World, options: SimulateOptions): Promise<Verdict> {
   const random = world.random.fork(5);
   const { scheduler, checkers } = world;
   const isBroken = (): boolean => checkers.violations.length > 0;
-  const swarm = drawSwarm(random, faults);
+  const { seed, faults, isProvoked, orders } = options;
+  const swarm = drawSwarm(random, faults, isProvoked);
   world.line('world', `seed ${seed}, faults: ${swarm.kinds.join(', ')}`);
   for (const name of world.machines.keys()) world.startAgent(name);
   world.startController();
@@ -132,7 +138,7 @@ async function run(world: World, { seed, faults }: SimulateOptions): Promise<Ver
     scheduler.after(everyMs * random.next(), next);
   };
   again(swarm.everyMs, () => strike(world, random, swarm));
-  again(ordersEveryMs, () => orderSomething(world, random));
+  again(ordersEveryMs, () => orderSomething(world, random, orders));
   if (random.chance(WATCHED)) keepWatch(world, random.fork(6));
   await scheduler.until(faultsEnd, isBroken);
   heal(world);

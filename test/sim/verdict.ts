@@ -22,13 +22,20 @@ export interface Counts {
   readonly handovers: number;
   readonly refused: number;
   readonly operations: number;
+  /** Failovers that nobody asked for. */
+  readonly automatic: number;
   /** Acknowledged writes that a forced failover gave up, as its plan said. */
   readonly lost: number;
 }
 
 export const isBad = ({ violations, stuck }: Verdict): boolean => violations.length > 0 || stuck;
 
-export function told({ seed, violations, waits, stuck, kinds, virtualMs, hash }: Verdict): string {
-  const what = violations.length > 0 ? violations[0] : stuck ? `stuck: ${waits[0] ?? ''}` : 'fine';
+/** Undefined: it is fine. */
+export const complaintOf = ({ violations, stuck, waits }: Verdict): string | undefined =>
+  violations[0] ?? (stuck ? `stuck: ${waits[0] ?? ''}` : undefined);
+
+export function told(verdict: Verdict): string {
+  const { seed, kinds, virtualMs, hash } = verdict;
+  const what = complaintOf(verdict) ?? 'fine';
   return `seed ${seed}  ${hash}  ${Math.round(virtualMs / 1000)} s  ${what}  [${kinds.join(', ')}]`;
 }

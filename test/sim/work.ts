@@ -3,8 +3,8 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
 import { openFleets } from './fleets.js';
-import { mutations } from './mutations.js';
-import { isBad, type Verdict } from './verdict.js';
+import { mutations, type Mistake } from './mutations.js';
+import { complaintOf, isBad, type Verdict } from './verdict.js';
 
 export interface Seeds {
   readonly from: number;
@@ -99,9 +99,13 @@ async function untilCaught(own: Work, tell: (news: News) => void): Promise<void>
     let by: string | undefined;
     let seeds = 0;
     for (; by === undefined && seeds < own.to - own.from; seeds += 1)
-      [by] = (await mutated.run(own.from + seeds)).violations;
+      by = noticed(await mutated.run(own.from + seeds), mutation);
     tell({ kind: 'caught', caught: { name: mutation.name, seeds, by } });
   }
 }
+
+/** That a fleet does not come right says something only of a mistake that does nothing else. */
+const noticed = (verdict: Verdict, { showsByWaiting }: Mistake): string | undefined =>
+  showsByWaiting === true ? complaintOf(verdict) : verdict.violations[0];
 
 if (!isMainThread) await work(workerData as Work);

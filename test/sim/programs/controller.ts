@@ -4,6 +4,11 @@ import { systemClock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { openFleet, type Fleet } from '@leafward/controller/fleet.js';
+import {
+  isNews,
+  mayMatter,
+  startAutomaticLoop,
+} from '@leafward/controller/operations/automatic-loop.js';
 import { startOperationLoop } from '@leafward/controller/operations/operation-loop.js';
 import { createPlanDesk, type PlanDesk } from '@leafward/controller/operators/plans.js';
 import { buildStatus } from '@leafward/controller/planning/index.js';
@@ -63,11 +68,16 @@ export async function start(machine: ControllerMachine): Promise<RunningControll
     remember,
   });
   const loop = startOperationLoop({ fleet, clock, log });
+  const automatic = startAutomaticLoop({ fleet, clock, log });
   fleet.setIdentities(machine.hosts.map((name) => ({ name, revoked: false })));
-  sessions.onReport(() => {
+  sessions.onReport((host) => {
+    if (mayMatter(fleet, host)) automatic.wake();
     if (fleet.operations().some((operation) => operation.state === 'running')) loop.wake();
   });
-  fleet.onCommit(() => loop.wake());
+  fleet.onCommit((changes) => {
+    loop.wake();
+    if (changes.some(isNews)) automatic.wake();
+  });
   setInterval(() => {
     sessions.sweep();
     const [oldest] = fleet.liveHosts().filter((host) => host.session !== undefined);
