@@ -418,7 +418,7 @@ export function createEngine(options: DriverOptions): Engine {
       ),
     probeLeader: async (_, { url, timeoutMs }, signal) => {
       const what = `ask ${url}`;
-      const leader = /^tcp:\/\/(.*):1$/.exec(url)?.[1];
+      const leader = /^(?:sim|tcp):\/\/(.+?)(?::1)?$/.exec(url)?.[1];
       if (leader === undefined) throw new LeafwardError('invalid', `${what}: no such leader`);
       const beganAt = scheduler.now;
       const hears = (): boolean => cells.isHeard(host.name, leader);

@@ -63,7 +63,6 @@ export const mutations: readonly Mistake[] = [
     file: `${PLANNING}/safety.ts`,
     find: '.filter(({ member, diagnosis }) => member.name !== stopped && !diagnosis.needsUpdate)',
     replace: '.filter(() => false)',
-    orders: 'update',
   },
   {
     name: 'backup-gate-off',
