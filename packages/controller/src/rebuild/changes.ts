@@ -155,7 +155,9 @@ function nextState(
   );
   const notes = [...new Set([...before.notes, ...found.flatMap((one) => one.notes)])];
   const missing = before.hosts.filter((host) => !heard.includes(host) && !isGone(before, host));
-  const isOver = Object.keys(open).length === 0 && missing.length === 0 && before.hosts.length > 0;
+  // Nobody named, or nobody heard: nothing is known of anything.
+  const isKnown = before.hosts.length > 0 && heard.length > 0;
+  const isOver = isKnown && Object.keys(open).length === 0 && missing.length === 0;
   return {
     ...before,
     heard,

@@ -10,6 +10,8 @@ export interface RebuildResult {
   /** Where the store went that was there before. */
   readonly aside?: string | undefined;
   readonly isWhole: boolean;
+  /** How many hosts must be heard. */
+  readonly named: number;
   readonly heard: readonly string[];
   readonly missing: readonly string[];
   readonly gone: RebuildState['gone'];
@@ -38,6 +40,7 @@ export function resultOf(
     fleet: snapshot.fleet,
     epoch: snapshot.epoch,
     isWhole: rebuild?.endedAt !== undefined,
+    named: hosts.length,
     heard,
     missing: hosts.filter((name) => !heard.includes(name) && !gone.some((g) => g.host === name)),
     gone,
@@ -70,7 +73,10 @@ export function renderResult(result: RebuildResult, stateDir: string): string {
   const { services, open, notes, missing, gone } = result;
   const more = result.isWhole
     ? []
-    : ['', 'What is open goes on by itself while the controller runs, as hosts come back.'];
+    : [
+        ...(services.length + Object.keys(open).length === 0 ? [] : ['']),
+        'What is open goes on by itself while the controller runs, as hosts come back.',
+      ];
   return [
     result.isWhole
       ? `The store of fleet ${result.fleet} is rebuilt, epoch ${result.epoch}: ${result.store}`
@@ -78,14 +84,14 @@ export function renderResult(result: RebuildResult, stateDir: string): string {
     ...(result.aside === undefined ? [] : [`What was there before: ${result.aside}`]),
     `Heard: ${listed(result.heard)}.${missing.length === 0 ? '' : ` Not heard: ${listed(missing)}.`}`,
     ...gone.map(({ host, reason }) => `Given up: ${host} (${reason}).`),
+    ...(result.named > 0
+      ? []
+      : [
+          'Which hosts there are is not known: say --manifest fleet.yaml, or --host NAME for each.',
+        ]),
     '',
     ...services.map(serviceLine),
-    ...Object.entries(open).flatMap(([service, problems]) =>
-      problems.flatMap(({ code, message, unblock }) => [
-        `  ${service}  open: ${message} [${code}]`,
-        `    → ${unblock}`,
-      ]),
-    ),
+    ...openLines(open),
     ...(notes.length === 0 ? [] : ['', 'Look at:', ...notes.map((note) => `  - ${note}`)]),
     ...more,
     '',
@@ -97,6 +103,14 @@ export function renderResult(result: RebuildResult, stateDir: string): string {
     ...(result.enrolment === undefined ? [] : [`  - leafward enroll ${result.enrolment.url}`]),
   ].join('\n');
 }
+
+const openLines = (open: RebuildResult['open']): readonly string[] =>
+  Object.entries(open).flatMap(([service, problems]) =>
+    problems.flatMap(({ code, message, unblock }) => [
+      `  ${service}  open: ${message} [${code}]`,
+      `    → ${unblock}`,
+    ]),
+  );
 
 function serviceLine({ service, term, leader, mirrors, retired }: RebuildResult['services'][0]) {
   const parts = [
