@@ -60,8 +60,12 @@ function summaryOf(
     return hangs.length > 0
       ? 'nothing begins: neither does an agent say that the leader died, nor is its host silent'
       : 'nothing has failed';
-  if (assessed.objections.length === 0) return `it begins now: ${assessed.cause.text}`;
-  return `it does not begin although ${assessed.cause.text}: ${assessed.objections[0]?.message ?? ''}`;
+  const { cause, objections } = assessed;
+  const [first] = objections;
+  if (first === undefined) return `it begins now: ${cause.text}`;
+  return first.message.startsWith(cause.text)
+    ? `it does not begin: ${first.message}`
+    : `it does not begin although ${cause.text}: ${first.message}`;
 }
 
 /** The failover that the controller began here and that is going on. */

@@ -155,8 +155,13 @@ function evidenceOfHeard(heard: Heard | undefined): readonly Evidence[] {
   if (heard === undefined) return [];
   const age = `${renderDuration(heard.ageMs)} ago`;
   return heard.testimonies.map(({ host, kind, said }) =>
-    evidence(`asked by ${host}, ${age}`, kind === 'silent' ? `does not answer: ${said}` : said, {
-      wanted: 'does not answer',
-    }),
+    evidence(`asked by ${host}, ${age}`, `${VERDICTS[kind]}${said}`, { wanted: 'does not answer' }),
   );
 }
+
+const VERDICTS: Readonly<Record<Testimony['kind'], string>> = {
+  silent: 'does not answer: ',
+  answers: 'answers: ',
+  failed: '',
+  open: '',
+};
