@@ -59,7 +59,7 @@ export interface WritersOf {
 /** Writes to whoever leads; commits are counted when the server has acknowledged them. */
 export const startDatabaseWriter = (database: Database, options: WritersOf): Writer =>
   startWriting({
-    everyMs: 5,
+    everyMs: 20,
     prefix: options.prefix ?? 'write',
     findLeader: async () => {
       for (const server of options.servers) {

@@ -4,6 +4,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecEngine, Image } from '@leafward/shared/gen/domain.js';
+import { LeafwardError } from '@leafward/shared/errors.js';
 import { createLogger } from '@leafward/shared/log.js';
 import { parseKinds } from '@leafward/shared/manifest/parse-kinds.js';
 import { specDigestOf } from '@leafward/shared/spec-digest.js';
@@ -61,8 +62,8 @@ export async function makeEngineSubject(
     start: async (place) => {
       const container = containerOf(database, member(place));
       if (UPSTREAM[place] !== undefined) await seedIfEmpty(tree, place);
-      await runtime.create(container, signal);
-      await runtime.start(place, signal);
+      await patiently(() => runtime.create(container, signal));
+      await patiently(() => runtime.start(place, signal));
       await eventually(
         () => engine.observe(member(place), signal),
         (fact) => fact.answered && fact.ready === true,
@@ -105,6 +106,16 @@ export async function makeEngineSubject(
       await rm(tree.dir, { recursive: true, force: true });
     },
   };
+}
+
+/** What a busy machine did not do in time is tried again, as an agent does. */
+async function patiently(act: () => Promise<void>): Promise<void> {
+  for (let left = 5; ; left -= 1)
+    try {
+      return await act();
+    } catch (error) {
+      if (left === 0 || !(error instanceof LeafwardError) || error.code !== 'timeout') throw error;
+    }
 }
 
 /** A value is one word to a database's client. */

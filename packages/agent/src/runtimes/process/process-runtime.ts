@@ -8,7 +8,8 @@ import { LeafwardError } from '@leafward/shared/errors.js';
 import { systemClock, type Clock } from '@leafward/shared/clock.js';
 import type { ContainerFact } from '@leafward/shared/gen/domain.js';
 import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
-import { createSingleFlight, within } from '../../checks/single-flight.js';
+import { createSingleFlight } from '../../checks/single-flight.js';
+import { commandLines } from './command-lines.js';
 import { findHandStarted, socketsIn, type HandStarted } from './by-hand.js';
 import { imageMissing, openImageStore, type ImageStore } from './image-store.js';
 import { createCommands, type ProcessCommands } from './commands.js';
@@ -21,7 +22,6 @@ import {
   isAlive,
   livingInSession,
   readBootId,
-  readCommandLine,
   readStat,
   startedAtOf,
   type ProcessStat,
@@ -48,13 +48,14 @@ const WATCH_EVERY_MS = 200;
 const SURVEY_EVERY_MS = 60_000;
 /** A thousand processes take 50 ms. */
 const SURVEY_DEADLINE_MS = 5000;
-const COMMAND_LINE_MS = 200;
+/** A host that boots is busy, and an agent that gives up now only begins again. */
+const FIRST_SURVEY_MS = 30_000;
 
 /** Takes over what runs already. @throws LeafwardError when /proc cannot be read. */
 export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
   const runtime = new ProcessRuntime(options, await readBootId());
   await runtime.load();
-  await runtime.survey();
+  await runtime.survey(FIRST_SURVEY_MS);
   return runtime;
 }
 
@@ -253,10 +254,8 @@ class ProcessRuntime implements Runtime {
   }
 
   /** @throws LeafwardError `timeout`: then who uses a storage is not known. */
-  async survey(): Promise<void> {
-    await this.#once('look at all processes', () => this.#survey(), {
-      deadlineMs: SURVEY_DEADLINE_MS,
-    });
+  async survey(deadlineMs = SURVEY_DEADLINE_MS): Promise<void> {
+    await this.#once('look at all processes', () => this.#survey(), { deadlineMs });
   }
   readonly #once = createSingleFlight();
 
@@ -267,12 +266,7 @@ class ProcessRuntime implements Runtime {
     const known = [...this.#known.values()].map(({ run }) => run?.pid);
     const sessions = new Set([...known, ...this.#commands.sessions()]);
     this.#sockets = this.#socketsNow();
-    for (const pid of allPids()) {
-      // One that hangs in the kernel says nothing; it is no wrapper, which only waits.
-      const words = await within(readCommandLine(pid), {
-        what: `command line of ${pid}`,
-        deadlineMs: COMMAND_LINE_MS,
-      }).catch(() => []);
+    for await (const [pid, words] of commandLines(allPids())) {
       const said = parseWrapper(words);
       // The program's own fork shows the wrapper's words until it is executed: only the leader counts.
       const stat = readStat(pid);
