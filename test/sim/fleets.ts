@@ -19,10 +19,10 @@ export async function openFleets(faults: readonly string[] = []): Promise<Fleets
   const templates: Template[] = [];
   for (const layout of layouts) templates.push(templateOf(await deployed(layout, programs)));
   // The first deploy is the unmutated programs': what is to be shown is what happens afterwards.
-  const fleetsOf = (under: Programs, { provokedBy = [], orders }: Provocation): Fleets => ({
+  const fleetsOf = (under: Programs, { provokedBy = [], orders, layout }: Provocation): Fleets => ({
     run: (seed, print) =>
       simulate({
-        ...{ seed, templates, programs: under, print, orders },
+        ...{ seed, templates, programs: under, print, orders, layout },
         faults: [...faults, ...provokedBy],
         isProvoked: provokedBy.length > 0 || orders !== undefined,
       }),

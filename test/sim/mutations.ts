@@ -9,6 +9,8 @@ export interface Provocation {
   readonly provokedBy?: readonly string[];
   /** What operators order more often than anything else. */
   readonly orders?: Goal['kind'];
+  /** The only fleet (layouts.ts). */
+  readonly layout?: number;
 }
 
 export interface Mistake extends Mutation, Provocation {
@@ -25,17 +27,14 @@ export const mutations: readonly Mistake[] = [
     file: `${PLANNING}/moves/fence.ts`,
     find: "if (proof !== undefined) return { kind: 'done', note: proof };",
     replace: "return { kind: 'done', note: proof ?? 'not waited for' };",
+    provokedBy: ['leader hangs', 'controller out of reach', 'host cut off'],
+    orders: 'failover',
+    layout: 0,
   },
   {
     name: 'choose-unfenced',
     file: `${PLANNING}/moves/fence.ts`,
     find: 'if (!isStopped(member)) return undefined;',
-    replace: '',
-  },
-  {
-    name: 'trust-a-stale-report',
-    file: `${PLANNING}/moves/choose.ts`,
-    find: 'isSeenAfter(member, fencedAt(context.operation)) &&',
     replace: '',
   },
   {

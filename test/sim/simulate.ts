@@ -85,6 +85,8 @@ export interface SimulateOptions {
   readonly isProvoked?: boolean;
   /** What operators order more often than anything else. */
   readonly orders?: Goal['kind'] | undefined;
+  /** Undefined: each in its turn. */
+  readonly layout?: number | undefined;
   readonly print?: ((line: string) => void) | undefined;
 }
 
@@ -103,7 +105,7 @@ function recycle({ agent, controller }: Programs): void {
 
 export async function simulate(options: SimulateOptions): Promise<Verdict> {
   const { seed, templates } = options;
-  const template = templates[seed % templates.length];
+  const template = templates[options.layout ?? seed % templates.length];
   if (template === undefined) throw new Error('no fleet to begin with');
   const world = worldFrom(template, options);
   const onRejection = (error: unknown): void => world.rejected(error);
