@@ -8,6 +8,7 @@ const MAX_LINE = 1_000;
 const MAX_LINES = 10_000;
 /** A sane expression needs microseconds for a line. For the whole text. */
 const LIMIT_MS = 200;
+const TRIES = 5;
 
 const SCRIPT = `
   (() => {
@@ -31,7 +32,8 @@ export function matchIn(text: string, expression: string): string | undefined {
   context['expression'] = compiled(expression);
   context['lines'] = text.split(/\r?\n/, MAX_LINES).map((line) => line.slice(0, MAX_LINE));
   try {
-    return script.runInContext(context, { timeout: LIMIT_MS }) as string | undefined;
+    return withinLimit(() => script.runInContext(context, { timeout: LIMIT_MS })) as
+      string | undefined;
   } catch (error) {
     throw new LeafwardError(
       'timeout',
@@ -41,6 +43,19 @@ export function matchIn(text: string, expression: string): string | undefined {
     );
   } finally {
     context['lines'] = [];
+  }
+}
+
+/** The limit counts the time on the wall: a busy machine may have given this program next to none of it. */
+function withinLimit(run: () => unknown): unknown {
+  for (let left = TRIES; ; left -= 1) {
+    const before = process.cpuUsage();
+    try {
+      return run();
+    } catch (error) {
+      const usedMs = process.cpuUsage(before).user / 1000;
+      if (left <= 1 || usedMs > LIMIT_MS / 2) throw error;
+    }
   }
 }
 
