@@ -77,7 +77,8 @@ describe('a kind that is described with commands', function () {
       role: 'mirror',
       upstream: `file://${dir}/members/00.ledger`,
     });
-    expect(leader.cannot.map(({ ability }) => ability)).to.eql([]);
+    // It has no way to be asked from another host.
+    expect(leader.cannot.map(({ ability }) => ability)).to.eql(['witness']);
   });
 
   it('tells each bad command by itself, in seconds, and nothing is changed', async () => {
