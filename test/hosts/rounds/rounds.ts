@@ -2,7 +2,7 @@
 // next is drawn from a seed, and each comes once before any comes again.
 import { bootCortexHosts, deployCortex, type CortexOnHosts } from '../cortex-on-hosts.js';
 import { faults as all, type Fault } from './faults.js';
-import { playRound, type RoundResult } from './round.js';
+import { noteController, playRound, type RoundResult } from './round.js';
 
 export interface Rounds {
   readonly cortex: CortexOnHosts;
@@ -17,6 +17,7 @@ const POLICY =
 
 export async function openRounds(seed: number, faults: readonly Fault[] = all): Promise<Rounds> {
   const cortex = await bootCortexHosts();
+  noteController(cortex);
   try {
     await deployCortex(cortex, '2.170.0', POLICY);
   } catch (error) {
