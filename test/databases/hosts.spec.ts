@@ -1,7 +1,8 @@
 // The main job on PostgreSQL and Redis in containers on booted hosts, both at the same time: deploy, update leafs
-// first, hand over, lose the leaders' host to a partition while clients beside them go on writing, heal, refuse, reseed.
+// first, hand over, lose the leaders' host to a partition while clients beside them go on writing, heal, refuse, reseed,
+// back up, and go back.
 import { expect } from 'chai';
-import type { Operation } from '@leafward/shared/gen/domain.js';
+import type { Backup, Operation } from '@leafward/shared/gen/domain.js';
 import { eventually } from '../rig/conditions.js';
 import type { Host } from '../rig/host.js';
 import { requireOrSkip } from '../rig/requirements.js';
@@ -201,6 +202,30 @@ describe('the main job on databases in containers on booted hosts', function () 
           return (await missing(database, old, [next])).length === 0;
         },
         PATIENCE,
+      );
+    });
+  });
+
+  it('takes both back to a backup: what came later is gone, and nothing else', async () => {
+    await forBoth(async (database) => {
+      const { kind } = database;
+      await writerOf(database).stop();
+      const before = [...writerOf(database).acknowledged()];
+      const leader = await on.untilWhole(database);
+      const lost = new Set((await missing(database, leader, before)).map(({ value }) => value));
+      await carryOut('backup', kind);
+      const listed = await on.fleet.cliJson<readonly Backup[]>(['backup', 'list', kind]);
+      const name = listed[0]?.name ?? '';
+      await on.fleet.cli(['backup', 'verify', name, '--service', kind, '--rate', 'max']);
+      write(database, 'later');
+      await writerOf(database).untilNextWrite(PATIENCE.timeoutMs);
+      await writerOf(database).stop();
+      const later = [...writerOf(database).acknowledged()];
+      await carryOut('restore', kind, '--backup', name);
+      const next = await on.untilWhole(database);
+      const gone = await missing(database, next, [...before, ...later]);
+      expect(gone.map(({ value }) => value).sort()).to.deep.equal(
+        [...lost, ...later.map(({ value }) => value)].sort(),
       );
     });
   });
