@@ -1,7 +1,7 @@
 // Which backups lie on this host: a record and a manifest beside each backup, durable before it counts, and a
 // copy of the record with the agent. Must never remove a backup (I13).
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
@@ -9,6 +9,7 @@ import type { Backup } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { syncDirectory } from '../journal.js';
 import { hashFiles, type HashOptions } from './manifest.js';
+import { isThere } from './place.js';
 import { asBackup } from './record.js';
 import { verifyFiles } from './verify.js';
 
@@ -202,11 +203,4 @@ async function isWhole(
   if (manifest !== undefined && sha256 === backup.manifestSha256) return true;
   complain(backup.path, manifest === undefined ? 'it has no manifest' : 'its manifest is another');
   return false;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

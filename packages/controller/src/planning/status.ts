@@ -110,13 +110,14 @@ export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonl
   if (service.leader === undefined) problems.push('it has no leader yet');
   const { requireBackup } = service.declaration.update;
   const { maxAgeMs } = service.declaration.backup;
-  const newest = backupsOf(snapshot, service.name)[0];
+  const backups = backupsOf(snapshot, service.name);
+  const [newest] = backups;
   if (requireBackup && newest === undefined) problems.push('it has no backup yet');
   else if (requireBackup && newest !== undefined && snapshot.now - newest.finishedAt > maxAgeMs)
     problems.push(
       `its newest backup is ${renderDuration(snapshot.now - newest.finishedAt)} old, wanted is at most ${renderDuration(maxAgeMs)}`,
     );
-  for (const { name, host, verification } of backupsOf(snapshot, service.name))
+  for (const { name, host, verification } of backups)
     if (verification?.ok === false)
       problems.push(
         `its backup ${name} on ${host} is damaged: ${verification.problems[0] ?? 'no reason given'}`,

@@ -1,9 +1,9 @@
 // What a start from a cell's storage would do, and the one file that decides it: cell.mods.yaml.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from '@leafward/shared/assert.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberSpec } from '@leafward/shared/gen/domain.js';
+import { isThere } from '../../backups/place.js';
 import type { StoredRole, WantedRole } from '../engine.js';
 import { readYamlKey, writeYamlKey } from './durable-yaml.js';
 
@@ -21,13 +21,13 @@ export async function readStoredRole(spec: MemberSpec): Promise<StoredRole> {
     if (mirror === null) return { upstreamUrl: null };
     if (typeof mirror === 'string') return { upstreamUrl: mirror };
   }
-  if (!(await exists(join(spec.storage, IDENTITY)))) return { upstreamUrl: undefined };
+  if (!(await isThere(join(spec.storage, IDENTITY)))) return { upstreamUrl: undefined };
   return { upstreamUrl: mirrorInEnvironment(spec) ?? null };
 }
 
 /** Throws `not-found` when there is no storage. */
 export async function writeRole(spec: MemberSpec, wanted: WantedRole): Promise<void> {
-  if (!(await exists(spec.storage))) {
+  if (!(await isThere(spec.storage))) {
     const text = `write role into ${spec.storage}: no such directory; make it or mount it first`;
     throw new LeafwardError('not-found', text);
   }
@@ -51,11 +51,4 @@ export async function writeRetired(
 function mirrorInEnvironment(spec: MemberSpec): string | undefined {
   const names = Object.keys(spec.environment).filter((name) => /^SYN_[A-Z]+_MIRROR$/.test(name));
   return names.map((name) => spec.environment[name]).find((value) => value !== '');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
