@@ -1,4 +1,5 @@
 // What many rounds came to, in the figures that operators compare: false failovers, split time, lost writes, times.
+import { quantile } from '../../bench/harness.js';
 import type { RoundResult } from './round.js';
 
 export interface RoundsReport {
@@ -68,11 +69,8 @@ export function renderReport(report: RoundsReport): string {
   ].join('\n');
 }
 
-function figures(sorted: readonly number[]): string {
-  if (sorted.length === 0) return '–';
-  const at = (share: number): string => {
-    const value = sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
-    return `${(value / 1000).toFixed(1)} s`;
-  };
+function figures(values: readonly number[]): string {
+  if (values.length === 0) return '–';
+  const at = (share: number): string => `${(quantile(values, share) / 1000).toFixed(1)} s`;
   return `${at(0.5)} / ${at(0.95)} / ${at(1)}`;
 }

@@ -1,5 +1,6 @@
 // A fleet of booted hosts whose service fails over by itself, and the rounds that are played on it: which fault comes
 // next is drawn from a seed, and each comes once before any comes again.
+import { createRandom } from '../../sim/random.js';
 import { bootCortexHosts, deployCortex, type CortexOnHosts } from '../cortex-on-hosts.js';
 import { faults as all, type Fault } from './faults.js';
 import { noteController, playRound, type RoundResult } from './round.js';
@@ -46,20 +47,11 @@ export async function openRounds(seed: number, faults: readonly Fault[] = all): 
 
 /** A shuffled deck that is shuffled anew when it is through. */
 function drawer(seed: number, faults: readonly Fault[]): () => Fault {
-  let state = seed >>> 0;
-  // xorshift32 (Marsaglia 2003): small, and the same everywhere.
-  const next = (): number => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state;
-  };
-  state = state === 0 ? 1 : state;
+  const random = createRandom(seed);
   let deck: Fault[] = [];
   return () => {
     if (deck.length === 0) deck = [...faults].sort((a, b) => a.name.localeCompare(b.name));
-    const [drawn] = deck.splice(next() % deck.length, 1);
+    const [drawn] = deck.splice(random.below(deck.length), 1);
     if (drawn === undefined) throw new Error('there is no fault to draw');
     return drawn;
   };
