@@ -353,6 +353,11 @@ export const canned: Handlers = {
     backup,
     outcome: { ...outcome, requestId: 'ask-1', state: 'succeeded', backup },
   }),
+  actOnBackup: async () => ({
+    requestId: 'ask-1',
+    backup,
+    outcome: { ...outcome, requestId: 'ask-1', state: 'succeeded', backup },
+  }),
   applyPlan: async () => ({ operation }),
   listOperations: async () => ({ operations: [operation] }),
   getOperation: async () => ({

@@ -12,7 +12,16 @@ import { lostOutcome, outcomeOf, refusal, refusalByOrder } from './requests/outc
 export type Result = Partial<
   Pick<
     Outcome,
-    'image' | 'backup' | 'history' | 'changes' | 'position' | 'message' | 'answers' | 'leaderProbe'
+    | 'image'
+    | 'backup'
+    | 'history'
+    | 'changes'
+    | 'position'
+    | 'message'
+    | 'answers'
+    | 'leaderProbe'
+    | 'rehearsal'
+    | 'verdicts'
   >
 >;
 
@@ -67,6 +76,11 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'test-engine',
   'probe-leader',
   'verify-backup',
+  'drill-backup',
+  'copy-backup',
+  'fetch-backup',
+  'check-copies',
+  'prune-backups',
 ]);
 /**
  * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its

@@ -42,10 +42,22 @@ export async function resolveImages(
   return Object.fromEntries(resolved);
 }
 
-type HostAct =
+export type HostAct =
   Extract<
     Request,
-    { kind: 'resolve-image' | 'tune-host' | 'check-host' | 'test-engine' | 'verify-backup' }
+    {
+      kind:
+        | 'resolve-image'
+        | 'tune-host'
+        | 'check-host'
+        | 'test-engine'
+        | 'verify-backup'
+        | 'drill-backup'
+        | 'copy-backup'
+        | 'fetch-backup'
+        | 'check-copies'
+        | 'prune-backups';
+    }
   > extends infer R
     ? R extends unknown
       ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term'>

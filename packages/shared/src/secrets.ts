@@ -17,7 +17,10 @@ export const secretsOfSpec = (spec: MemberSpec): readonly SecretReference[] =>
 export function secretsOfIntent(intent: HostIntent): readonly SecretReference[] {
   const named = intent.members
     .filter(({ run }) => run === 'running' || run === 'stopped')
-    .flatMap(({ spec }) => secretsOfSpec(spec));
+    .flatMap(({ spec, backupDuty }) => [
+      ...secretsOfSpec(spec),
+      ...Object.values(backupDuty?.offsite?.secretEnvironment?.variables ?? {}),
+    ]);
   const byKey = new Map(named.map((reference) => [secretKey(reference), reference]));
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, reference]) => reference);
 }

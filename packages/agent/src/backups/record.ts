@@ -1,6 +1,12 @@
 // What a backup's record must be to be believed: it may lie where a member can write, and is told on. Checked by hand,
 // since a library for it would be a tenth of an agent's memory.
-import type { Backup, Verification } from '@leafward/shared/gen/domain.js';
+import type {
+  Backup,
+  Drill,
+  Image,
+  OffsiteCopy,
+  Verification,
+} from '@leafward/shared/gen/domain.js';
 
 type Check = (value: unknown) => boolean;
 
@@ -16,19 +22,56 @@ const orNothing =
   (value) =>
     value === undefined || check(value);
 
-const verificationChecks: Readonly<Record<keyof Verification, Check>> = {
+const truth: Check = (value) => typeof value === 'boolean';
+const texts: Check = (value) =>
+  Array.isArray(value) && value.length <= 100 && value.every(text(1000));
+const isAll =
+  <T>(wanted: Readonly<Record<keyof T, Check>>): Check =>
+  (value) => {
+    if (typeof value !== 'object' || value === null) return false;
+    const found = value as Readonly<Record<string, unknown>>;
+    return Object.entries<Check>(wanted).every(([key, check]) => check(found[key]));
+  };
+
+const isVerification = isAll<Verification>({
   at: whole,
-  ok: (value) => typeof value === 'boolean',
+  ok: truth,
   files: count,
   bytes: count,
   tookMs: count,
-  problems: (value) => Array.isArray(value) && value.length <= 100 && value.every(text(1000)),
+  problems: texts,
+});
+const isImage = isAll<Image>({
+  reference: text(4096),
+  digest: text(200),
+  version: orNothing(text(200)),
+  sizeBytes: orNothing(count),
+});
+const isDrill = isAll<Drill>({
+  at: whole,
+  ok: truth,
+  image: isImage,
+  version: orNothing(text(200)),
+  position: orNothing(whole),
+  tookMs: count,
+  copyMs: count,
+  migrationMs: count,
+  bytes: count,
+  problems: texts,
+});
+const isCopy = isAll<OffsiteCopy>({
+  repository: text(4096),
+  snapshot: text(200),
+  at: whole,
+  tookMs: count,
+  addedBytes: count,
+  checkedAt: orNothing(whole),
+  problem: orNothing(text(1000)),
+});
+const areCopies: Check = (value) => {
+  const copies = (value as { readonly copies?: unknown } | null)?.copies;
+  return Array.isArray(copies) && copies.length <= 100 && copies.every(isCopy);
 };
-function isVerification(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const found = value as Readonly<Record<string, unknown>>;
-  return Object.entries(verificationChecks).every(([key, check]) => check(found[key]));
-}
 
 const checks: Readonly<Record<keyof Backup, Check>> = {
   name: text(200),
@@ -47,6 +90,9 @@ const checks: Readonly<Record<keyof Backup, Check>> = {
   iden: orNothing(text(200)),
   databaseBackup: orNothing(text(400)),
   verification: orNothing(isVerification),
+  drill: orNothing(isDrill),
+  copies: orNothing(areCopies),
+  scheduledFor: orNothing(whole),
 };
 
 /** What is known of it and nothing else. @throws Error that names every key that is missing or wrong. */

@@ -4,9 +4,14 @@ import { unreachable } from '@leafward/shared/assert.js';
 import { engineMember } from '../engines/engine-member.js';
 import type { Act, Result } from '../requests.js';
 import { backUp } from './acts/back-up.js';
+import { checkCopies } from './acts/check-copies.js';
+import { copyBackup } from './acts/copy-backup.js';
+import { drillBackup } from './acts/drill-backup.js';
+import { fetchBackup } from './acts/fetch-backup.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { probeLeader } from './acts/probe-leader.js';
 import { promote } from './acts/promote.js';
+import { pruneBackups } from './acts/prune-backups.js';
 import { restoreBackup } from './acts/restore-backup.js';
 import { stepDown } from './acts/step-down.js';
 import { testEngine } from './acts/test-engine.js';
@@ -60,6 +65,16 @@ export function createAct(parts: ActParts): Act {
         return probeLeader(request, within(request.timeoutMs + MARGIN_MS));
       case 'verify-backup':
         return verifyBackup(request, within(BACKUP_MS));
+      case 'drill-backup':
+        return drillBackup(request, within(request.timeoutMs + MARGIN_MS));
+      case 'copy-backup':
+        return copyBackup(request, within(BACKUP_MS));
+      case 'fetch-backup':
+        return fetchBackup(request, within(BACKUP_MS));
+      case 'check-copies':
+        return checkCopies(request, within(BACKUP_MS));
+      case 'prune-backups':
+        return pruneBackups(request, within(CHECK_MS));
       case 'restore-backup':
         return restoreBackup(request, within(RESTORE_MS));
       default:

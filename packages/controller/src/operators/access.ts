@@ -37,6 +37,7 @@ export const leastRole: Readonly<Record<keyof OperatorService, UserRole>> = {
   removeSecret: 'admin',
   testEngine: 'operator',
   verifyBackup: 'operator',
+  actOnBackup: 'operator',
 };
 
 export interface Operator {

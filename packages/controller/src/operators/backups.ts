@@ -1,14 +1,19 @@
 // What an operator has done with backups beside plans: they are read again where they lie. Touches no service.
+import { assert } from '@leafward/shared/assert.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
+  ActOnBackupRequest,
+  ActOnBackupResponse,
   Backup,
+  Outcome,
   VerifyBackupRequest,
   VerifyBackupResponse,
 } from '@leafward/shared/gen/domain.js';
 import type { Fleet } from '../fleet.js';
-import { beginAsking, outcomeWithin } from '../images.js';
+import { beginAsking, outcomeWithin, resolveImages, type HostQuestion } from '../images.js';
 import type { Snapshot } from '../snapshot.js';
+import { orderFor } from './backup-acts.js';
 
 /** A call is over long before its deadline; whoever asked asks on. */
 const WAIT_MS = 2000;
@@ -23,26 +28,62 @@ export async function verifyBackup(
 ): Promise<VerifyBackupResponse> {
   const backup = backupOf(fleet.snapshot(), request);
   const { bytesPerSecond } = request;
-  const requestId =
-    request.requestId ??
-    (await beginAsking(fleet, {
-      host: backup.host,
-      what: `verify ${backup.name} on host ${backup.host}`,
-      timeoutMs: BEGIN_MS,
-      act: { kind: 'verify-backup', path: backup.path, bytesPerSecond },
-    }));
+  const { requestId, outcome } = await ask(fleet, clock, {
+    requestId: request.requestId,
+    host: backup.host,
+    what: `verify ${backup.name} on host ${backup.host}`,
+    act: { kind: 'verify-backup', path: backup.path, bytesPerSecond },
+  });
+  return { requestId, backup: outcome.backup ?? backup, outcome };
+}
+
+/** Begins an act on a backup, or on all of a service's, and waits on for one that was begun. @throws as above */
+export async function actOnBackup(
+  fleet: Fleet,
+  clock: Clock,
+  request: ActOnBackupRequest,
+): Promise<ActOnBackupResponse> {
+  const snapshot = fleet.snapshot();
+  const backup = request.backup === '' ? undefined : backupOf(snapshot, request);
+  const order = await orderFor(
+    snapshot,
+    { act: request, backup, service: request.service },
+    async (need) => {
+      const images = await resolveImages(fleet, clock, [need]);
+      const image = images[need.reference];
+      assert(image !== undefined, `${need.reference} was resolved`);
+      return image;
+    },
+  );
+  const asked = await ask(fleet, clock, { requestId: request.requestId, ...order });
+  return { ...asked, backup: asked.outcome.backup ?? backup };
+}
+
+interface Asking extends Pick<HostQuestion, 'host' | 'what' | 'act' | 'about'> {
+  /** Of one that was begun. */
+  readonly requestId: string | undefined;
+}
+
+async function ask(
+  fleet: Fleet,
+  clock: Clock,
+  { requestId: begun, ...question }: Asking,
+): Promise<{ readonly requestId: string; readonly outcome: Outcome }> {
+  const requestId = begun ?? (await beginAsking(fleet, { ...question, timeoutMs: BEGIN_MS }));
   const known = fleet.snapshot().requests[requestId];
-  if (known?.request.kind !== 'verify-backup')
-    throw new LeafwardError('not-found', `verify ${backup.name}: ${requestId} is not under way`);
+  if (known?.request.kind !== question.act.kind)
+    throw new LeafwardError('not-found', `${question.what}: ${requestId} is not under way`);
   const outcome = await outcomeWithin(fleet, clock, { id: requestId, timeoutMs: WAIT_MS });
   return {
     requestId,
-    backup: outcome?.backup ?? backup,
     outcome: outcome ?? { requestId, state: 'running', startedAt: known.createdAt, changes: [] },
   };
 }
 
-function backupOf(snapshot: Snapshot, { backup: name, service }: VerifyBackupRequest): Backup {
+function backupOf(
+  snapshot: Snapshot,
+  { backup: name, service }: Pick<VerifyBackupRequest, 'backup' | 'service'>,
+): Backup {
   const named = snapshot.backups.filter((one) => one.name === name);
   const found = named.filter((one) => service === undefined || one.service === service);
   const [only, ...more] = found;

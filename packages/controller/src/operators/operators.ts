@@ -8,7 +8,7 @@ import { buildStatus, explain } from '../planning/index.js';
 import type { Vault } from '../secrets/vault.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
-import { verifyBackup } from './backups.js';
+import { actOnBackup, verifyBackup } from './backups.js';
 import { acknowledgeFailover } from './acknowledge.js';
 import { testEngine } from './engines.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
@@ -199,6 +199,7 @@ type Orders = Pick<
   | 'endWaiver'
   | 'testEngine'
   | 'verifyBackup'
+  | 'actOnBackup'
 >;
 
 function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
@@ -243,6 +244,15 @@ function orders({ fleet, clock, plans, audit }: OperatorsOptions): Orders {
             verifyBackup(fleet, clock, request),
           )
         : verifyBackup(fleet, clock, request),
+    actOnBackup: (request, { caller }) =>
+      request.requestId === undefined
+        ? audited(
+            caller,
+            `${request.kind} backup`,
+            request.backup === '' ? (request.service ?? '') : request.backup,
+            () => actOnBackup(fleet, clock, request),
+          )
+        : actOnBackup(fleet, clock, request),
     waive: (request, { caller }) =>
       audited(caller, 'waive', `${request.host} ${request.check}`, async () => ({
         waiver: await waive(fleet, request, caller),

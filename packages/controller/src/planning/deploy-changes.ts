@@ -3,6 +3,7 @@
 import type { Image, MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import { isRetired, type Topology } from '@leafward/shared/topology.js';
+import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween, kindChanges, policyChanges } from './changes.js';
 import { withDatabase } from './database.js';
@@ -17,7 +18,7 @@ import { inUpdateOrder, placeInTree, retiredOnes } from './plan-update.js';
 import { pullMove } from './pull-move.js';
 import { objectToOtherHistory } from './safety.js';
 import { downtimeOf, gatesOfStack, planStackRestarts } from './plan-stack.js';
-import { secretsGate, secretVariables } from './secrets.js';
+import { offsiteVariables, secretsGate, secretVariables } from './secrets.js';
 import { isStack } from './stack.js';
 import { gatesBeforeStops } from './update-gates.js';
 import { isOlder } from './versions.js';
@@ -239,13 +240,14 @@ function intentChange(
   member: MemberAt,
   old: MemberIntent,
 ): DraftMove | undefined {
-  const { upstream, mirrored, boot, isolation, exec, restartAfterMs } = intentOf(
+  const { upstream, mirrored, boot, isolation, exec, restartAfterMs, backupDuty } = intentOf(
     declaration,
     topology,
     member.name,
     old.spec,
+    offsiteVariables(snapshot, declaration),
   );
-  const wanted = { ...old, upstream, mirrored, boot, isolation, exec, restartAfterMs };
+  const wanted = { ...old, upstream, mirrored, boot, isolation, exec, restartAfterMs, backupDuty };
   const commands = kindChanges(old.exec, exec);
   const changed = (
     [
@@ -254,6 +256,7 @@ function intentChange(
       ['time until a dead leader is started again', old.restartAfterMs !== restartAfterMs],
       ['isolation', JSON.stringify(isolationOf(old)) !== JSON.stringify(isolationOf(wanted))],
       ['upstream', old.upstream?.url !== upstream?.url],
+      ['duty of backups', canonicalJson(old.backupDuty ?? {}) !== canonicalJson(backupDuty ?? {})],
       [`description of its kind (${commands})`, commands !== ''],
     ] as const
   ).filter(([, differs]) => differs);

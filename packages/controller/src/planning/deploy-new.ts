@@ -16,7 +16,7 @@ import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
 import { pullMove } from './pull-move.js';
 import { objectToOthers } from './safety.js';
-import { secretsGate, secretVariables } from './secrets.js';
+import { secretsGate, offsiteVariables, secretVariables } from './secrets.js';
 import { evidence, type Objection } from './words.js';
 
 export function planNewService(
@@ -97,7 +97,13 @@ export function placeMove(
     cause: `new, ${placedAs(declaration, upstream)}`,
     expectedMs: expectedMs(snapshot, declaration.name, 'place'),
     host: member.host,
-    intent: intentOf(declaration, topology, member.name, spec),
+    intent: intentOf(
+      declaration,
+      topology,
+      member.name,
+      spec,
+      offsiteVariables(snapshot, declaration),
+    ),
   };
 }
 

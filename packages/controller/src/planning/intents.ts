@@ -9,6 +9,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Topology } from '@leafward/shared/topology.js';
+import { dutyOf } from './duty.js';
 import type { Effect } from './effects.js';
 import { urlOf, type ServiceAt } from './gather.js';
 
@@ -38,12 +39,13 @@ export function specOf(
   };
 }
 
-/** What a service's declaration and tree say of a member's intent, beside its spec. */
+/** What a service's declaration and tree say of a member's intent, beside its spec and the secrets of its copies. */
 export function intentOf(
   declaration: ServiceDeclaration,
   topology: Topology,
   member: string,
   spec: MemberSpec,
+  offsiteSecrets?: SecretVariables,
 ): MemberIntent {
   const upstream = topology.upstreams[member];
   return {
@@ -63,6 +65,7 @@ export function intentOf(
     isolation: declaration.failover.isolation,
     exec: declaration.exec,
     ...restartAfter(declaration, topology, member),
+    ...dutyOf(declaration, member, offsiteSecrets),
   };
 }
 

@@ -3,6 +3,7 @@ import type { SecretReference, SecretVariables } from '@leafward/shared/gen/doma
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Snapshot } from '../snapshot.js';
 import type { GateCheck } from './draft.js';
+import { offsiteSecretsOf } from './duty.js';
 import type { Objection } from './words.js';
 
 /** What `specOf` gets: undefined when the member has no secrets. A name that is not known has version 0. */
@@ -10,7 +11,20 @@ export function secretVariables(
   snapshot: Snapshot,
   member: MemberDeclaration,
 ): SecretVariables | undefined {
-  const declared = Object.entries(member.secretEnvironment ?? {});
+  return variablesOf(snapshot, member.secretEnvironment);
+}
+
+/** What `intentOf` gets, for the copies of a service's backups. */
+export const offsiteVariables = (
+  snapshot: Snapshot,
+  declaration: ServiceDeclaration,
+): SecretVariables | undefined => variablesOf(snapshot, offsiteSecretsOf(declaration));
+
+function variablesOf(
+  snapshot: Snapshot,
+  names: Readonly<Record<string, string>> = {},
+): SecretVariables | undefined {
+  const declared = Object.entries(names);
   if (declared.length === 0) return undefined;
   return {
     variables: Object.fromEntries(
@@ -28,12 +42,12 @@ export function secretsGate(
   declaration: ServiceDeclaration,
 ): readonly GateCheck[] {
   const users = new Map<string, string[]>();
-  for (const member of declaration.members)
-    for (const [variable, name] of Object.entries(member.secretEnvironment ?? {})) {
-      const places = users.get(name) ?? [];
-      places.push(`${variable} of ${member.name}`);
-      users.set(name, places);
-    }
+  const add = (names: Readonly<Record<string, string>>, who: string): void => {
+    for (const [variable, name] of Object.entries(names))
+      users.set(name, [...(users.get(name) ?? []), `${variable} of ${who}`]);
+  };
+  for (const member of declaration.members) add(member.secretEnvironment ?? {}, member.name);
+  add(offsiteSecretsOf(declaration), 'its copies');
   if (users.size === 0) return [];
   const names = [...users.keys()].sort();
   const objections = names

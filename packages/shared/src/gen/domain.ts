@@ -30,6 +30,23 @@ export interface Report {
   readonly outcomes: readonly Outcome[];
   readonly refusedOrders: number;
   readonly memory?: Memory | undefined;
+  readonly duties?: Duties | undefined;
+}
+
+export interface Duties {
+  readonly duties: readonly DutyFact[];
+}
+
+export interface DutyFact {
+  readonly member: string;
+  readonly service: string;
+  readonly nextAt?: number | undefined;
+  readonly dueAt?: number | undefined;
+  readonly doneAt?: number | undefined;
+  readonly problem?: string | undefined;
+  readonly code?: string | undefined;
+  readonly failures: number;
+  readonly nextDrillAt?: number | undefined;
 }
 
 export interface Memory {
@@ -102,6 +119,17 @@ export interface ReportAnswer {
   readonly settled: readonly string[];
   readonly clockMs: number;
   readonly reportEveryMs: number;
+  readonly services?: ServiceWords | undefined;
+}
+
+export interface ServiceWords {
+  readonly services: readonly ServiceWord[];
+}
+
+export interface ServiceWord {
+  readonly service: string;
+  readonly newestBackupAt?: number | undefined;
+  readonly operation?: string | undefined;
 }
 
 export interface Reconnect {
@@ -313,6 +341,40 @@ export interface MemberIntent {
   readonly exec?: ExecEngine | undefined;
   readonly reseed?: Reseed | undefined;
   readonly restartAfterMs?: number | undefined;
+  readonly backupDuty?: BackupDuty | undefined;
+}
+
+export interface BackupDuty {
+  readonly schedule?: string | undefined;
+  readonly timeZone: string;
+  readonly jitterMs: number;
+  readonly rank: number;
+  readonly takeoverMs: number;
+  readonly window?: Window | undefined;
+  readonly keep?: Keep | undefined;
+  readonly drillSchedule?: string | undefined;
+  readonly offsite?: Offsite | undefined;
+}
+
+export interface Window {
+  readonly fromMinute: number;
+  readonly toMinute: number;
+}
+
+export interface Keep {
+  readonly last: number;
+  readonly hourly: number;
+  readonly daily: number;
+  readonly weekly: number;
+  readonly monthly: number;
+  readonly minFreeBytes: number;
+}
+
+export interface Offsite {
+  readonly repository: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly secretEnvironment?: SecretVariables | undefined;
+  readonly each: boolean;
 }
 
 export interface HostIntent {
@@ -486,6 +548,36 @@ export interface Backup {
   readonly iden?: string | undefined;
   readonly databaseBackup?: string | undefined;
   readonly verification?: Verification | undefined;
+  readonly drill?: Drill | undefined;
+  readonly copies?: OffsiteCopies | undefined;
+  readonly scheduledFor?: number | undefined;
+}
+
+export interface Drill {
+  readonly at: number;
+  readonly ok: boolean;
+  readonly image: Image;
+  readonly version?: string | undefined;
+  readonly position?: number | undefined;
+  readonly tookMs: number;
+  readonly copyMs: number;
+  readonly migrationMs: number;
+  readonly bytes: number;
+  readonly problems: readonly string[];
+}
+
+export interface OffsiteCopies {
+  readonly copies: readonly OffsiteCopy[];
+}
+
+export interface OffsiteCopy {
+  readonly repository: string;
+  readonly snapshot: string;
+  readonly at: number;
+  readonly tookMs: number;
+  readonly addedBytes: number;
+  readonly checkedAt?: number | undefined;
+  readonly problem?: string | undefined;
 }
 
 export interface ResolveImage {
@@ -501,6 +593,7 @@ export interface PullImage {
 export interface RunBackup {
   readonly name: string;
   readonly databaseBackup?: string | undefined;
+  readonly scheduledFor?: number | undefined;
 }
 
 export interface Promote {
@@ -533,6 +626,29 @@ export interface TestEngine {
   readonly exec: ExecEngine;
 }
 
+export interface DrillBackup {
+  readonly path: string;
+  readonly image?: Image | undefined;
+  readonly timeoutMs: number;
+}
+
+export interface CopyBackup {
+  readonly path: string;
+}
+
+export interface FetchBackup {
+  readonly backup: string;
+  readonly snapshot: string;
+}
+
+export interface CheckCopies {
+  readonly dataPercent: number;
+}
+
+export interface PruneBackups {
+  readonly dryRun: boolean;
+}
+
 export interface ProbeLeader {
   readonly url: string;
   readonly timeoutMs: number;
@@ -557,7 +673,12 @@ export type Request =
   | ({ readonly kind: 'restore-backup' } & RequestCommon & RestoreBackup)
   | ({ readonly kind: 'test-engine' } & RequestCommon & TestEngine)
   | ({ readonly kind: 'probe-leader' } & RequestCommon & ProbeLeader)
-  | ({ readonly kind: 'verify-backup' } & RequestCommon & VerifyBackup);
+  | ({ readonly kind: 'verify-backup' } & RequestCommon & VerifyBackup)
+  | ({ readonly kind: 'drill-backup' } & RequestCommon & DrillBackup)
+  | ({ readonly kind: 'copy-backup' } & RequestCommon & CopyBackup)
+  | ({ readonly kind: 'fetch-backup' } & RequestCommon & FetchBackup)
+  | ({ readonly kind: 'check-copies' } & RequestCommon & CheckCopies)
+  | ({ readonly kind: 'prune-backups' } & RequestCommon & PruneBackups);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -612,6 +733,20 @@ export interface Outcome {
   readonly position?: number | undefined;
   readonly answers?: CommandAnswers | undefined;
   readonly leaderProbe?: LeaderProbe | undefined;
+  readonly rehearsal?: Drill | undefined;
+  readonly verdicts?: KeepVerdicts | undefined;
+}
+
+export interface KeepVerdicts {
+  readonly verdicts: readonly KeepVerdict[];
+}
+
+export interface KeepVerdict {
+  readonly name: string;
+  readonly path: string;
+  readonly keeps: boolean;
+  readonly reason: string;
+  readonly sizeBytes: number;
 }
 
 export interface FieldChange {
@@ -1110,6 +1245,44 @@ export interface VerifyBackupResponse {
   readonly outcome: Outcome;
 }
 
+interface ActOnBackupRequestCommon {
+  readonly backup: string;
+  readonly service?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+export type ActOnBackupRequest =
+  | ({ readonly kind: 'drill' } & ActOnBackupRequestCommon & DrillAct)
+  | ({ readonly kind: 'copy' } & ActOnBackupRequestCommon & CopyAct)
+  | ({ readonly kind: 'fetch' } & ActOnBackupRequestCommon & FetchAct)
+  | ({ readonly kind: 'check' } & ActOnBackupRequestCommon & CheckAct)
+  | ({ readonly kind: 'prune' } & ActOnBackupRequestCommon & PruneAct);
+
+export interface DrillAct {
+  readonly image?: string | undefined;
+  readonly timeoutMs: number;
+}
+
+export interface CopyAct {}
+
+export interface FetchAct {
+  readonly host?: string | undefined;
+}
+
+export interface CheckAct {
+  readonly dataPercent: number;
+}
+
+export interface PruneAct {
+  readonly host: string;
+  readonly dryRun: boolean;
+}
+
+export interface ActOnBackupResponse {
+  readonly requestId: string;
+  readonly backup?: Backup | undefined;
+  readonly outcome: Outcome;
+}
+
 export interface ListBackupsRequest {
   readonly service?: string | undefined;
 }
@@ -1324,6 +1497,11 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: VerifyBackupRequest;
     readonly response: VerifyBackupResponse;
+  };
+  readonly actOnBackup: {
+    readonly kind: 'unary';
+    readonly request: ActOnBackupRequest;
+    readonly response: ActOnBackupResponse;
   };
   readonly listBackups: {
     readonly kind: 'unary';

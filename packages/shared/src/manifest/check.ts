@@ -2,6 +2,7 @@
 // with the path where it is written.
 import { leaseOf, leastMarginMs } from '../lease.js';
 import { checkAutomatic } from './check-automatic.js';
+import { checkDuty } from './check-duty.js';
 import { checkBackupPlaces, type Place } from './check-backups.js';
 import { checkDatabase, checkStack } from './check-stack.js';
 import type { Tell } from './complete.js';
@@ -30,6 +31,7 @@ export function checkServices(
     checkAfter(service, services, known, tell);
     checkLease(service, tell);
     checkAutomatic(service, tell);
+    checkDuty(service, tell);
     checkRuntime(service, tell);
   }
   checkNames(services, tell);

@@ -1,9 +1,11 @@
 // From a service as written to a service as meant: defaults filled in, units turned into numbers, templates
 // resolved. Pure; what cannot be resolved is told as a problem.
 import type { ExecEngine, Limits } from '../gen/domain.js';
+import { completeBackup } from './complete-backup.js';
 import { defaultsOf, isBuiltIn } from './kinds.js';
 import type { Path } from './locate.js';
 import type { MemberText, ServiceText } from './schema.js';
+import { splitEnvironment } from './split-environment.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
 import type { MemberDeclaration, ServiceDeclaration } from './types.js';
 import { parseDuration, parseSize } from './units.js';
@@ -13,7 +15,6 @@ export type Tell = (path: Path, message: string) => void;
 /** Addresses by host name; a host without one is undefined. */
 export type Addresses = Readonly<Record<string, string | undefined>>;
 
-const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 /** A controller decides within a second or two; a busy one, or one that is just being restarted, within this. */
 const RESTART_AFTER_MS = 15_000;
@@ -41,11 +42,7 @@ export function completeService(
     limits: completeLimits(text),
     stopGraceMs: ms(text.stopGrace, 2 * MINUTE_MS),
     boot: text.boot ?? 'wait',
-    backup: {
-      maxAgeMs: ms(text.backup?.maxAge, DAY_MS),
-      directory: text.backup?.directory,
-      preferMirror: text.backup?.preferMirror ?? true,
-    },
+    backup: completeBackup(text.backup),
     update: {
       strategy: defaults.shape === 'stack' ? 'whole-stack' : 'leafs-first',
       requireBackup: text.update?.requireBackup ?? true,
@@ -192,16 +189,6 @@ function usualUrl(text: ServiceText, ports: Readonly<Record<string, number>>): s
   const [port, ...more] = Object.keys(ports);
   const isMeant = !isBuiltIn(text.kind) && Object.keys(text.members).length > 1;
   return isMeant && port !== undefined && more.length === 0 ? `tcp://{address}:{port.${port}}` : '';
-}
-
-/** Values as text, and the names of secrets: what a secret says is never looked into for templates. */
-function splitEnvironment(environment: NonNullable<ServiceText['environment']>) {
-  const plain: (readonly [string, string])[] = [];
-  const secret: (readonly [string, string])[] = [];
-  for (const [key, value] of Object.entries(environment))
-    if (typeof value === 'object') secret.push([key, value.secret]);
-    else plain.push([key, String(value)]);
-  return { plain, secret };
 }
 
 const withoutTail = (path: string): string => path.replace(/(?<=.)\/+$/, '');

@@ -1,28 +1,12 @@
 // The shape of fleet.yaml. Strict: a key that is not here is refused. Its JSON Schema is published for editors
 // (deploy/fleet.schema.json), so every key has a description. Meaning across keys is checked in check.ts.
 import { z } from 'zod';
+import { backupSchema } from './backup-schema.js';
+import { environmentSchema as environment } from './environment-schema.js';
 import { kindsSchema } from './kinds-schema.js';
 import { absolutePath, duration, name, size } from './schema-parts.js';
 
 const words = z.array(z.string().max(4096)).max(256);
-const environment = z
-  .record(
-    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'not a name of an environment variable'),
-    z.union(
-      [
-        z.string().max(65_536),
-        z.number(),
-        z.boolean(),
-        z.strictObject({
-          secret: name('a secret’s name').describe('Name of a secret: leafward secret set NAME.'),
-        }),
-      ],
-      { error: 'a value is text, a number, true, false, or { secret: NAME }' },
-    ),
-  )
-  .describe(
-    'Environment variables. Templates are filled in; { secret: NAME } stands for a secret of the controller. A member’s win over its service’s.',
-  );
 const mounts = z
   .array(
     z.strictObject({
@@ -71,17 +55,6 @@ export const memberSchema = z.strictObject({
     .optional(),
   ...common,
   backupDirectory: absolutePath.describe('Host directory for this member’s backups.').optional(),
-});
-
-const backupSchema = z.strictObject({
-  maxAge: duration('Oldest backup that an update accepts. Default 24h.'),
-  directory: absolutePath
-    .describe('Host directory for backups. Default: where the service puts them.')
-    .optional(),
-  preferMirror: z
-    .boolean()
-    .describe('Take backups of a caught-up mirror rather than of the leader. Default true.')
-    .optional(),
 });
 
 const versions = (description: string) =>

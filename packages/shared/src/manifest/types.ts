@@ -1,5 +1,13 @@
 // What fleet.yaml says once it was parsed: complete, defaults filled in, checked. Pure data.
-import type { BootPolicy, ExecEngine, Isolation, Limits, Mount, Runtime } from '../gen/domain.js';
+import type {
+  BackupDuty,
+  BootPolicy,
+  ExecEngine,
+  Isolation,
+  Limits,
+  Mount,
+  Runtime,
+} from '../gen/domain.js';
 import type { Shape } from './kinds.js';
 
 export interface BackupPolicy {
@@ -8,6 +16,23 @@ export interface BackupPolicy {
   /** Host directory for backups; undefined: where the service puts them. */
   readonly directory?: string | undefined;
   readonly preferMirror: boolean;
+  /** An update needs a backup that a drill has booted (I6). Undefined: one that is complete is enough. */
+  readonly requireDrill?: boolean | undefined;
+  /** What the members' agents do by themselves, but for each one's rank. Undefined: nothing. */
+  readonly duty?: DeclaredDuty | undefined;
+}
+
+export interface DeclaredDuty extends Omit<BackupDuty, 'rank' | 'offsite'> {
+  readonly offsite?: DeclaredOffsite | undefined;
+}
+
+/** Where copies of backups go off the host. */
+export interface DeclaredOffsite {
+  readonly repository: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Names of secrets by variable. Undefined when there are none. */
+  readonly secretEnvironment?: Readonly<Record<string, string>> | undefined;
+  readonly each: boolean;
 }
 
 export interface UpdatePolicy {

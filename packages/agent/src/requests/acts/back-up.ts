@@ -22,7 +22,7 @@ export async function backUp(request: Kind<'run-backup'>, turn: Turn): Promise<R
       { retry: 'later' },
     );
   const fact = await engine.observe(member, signal);
-  const { name, databaseBackup } = request;
+  const { name, databaseBackup, scheduledFor } = request;
   const made = await engine.backup(member, { name, databaseBackup, onProgress }, signal);
   const backup = await parts.catalogue.add(
     {
@@ -35,6 +35,7 @@ export async function backUp(request: Kind<'run-backup'>, turn: Turn): Promise<R
       version: fact.version,
       iden: fact.iden,
       databaseBackup,
+      scheduledFor,
       term: intent.term,
       startedAt,
     },

@@ -6,7 +6,7 @@ import type { Snapshot } from '../../snapshot.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { intentOf, setIntents, specOf } from '../intents.js';
 import { imageAfterSeed } from '../plan-reseed.js';
-import { secretVariables } from '../secrets.js';
+import { offsiteVariables, secretVariables } from '../secrets.js';
 import { reseeded } from '../tree.js';
 import { serviceAt, type MoveOf, type MoveRow } from './move.js';
 import { settle, settledNote } from './settle.js';
@@ -76,5 +76,6 @@ function mirrorIntent(
     declared?.host === member.host && declared.storage === old.storage
       ? specOf(declaration, declared, image, secretVariables(snapshot, declared))
       : { ...old, image };
-  return intentOf(declaration, topology, member.name, spec);
+  const secrets = offsiteVariables(snapshot, declaration);
+  return intentOf(declaration, topology, member.name, spec, secrets);
 }

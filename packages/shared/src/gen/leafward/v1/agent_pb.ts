@@ -24,7 +24,7 @@ import type { Message } from '@bufbuild/protobuf';
 export const file_leafward_v1_agent: GenFile =
   /*@__PURE__*/
   fileDesc(
-    'ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSKeAQoFSGVsbG8SDAoEaG9zdBgBIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIQCghjbG9ja19tcxgGIAEoAxIZCgxuZXdlc3RfZXBvY2gYByABKANIAIgBAUIPCg1fbmV3ZXN0X2Vwb2NoIoQDCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoAxIoCgZtZW1vcnkYCiABKAsyEy5sZWFmd2FyZC52MS5NZW1vcnlIA4gBAUIHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHNCCQoHX21lbW9yeSLNAgoGTWVtb3J5EisKBW9yZGVyGAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudEgAiAEBEi0KBXRlcm1zGAIgAygLMh4ubGVhZndhcmQudjEuTWVtb3J5LlRlcm1zRW50cnkSNwoKcHJvbW90aW9ucxgDIAMoCzIjLmxlYWZ3YXJkLnYxLk1lbW9yeS5Qcm9tb3Rpb25zRW50cnkSLAoIc3RvcmFnZXMYBCADKAsyGi5sZWFmd2FyZC52MS5TdG9yYWdlTWVtb3J5EhUKDW9wZW5fcmVxdWVzdHMYBSADKAkaLAoKVGVybXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBGjEKD1Byb21vdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBQggKBl9vcmRlciKZAQoNU3RvcmFnZU1lbW9yeRIPCgdzdG9yYWdlGAEgASgJEg4KBm1lbWJlchgCIAEoCRI2CgpyZXRpcmVtZW50GAMgASgLMh0ubGVhZndhcmQudjEuUmV0aXJlbWVudE1lbW9yeUgAiAEBEhQKB2ZpbGxpbmcYBCABKAlIAYgBAUINCgtfcmV0aXJlbWVudEIKCghfZmlsbGluZyJNChBSZXRpcmVtZW50TWVtb3J5Eg8KB3NlcnZpY2UYASABKAkSDAoEdGVybRgCIAEoAxIKCgJhdBgDIAEoAxIOCgZyZWFzb24YBCABKAkiMgoIRmluZGluZ3MSJgoIZmluZGluZ3MYASADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIi8KB0JhY2t1cHMSJAoHYmFja3VwcxgBIAMoCzITLmxlYWZ3YXJkLnYxLkJhY2t1cCKYAQoOU2Vzc2lvblJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5sZWFmd2FyZC52MS5IZWxsb0gAEiUKBnJlcG9ydBgCIAEoCzITLmxlYWZ3YXJkLnYxLlJlcG9ydEgAEjIKDWludGVudF9hbnN3ZXIYAyABKAsyGS5sZWFmd2FyZC52MS5JbnRlbnRBbnN3ZXJIAEIGCgRraW5kIlQKDEludGVudEFuc3dlchISCgpnZW5lcmF0aW9uGAEgASgDEhAKCGFjY2VwdGVkGAIgASgIEhMKBnJlYXNvbhgDIAEoCUgAiAEBQgkKB19yZWFzb24iawoHV2VsY29tZRINCgVlcG9jaBgBIAEoAxIQCghjbG9ja19tcxgCIAEoAxIXCg9yZXBvcnRfZXZlcnlfbXMYAyABKAMSFwoKcmVidWlsZGluZxgEIAEoCEgAiAEBQg0KC19yZWJ1aWxkaW5nIjYKC0ludGVudE9yZGVyEicKBmludGVudBgBIAEoCzIXLmxlYWZ3YXJkLnYxLkhvc3RJbnRlbnQiNQoMUmVxdWVzdE9yZGVyEiUKB3JlcXVlc3QYASABKAsyFC5sZWFmd2FyZC52MS5SZXF1ZXN0ImcKBlBlcm1pdBIPCgdzZXJ2aWNlGAEgASgJEg4KBm1lbWJlchgCIAEoCRIMCgR0ZXJtGAMgASgDEhAKCHZhbGlkX21zGAQgASgDEhIKBWVwb2NoGAUgASgDSACIAQFCCAoGX2Vwb2NoIoIBCgxSZXBvcnRBbnN3ZXISEAoIc2VxdWVuY2UYASABKAMSJAoHcGVybWl0cxgCIAMoCzITLmxlYWZ3YXJkLnYxLlBlcm1pdBIPCgdzZXR0bGVkGAMgAygJEhAKCGNsb2NrX21zGAQgASgDEhcKD3JlcG9ydF9ldmVyeV9tcxgFIAEoAyItCglSZWNvbm5lY3QSDgoGcmVhc29uGAEgASgJEhAKCGFmdGVyX21zGAIgASgDIh8KBFBhY2USFwoPcmVwb3J0X2V2ZXJ5X21zGAEgASgDIj8KC1NlY3JldFZhbHVlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoAxIRCglwbGFpbnRleHQYAyABKAkizAIKD1Nlc3Npb25SZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQubGVhZndhcmQudjEuV2VsY29tZUgAEioKBmludGVudBgCIAEoCzIYLmxlYWZ3YXJkLnYxLkludGVudE9yZGVySAASLAoHcmVxdWVzdBgDIAEoCzIZLmxlYWZ3YXJkLnYxLlJlcXVlc3RPcmRlckgAEjIKDXJlcG9ydF9hbnN3ZXIYBCABKAsyGS5sZWFmd2FyZC52MS5SZXBvcnRBbnN3ZXJIABIrCglyZWNvbm5lY3QYBSABKAsyFi5sZWFmd2FyZC52MS5SZWNvbm5lY3RIABIhCgRwYWNlGAYgASgLMhEubGVhZndhcmQudjEuUGFjZUgAEioKBnNlY3JldBgHIAEoCzIYLmxlYWZ3YXJkLnYxLlNlY3JldFZhbHVlSABCBgoEa2luZDLRAQoMQWdlbnRTZXJ2aWNlEkgKB1Nlc3Npb24SGy5sZWFmd2FyZC52MS5TZXNzaW9uUmVxdWVzdBocLmxlYWZ3YXJkLnYxLlNlc3Npb25SZXNwb25zZSgBMAESdwoQUmVuZXdDZXJ0aWZpY2F0ZRIwLmxlYWZ3YXJkLnYxLkFnZW50U2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXF1ZXN0GjEubGVhZndhcmQudjEuQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlc3BvbnNlYgZwcm90bzM',
+    'ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSKeAQoFSGVsbG8SDAoEaG9zdBgBIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIQCghjbG9ja19tcxgGIAEoAxIZCgxuZXdlc3RfZXBvY2gYByABKANIAIgBAUIPCg1fbmV3ZXN0X2Vwb2NoIrkDCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoAxIoCgZtZW1vcnkYCiABKAsyEy5sZWFmd2FyZC52MS5NZW1vcnlIA4gBARIoCgZkdXRpZXMYCyABKAsyEy5sZWFmd2FyZC52MS5EdXRpZXNIBIgBAUIHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHNCCQoHX21lbW9yeUIJCgdfZHV0aWVzIi8KBkR1dGllcxIlCgZkdXRpZXMYASADKAsyFS5sZWFmd2FyZC52MS5EdXR5RmFjdCKNAgoIRHV0eUZhY3QSDgoGbWVtYmVyGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSFAoHbmV4dF9hdBgDIAEoA0gAiAEBEhMKBmR1ZV9hdBgEIAEoA0gBiAEBEhQKB2RvbmVfYXQYBSABKANIAogBARIUCgdwcm9ibGVtGAYgASgJSAOIAQESEQoEY29kZRgHIAEoCUgEiAEBEhAKCGZhaWx1cmVzGAggASgDEhoKDW5leHRfZHJpbGxfYXQYCSABKANIBYgBAUIKCghfbmV4dF9hdEIJCgdfZHVlX2F0QgoKCF9kb25lX2F0QgoKCF9wcm9ibGVtQgcKBV9jb2RlQhAKDl9uZXh0X2RyaWxsX2F0Is0CCgZNZW1vcnkSKwoFb3JkZXIYASABKAsyFy5sZWFmd2FyZC52MS5Ib3N0SW50ZW50SACIAQESLQoFdGVybXMYAiADKAsyHi5sZWFmd2FyZC52MS5NZW1vcnkuVGVybXNFbnRyeRI3Cgpwcm9tb3Rpb25zGAMgAygLMiMubGVhZndhcmQudjEuTWVtb3J5LlByb21vdGlvbnNFbnRyeRIsCghzdG9yYWdlcxgEIAMoCzIaLmxlYWZ3YXJkLnYxLlN0b3JhZ2VNZW1vcnkSFQoNb3Blbl9yZXF1ZXN0cxgFIAMoCRosCgpUZXJtc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEaMQoPUHJvbW90aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAFCCAoGX29yZGVyIpkBCg1TdG9yYWdlTWVtb3J5Eg8KB3N0b3JhZ2UYASABKAkSDgoGbWVtYmVyGAIgASgJEjYKCnJldGlyZW1lbnQYAyABKAsyHS5sZWFmd2FyZC52MS5SZXRpcmVtZW50TWVtb3J5SACIAQESFAoHZmlsbGluZxgEIAEoCUgBiAEBQg0KC19yZXRpcmVtZW50QgoKCF9maWxsaW5nIk0KEFJldGlyZW1lbnRNZW1vcnkSDwoHc2VydmljZRgBIAEoCRIMCgR0ZXJtGAIgASgDEgoKAmF0GAMgASgDEg4KBnJlYXNvbhgEIAEoCSIyCghGaW5kaW5ncxImCghmaW5kaW5ncxgBIAMoCzIULmxlYWZ3YXJkLnYxLkZpbmRpbmciLwoHQmFja3VwcxIkCgdiYWNrdXBzGAEgAygLMhMubGVhZndhcmQudjEuQmFja3VwIpgBCg5TZXNzaW9uUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmxlYWZ3YXJkLnYxLkhlbGxvSAASJQoGcmVwb3J0GAIgASgLMhMubGVhZndhcmQudjEuUmVwb3J0SAASMgoNaW50ZW50X2Fuc3dlchgDIAEoCzIZLmxlYWZ3YXJkLnYxLkludGVudEFuc3dlckgAQgYKBGtpbmQiVAoMSW50ZW50QW5zd2VyEhIKCmdlbmVyYXRpb24YASABKAMSEAoIYWNjZXB0ZWQYAiABKAgSEwoGcmVhc29uGAMgASgJSACIAQFCCQoHX3JlYXNvbiJrCgdXZWxjb21lEg0KBWVwb2NoGAEgASgDEhAKCGNsb2NrX21zGAIgASgDEhcKD3JlcG9ydF9ldmVyeV9tcxgDIAEoAxIXCgpyZWJ1aWxkaW5nGAQgASgISACIAQFCDQoLX3JlYnVpbGRpbmciNgoLSW50ZW50T3JkZXISJwoGaW50ZW50GAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudCI1CgxSZXF1ZXN0T3JkZXISJQoHcmVxdWVzdBgBIAEoCzIULmxlYWZ3YXJkLnYxLlJlcXVlc3QiZwoGUGVybWl0Eg8KB3NlcnZpY2UYASABKAkSDgoGbWVtYmVyGAIgASgJEgwKBHRlcm0YAyABKAMSEAoIdmFsaWRfbXMYBCABKAMSEgoFZXBvY2gYBSABKANIAIgBAUIICgZfZXBvY2giwQEKDFJlcG9ydEFuc3dlchIQCghzZXF1ZW5jZRgBIAEoAxIkCgdwZXJtaXRzGAIgAygLMhMubGVhZndhcmQudjEuUGVybWl0Eg8KB3NldHRsZWQYAyADKAkSEAoIY2xvY2tfbXMYBCABKAMSFwoPcmVwb3J0X2V2ZXJ5X21zGAUgASgDEjAKCHNlcnZpY2VzGAYgASgLMhkubGVhZndhcmQudjEuU2VydmljZVdvcmRzSACIAQFCCwoJX3NlcnZpY2VzIjoKDFNlcnZpY2VXb3JkcxIqCghzZXJ2aWNlcxgBIAMoCzIYLmxlYWZ3YXJkLnYxLlNlcnZpY2VXb3JkIngKC1NlcnZpY2VXb3JkEg8KB3NlcnZpY2UYASABKAkSHQoQbmV3ZXN0X2JhY2t1cF9hdBgCIAEoA0gAiAEBEhYKCW9wZXJhdGlvbhgDIAEoCUgBiAEBQhMKEV9uZXdlc3RfYmFja3VwX2F0QgwKCl9vcGVyYXRpb24iLQoJUmVjb25uZWN0Eg4KBnJlYXNvbhgBIAEoCRIQCghhZnRlcl9tcxgCIAEoAyIfCgRQYWNlEhcKD3JlcG9ydF9ldmVyeV9tcxgBIAEoAyI/CgtTZWNyZXRWYWx1ZRIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSEQoJcGxhaW50ZXh0GAMgASgJIswCCg9TZXNzaW9uUmVzcG9uc2USJwoHd2VsY29tZRgBIAEoCzIULmxlYWZ3YXJkLnYxLldlbGNvbWVIABIqCgZpbnRlbnQYAiABKAsyGC5sZWFmd2FyZC52MS5JbnRlbnRPcmRlckgAEiwKB3JlcXVlc3QYAyABKAsyGS5sZWFmd2FyZC52MS5SZXF1ZXN0T3JkZXJIABIyCg1yZXBvcnRfYW5zd2VyGAQgASgLMhkubGVhZndhcmQudjEuUmVwb3J0QW5zd2VySAASKwoJcmVjb25uZWN0GAUgASgLMhYubGVhZndhcmQudjEuUmVjb25uZWN0SAASIQoEcGFjZRgGIAEoCzIRLmxlYWZ3YXJkLnYxLlBhY2VIABIqCgZzZWNyZXQYByABKAsyGC5sZWFmd2FyZC52MS5TZWNyZXRWYWx1ZUgAQgYKBGtpbmQy0QEKDEFnZW50U2VydmljZRJICgdTZXNzaW9uEhsubGVhZndhcmQudjEuU2Vzc2lvblJlcXVlc3QaHC5sZWFmd2FyZC52MS5TZXNzaW9uUmVzcG9uc2UoATABEncKEFJlbmV3Q2VydGlmaWNhdGUSMC5sZWFmd2FyZC52MS5BZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVxdWVzdBoxLmxlYWZ3YXJkLnYxLkFnZW50U2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXNwb25zZWIGcHJvdG8z',
     [file_leafward_v1_fleet],
   );
 
@@ -184,6 +184,11 @@ export type Report = Message<'leafward.v1.Report'> & {
    * @generated from field: optional leafward.v1.Memory memory = 10;
    */
   memory?: Memory | undefined;
+
+  /**
+   * @generated from field: optional leafward.v1.Duties duties = 11;
+   */
+  duties?: Duties | undefined;
 };
 
 /**
@@ -193,6 +198,96 @@ export type Report = Message<'leafward.v1.Report'> & {
 export const ReportSchema: GenMessage<Report> =
   /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 3);
+
+/**
+ * @generated from message leafward.v1.Duties
+ */
+export type Duties = Message<'leafward.v1.Duties'> & {
+  /**
+   * @generated from field: repeated leafward.v1.DutyFact duties = 1;
+   */
+  duties: DutyFact[];
+};
+
+/**
+ * Describes the message leafward.v1.Duties.
+ * Use `create(DutiesSchema)` to create a new message.
+ */
+export const DutiesSchema: GenMessage<Duties> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_agent, 4);
+
+/**
+ * How a member's duty of backups goes.
+ *
+ * @generated from message leafward.v1.DutyFact
+ */
+export type DutyFact = Message<'leafward.v1.DutyFact'> & {
+  /**
+   * @generated from field: string member = 1;
+   */
+  member: string;
+
+  /**
+   * @generated from field: string service = 2;
+   */
+  service: string;
+
+  /**
+   * When the next backup by the schedule begins here. Unset: there is no schedule, or it never comes.
+   *
+   * @generated from field: optional int64 next_at = 3;
+   */
+  nextAt?: bigint | undefined;
+
+  /**
+   * The time of the schedule that passed last, if this host was to back up then.
+   *
+   * @generated from field: optional int64 due_at = 4;
+   */
+  dueAt?: bigint | undefined;
+
+  /**
+   * When a backup for it was complete. Unset: it is not.
+   *
+   * @generated from field: optional int64 done_at = 5;
+   */
+  doneAt?: bigint | undefined;
+
+  /**
+   * Why it is late, was missed or failed; unset: none of these.
+   *
+   * @generated from field: optional string problem = 6;
+   */
+  problem?: string | undefined;
+
+  /**
+   * `late`, `missed`, `failed`, with the problem.
+   *
+   * @generated from field: optional string code = 7;
+   */
+  code?: string | undefined;
+
+  /**
+   * Scheduled backups that failed or were missed since the agent's memory began.
+   *
+   * @generated from field: int64 failures = 8;
+   */
+  failures: bigint;
+
+  /**
+   * @generated from field: optional int64 next_drill_at = 9;
+   */
+  nextDrillAt?: bigint | undefined;
+};
+
+/**
+ * Describes the message leafward.v1.DutyFact.
+ * Use `create(DutyFactSchema)` to create a new message.
+ */
+export const DutyFactSchema: GenMessage<DutyFact> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_agent, 5);
 
 /**
  * What an agent remembers of its orders, for a controller that has lost its store.
@@ -240,7 +335,7 @@ export type Memory = Message<'leafward.v1.Memory'> & {
  */
 export const MemorySchema: GenMessage<Memory> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 4);
+  messageDesc(file_leafward_v1_agent, 6);
 
 /**
  * A storage that is retired, or whose newest filling is not over.
@@ -279,7 +374,7 @@ export type StorageMemory = Message<'leafward.v1.StorageMemory'> & {
  */
 export const StorageMemorySchema: GenMessage<StorageMemory> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 5);
+  messageDesc(file_leafward_v1_agent, 7);
 
 /**
  * @generated from message leafward.v1.RetirementMemory
@@ -312,7 +407,7 @@ export type RetirementMemory = Message<'leafward.v1.RetirementMemory'> & {
  */
 export const RetirementMemorySchema: GenMessage<RetirementMemory> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 6);
+  messageDesc(file_leafward_v1_agent, 8);
 
 /**
  * @generated from message leafward.v1.Findings
@@ -330,7 +425,7 @@ export type Findings = Message<'leafward.v1.Findings'> & {
  */
 export const FindingsSchema: GenMessage<Findings> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 7);
+  messageDesc(file_leafward_v1_agent, 9);
 
 /**
  * @generated from message leafward.v1.Backups
@@ -348,7 +443,7 @@ export type Backups = Message<'leafward.v1.Backups'> & {
  */
 export const BackupsSchema: GenMessage<Backups> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 8);
+  messageDesc(file_leafward_v1_agent, 10);
 
 /**
  * @generated from message leafward.v1.SessionRequest
@@ -388,7 +483,7 @@ export type SessionRequest = Message<'leafward.v1.SessionRequest'> & {
  */
 export const SessionRequestSchema: GenMessage<SessionRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 9);
+  messageDesc(file_leafward_v1_agent, 11);
 
 /**
  * @generated from message leafward.v1.IntentAnswer
@@ -416,7 +511,7 @@ export type IntentAnswer = Message<'leafward.v1.IntentAnswer'> & {
  */
 export const IntentAnswerSchema: GenMessage<IntentAnswer> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 10);
+  messageDesc(file_leafward_v1_agent, 12);
 
 /**
  * @generated from message leafward.v1.Welcome
@@ -451,7 +546,7 @@ export type Welcome = Message<'leafward.v1.Welcome'> & {
  */
 export const WelcomeSchema: GenMessage<Welcome> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 11);
+  messageDesc(file_leafward_v1_agent, 13);
 
 /**
  * @generated from message leafward.v1.IntentOrder
@@ -469,7 +564,7 @@ export type IntentOrder = Message<'leafward.v1.IntentOrder'> & {
  */
 export const IntentOrderSchema: GenMessage<IntentOrder> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 12);
+  messageDesc(file_leafward_v1_agent, 14);
 
 /**
  * @generated from message leafward.v1.RequestOrder
@@ -487,7 +582,7 @@ export type RequestOrder = Message<'leafward.v1.RequestOrder'> & {
  */
 export const RequestOrderSchema: GenMessage<RequestOrder> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 13);
+  messageDesc(file_leafward_v1_agent, 15);
 
 /**
  * The controller's word that a leader's term is still the current one.
@@ -531,7 +626,7 @@ export type Permit = Message<'leafward.v1.Permit'> & {
  */
 export const PermitSchema: GenMessage<Permit> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 14);
+  messageDesc(file_leafward_v1_agent, 16);
 
 /**
  * @generated from message leafward.v1.ReportAnswer
@@ -563,6 +658,13 @@ export type ReportAnswer = Message<'leafward.v1.ReportAnswer'> & {
    * @generated from field: int64 report_every_ms = 5;
    */
   reportEveryMs: bigint;
+
+  /**
+   * Of the services that this host's members with a duty of backups belong to. Unset: there are none.
+   *
+   * @generated from field: optional leafward.v1.ServiceWords services = 6;
+   */
+  services?: ServiceWords | undefined;
 };
 
 /**
@@ -571,7 +673,59 @@ export type ReportAnswer = Message<'leafward.v1.ReportAnswer'> & {
  */
 export const ReportAnswerSchema: GenMessage<ReportAnswer> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 15);
+  messageDesc(file_leafward_v1_agent, 17);
+
+/**
+ * @generated from message leafward.v1.ServiceWords
+ */
+export type ServiceWords = Message<'leafward.v1.ServiceWords'> & {
+  /**
+   * @generated from field: repeated leafward.v1.ServiceWord services = 1;
+   */
+  services: ServiceWord[];
+};
+
+/**
+ * Describes the message leafward.v1.ServiceWords.
+ * Use `create(ServiceWordsSchema)` to create a new message.
+ */
+export const ServiceWordsSchema: GenMessage<ServiceWords> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_agent, 18);
+
+/**
+ * What an agent cannot know of a service by itself.
+ *
+ * @generated from message leafward.v1.ServiceWord
+ */
+export type ServiceWord = Message<'leafward.v1.ServiceWord'> & {
+  /**
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * When the newest backup of any of its members began. Unset: there is none.
+   *
+   * @generated from field: optional int64 newest_backup_at = 2;
+   */
+  newestBackupAt?: bigint | undefined;
+
+  /**
+   * An operation that is going on, which no backup may run beside (I10). Unset: none.
+   *
+   * @generated from field: optional string operation = 3;
+   */
+  operation?: string | undefined;
+};
+
+/**
+ * Describes the message leafward.v1.ServiceWord.
+ * Use `create(ServiceWordSchema)` to create a new message.
+ */
+export const ServiceWordSchema: GenMessage<ServiceWord> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_agent, 19);
 
 /**
  * @generated from message leafward.v1.Reconnect
@@ -594,7 +748,7 @@ export type Reconnect = Message<'leafward.v1.Reconnect'> & {
  */
 export const ReconnectSchema: GenMessage<Reconnect> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 16);
+  messageDesc(file_leafward_v1_agent, 20);
 
 /**
  * Look again and report at once, then at this pace: an operation begins that waits for what is seen.
@@ -612,7 +766,7 @@ export type Pace = Message<'leafward.v1.Pace'> & {
  * Describes the message leafward.v1.Pace.
  * Use `create(PaceSchema)` to create a new message.
  */
-export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 17);
+export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 21);
 
 /**
  * The value of a secret that an order of this host names; sent before that order. Only ever over mTLS.
@@ -642,7 +796,7 @@ export type SecretValue = Message<'leafward.v1.SecretValue'> & {
  */
 export const SecretValueSchema: GenMessage<SecretValue> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 18);
+  messageDesc(file_leafward_v1_agent, 22);
 
 /**
  * @generated from message leafward.v1.SessionResponse
@@ -710,7 +864,7 @@ export type SessionResponse = Message<'leafward.v1.SessionResponse'> & {
  */
 export const SessionResponseSchema: GenMessage<SessionResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 19);
+  messageDesc(file_leafward_v1_agent, 23);
 
 /**
  * @generated from service leafward.v1.AgentService

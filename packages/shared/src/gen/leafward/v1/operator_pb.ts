@@ -32,7 +32,7 @@ import type { Message } from '@bufbuild/protobuf';
 export const file_leafward_v1_operator: GenFile =
   /*@__PURE__*/
   fileDesc(
-    'ChpsZWFmd2FyZC92MS9vcGVyYXRvci5wcm90bxILbGVhZndhcmQudjEihgQKCk1lbWJlclZpZXcSDgoGbWVtYmVyGAEgASgJEgwKBGhvc3QYAiABKAkSHwoEcm9sZRgDIAEoDjIRLmxlYWZ3YXJkLnYxLlJvbGUSFQoIdXBzdHJlYW0YBCABKAlIAIgBARINCgVkZXB0aBgFIAEoDRIdCgNydW4YBiABKA4yEC5sZWFmd2FyZC52MS5SdW4SDQoFc3RhdGUYByABKAkSFAoHdmVyc2lvbhgIIAEoCUgBiAEBEhUKCHBvc2l0aW9uGAkgASgDSAKIAQESEAoDbGFnGAogASgDSAOIAQESEgoFcmVhZHkYCyABKAhIBIgBARIXCgpkYXRhX2J5dGVzGAwgASgDSAWIAQESFwoKZnJlZV9ieXRlcxgNIAEoA0gGiAEBEhgKC3RvdGFsX2J5dGVzGA4gASgDSAeIAQESFAoHc2Vlbl9hdBgPIAEoA0gIiAEBEhAKCHByb2JsZW1zGBAgAygJEg4KBnN0YXJ0cxgRIAEoAxIcChRzdGFydHNfc2luY2VfcmV0aXJlZBgSIAEoA0ILCglfdXBzdHJlYW1CCgoIX3ZlcnNpb25CCwoJX3Bvc2l0aW9uQgYKBF9sYWdCCAoGX3JlYWR5Qg0KC19kYXRhX2J5dGVzQg0KC19mcmVlX2J5dGVzQg4KDF90b3RhbF9ieXRlc0IKCghfc2Vlbl9hdCLbAQoLU2VydmljZVZpZXcSDwoHc2VydmljZRgBIAEoCRIMCgRraW5kGAIgASgJEgwKBHRlcm0YAyABKAMSKAoHbWVtYmVycxgEIAMoCzIXLmxlYWZ3YXJkLnYxLk1lbWJlclZpZXcSLQoLbGFzdF9iYWNrdXAYBSABKAsyEy5sZWFmd2FyZC52MS5CYWNrdXBIAIgBARIQCghwcm9ibGVtcxgGIAMoCRIWCglvcGVyYXRpb24YByABKAlIAYgBAUIOCgxfbGFzdF9iYWNrdXBCDAoKX29wZXJhdGlvbiLyAgoISG9zdFZpZXcSDAoEaG9zdBgBIAEoCRIRCgljb25uZWN0ZWQYAiABKAgSGQoMbGFzdF9zZWVuX2F0GAMgASgDSACIAQESGgoNYWdlbnRfdmVyc2lvbhgEIAEoCUgBiAEBEhwKD2Nsb2NrX29mZnNldF9tcxgFIAEoA0gCiAEBEiMKFmNlcnRpZmljYXRlX2V4cGlyZXNfYXQYBiABKANIA4gBARIPCgdyZXZva2VkGAcgASgIEhAKCHdhcm5pbmdzGAggASgNEhEKCWNyaXRpY2FscxgJIAEoDRIQCghwcm9ibGVtcxgKIAMoCRIoCgRmYWN0GAsgASgLMhUubGVhZndhcmQudjEuSG9zdEZhY3RIBIgBAUIPCg1fbGFzdF9zZWVuX2F0QhAKDl9hZ2VudF92ZXJzaW9uQhIKEF9jbG9ja19vZmZzZXRfbXNCGQoXX2NlcnRpZmljYXRlX2V4cGlyZXNfYXRCBwoFX2ZhY3QitAEKBlN0YXR1cxINCgVmbGVldBgBIAEoCRILCgNub3cYAiABKAMSKgoIc2VydmljZXMYAyADKAsyGC5sZWFmd2FyZC52MS5TZXJ2aWNlVmlldxIkCgVob3N0cxgEIAMoCzIVLmxlYWZ3YXJkLnYxLkhvc3RWaWV3EhAKCHByb2JsZW1zGAUgAygJEioKCm9wZXJhdGlvbnMYBiADKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24iNAoQR2V0U3RhdHVzUmVxdWVzdBIUCgdzZXJ2aWNlGAEgASgJSACIAQFCCgoIX3NlcnZpY2UiOAoRR2V0U3RhdHVzUmVzcG9uc2USIwoGc3RhdHVzGAEgASgLMhMubGVhZndhcmQudjEuU3RhdHVzIjYKEldhdGNoU3RhdHVzUmVxdWVzdBIUCgdzZXJ2aWNlGAEgASgJSACIAQFCCgoIX3NlcnZpY2UiOgoTV2F0Y2hTdGF0dXNSZXNwb25zZRIjCgZzdGF0dXMYASABKAsyEy5sZWFmd2FyZC52MS5TdGF0dXMiEgoQTGlzdEhvc3RzUmVxdWVzdCI5ChFMaXN0SG9zdHNSZXNwb25zZRIkCgVob3N0cxgBIAMoCzIVLmxlYWZ3YXJkLnYxLkhvc3RWaWV3IjEKEUludml0ZUhvc3RSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGdHRsX21zGAIgASgDIjUKEkludml0ZUhvc3RSZXNwb25zZRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19hdBgCIAEoAyIxChFSZXZva2VIb3N0UmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIvChJSZXZva2VIb3N0UmVzcG9uc2USGQoRY29ubmVjdGlvbnNfZW5kZWQYASABKA0iugEKCFVzZXJWaWV3EgwKBG5hbWUYASABKAkSIwoEcm9sZRgCIAEoDjIVLmxlYWZ3YXJkLnYxLlVzZXJSb2xlEhMKC2Vucm9sbGVkX2F0GAMgASgDEhcKCnJldm9rZWRfYXQYBCABKANIAIgBARIjChZjZXJ0aWZpY2F0ZV9leHBpcmVzX2F0GAUgASgDSAGIAQFCDQoLX3Jldm9rZWRfYXRCGQoXX2NlcnRpZmljYXRlX2V4cGlyZXNfYXQiEgoQTGlzdFVzZXJzUmVxdWVzdCI5ChFMaXN0VXNlcnNSZXNwb25zZRIkCgV1c2VycxgBIAMoCzIVLmxlYWZ3YXJkLnYxLlVzZXJWaWV3IlYKEUludml0ZVVzZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkSIwoEcm9sZRgCIAEoDjIVLmxlYWZ3YXJkLnYxLlVzZXJSb2xlEg4KBnR0bF9tcxgDIAEoAyI1ChJJbnZpdGVVc2VyUmVzcG9uc2USCwoDdXJsGAEgASgJEhIKCmV4cGlyZXNfYXQYAiABKAMiMQoRUmV2b2tlVXNlclJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiLwoSUmV2b2tlVXNlclJlc3BvbnNlEhkKEWNvbm5lY3Rpb25zX2VuZGVkGAEgASgNIjkKJk9wZXJhdG9yU2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9wZW0YASABKAkiUgonT3BlcmF0b3JTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlc3BvbnNlEhcKD2NlcnRpZmljYXRlX3BlbRgBIAEoCRIOCgZjYV9wZW0YAiABKAkidwoLRmluZGluZ1ZpZXcSDAoEaG9zdBgBIAEoCRIlCgdmaW5kaW5nGAIgASgLMhQubGVhZndhcmQudjEuRmluZGluZxIoCgZ3YWl2ZXIYAyABKAsyEy5sZWFmd2FyZC52MS5XYWl2ZXJIAIgBAUIJCgdfd2FpdmVyIkEKEkdldEZpbmRpbmdzUmVxdWVzdBIRCgRob3N0GAEgASgJSACIAQESDwoHcmVmcmVzaBgCIAEoCEIHCgVfaG9zdCJRChNHZXRGaW5kaW5nc1Jlc3BvbnNlEioKCGZpbmRpbmdzGAEgAygLMhgubGVhZndhcmQudjEuRmluZGluZ1ZpZXcSDgoGc2lsZW50GAIgAygJIk4KD1R1bmVIb3N0UmVxdWVzdBIMCgRob3N0GAEgASgJEg4KBmNoZWNrcxgCIAMoCRIMCgR1bmRvGAMgASgIEg8KB2RyeV9ydW4YBCABKAgiOQoQVHVuZUhvc3RSZXNwb25zZRIlCgdvdXRjb21lGAEgASgLMhQubGVhZndhcmQudjEuT3V0Y29tZSJmCgZXYWl2ZXISDAoEaG9zdBgBIAEoCRINCgVjaGVjaxgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFdW50aWwYBCABKAMSDwoHbWFkZV9ieRgFIAEoCRIPCgdtYWRlX2F0GAYgASgDIkoKDFdhaXZlUmVxdWVzdBIMCgRob3N0GAEgASgJEg0KBWNoZWNrGAIgASgJEg4KBnJlYXNvbhgDIAEoCRINCgV1bnRpbBgEIAEoAyI0Cg1XYWl2ZVJlc3BvbnNlEiMKBndhaXZlchgBIAEoCzITLmxlYWZ3YXJkLnYxLldhaXZlciIvChBFbmRXYWl2ZXJSZXF1ZXN0EgwKBGhvc3QYASABKAkSDQoFY2hlY2sYAiABKAkiEwoRRW5kV2FpdmVyUmVzcG9uc2UiFAoSTGlzdFdhaXZlcnNSZXF1ZXN0IjsKE0xpc3RXYWl2ZXJzUmVzcG9uc2USJAoHd2FpdmVycxgBIAMoCzITLmxlYWZ3YXJkLnYxLldhaXZlciIyCg9NYWtlUGxhblJlcXVlc3QSHwoEZ29hbBgBIAEoCzIRLmxlYWZ3YXJkLnYxLkdvYWwiMwoQTWFrZVBsYW5SZXNwb25zZRIfCgRwbGFuGAEgASgLMhEubGVhZndhcmQudjEuUGxhbiIcCg5HZXRQbGFuUmVxdWVzdBIKCgJpZBgBIAEoCSIyCg9HZXRQbGFuUmVzcG9uc2USHwoEcGxhbhgBIAEoCzIRLmxlYWZ3YXJkLnYxLlBsYW4iEgoQTGlzdFBsYW5zUmVxdWVzdCI1ChFMaXN0UGxhbnNSZXNwb25zZRIgCgVwbGFucxgBIAMoCzIRLmxlYWZ3YXJkLnYxLlBsYW4iHgoQQXBwbHlQbGFuUmVxdWVzdBIKCgJpZBgBIAEoCSI+ChFBcHBseVBsYW5SZXNwb25zZRIpCglvcGVyYXRpb24YASABKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24iJAoVTGlzdE9wZXJhdGlvbnNSZXF1ZXN0EgsKA2FsbBgBIAEoCCJEChZMaXN0T3BlcmF0aW9uc1Jlc3BvbnNlEioKCm9wZXJhdGlvbnMYASADKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24iIQoTR2V0T3BlcmF0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJuChRHZXRPcGVyYXRpb25SZXNwb25zZRIpCglvcGVyYXRpb24YASABKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24SKwoGZXZlbnRzGAIgAygLMhsubGVhZndhcmQudjEuT3BlcmF0aW9uRXZlbnQiIwoVV2F0Y2hPcGVyYXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJIlAKFldhdGNoT3BlcmF0aW9uUmVzcG9uc2USKQoJb3BlcmF0aW9uGAEgASgLMhYubGVhZndhcmQudjEuT3BlcmF0aW9uEgsKA25vdxgCIAEoAyJlChdDb250cm9sT3BlcmF0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRIuCgdjb250cm9sGAIgASgOMh0ubGVhZndhcmQudjEuT3BlcmF0aW9uQ29udHJvbBIOCgZyZWFzb24YAyABKAkiRQoYQ29udHJvbE9wZXJhdGlvblJlc3BvbnNlEikKCW9wZXJhdGlvbhgBIAEoCzIWLmxlYWZ3YXJkLnYxLk9wZXJhdGlvbiKjAQoTVmVyaWZ5QmFja3VwUmVxdWVzdBIOCgZiYWNrdXAYASABKAkSFAoHc2VydmljZRgCIAEoCUgAiAEBEh0KEGJ5dGVzX3Blcl9zZWNvbmQYAyABKANIAYgBARIXCgpyZXF1ZXN0X2lkGAQgASgJSAKIAQFCCgoIX3NlcnZpY2VCEwoRX2J5dGVzX3Blcl9zZWNvbmRCDQoLX3JlcXVlc3RfaWQidgoUVmVyaWZ5QmFja3VwUmVzcG9uc2USEgoKcmVxdWVzdF9pZBgBIAEoCRIjCgZiYWNrdXAYAiABKAsyEy5sZWFmd2FyZC52MS5CYWNrdXASJQoHb3V0Y29tZRgDIAEoCzIULmxlYWZ3YXJkLnYxLk91dGNvbWUiNgoSTGlzdEJhY2t1cHNSZXF1ZXN0EhQKB3NlcnZpY2UYASABKAlIAIgBAUIKCghfc2VydmljZSI7ChNMaXN0QmFja3Vwc1Jlc3BvbnNlEiQKB2JhY2t1cHMYASADKAsyEy5sZWFmd2FyZC52MS5CYWNrdXAixwEKC0V4cGxhbmF0aW9uEg8KB3N1YmplY3QYASABKAkSDwoHc3VtbWFyeRgCIAEoCRIkCgVmYWN0cxgDIAMoCzIVLmxlYWZ3YXJkLnYxLkV2aWRlbmNlEiAKBXdhaXRzGAQgAygLMhEubGVhZndhcmQudjEuV2FpdBImCghyZWZ1c2FscxgFIAMoCzIULmxlYWZ3YXJkLnYxLlJlZnVzYWwSJgoIZmluZGluZ3MYBiADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIiEKDkV4cGxhaW5SZXF1ZXN0Eg8KB3N1YmplY3QYASABKAkiQQoPRXhwbGFpblJlc3BvbnNlEi4KDGV4cGxhbmF0aW9ucxgBIAMoCzIYLmxlYWZ3YXJkLnYxLkV4cGxhbmF0aW9uIlIKCEF1ZGl0Um93EgoKAmF0GAEgASgDEgsKA3dobxgCIAEoCRIMCgR3aGF0GAMgASgJEg8KB3N1YmplY3QYBCABKAkSDgoGcmVzdWx0GAUgASgJIiEKEExpc3RBdWRpdFJlcXVlc3QSDQoFbGltaXQYASABKA0iOAoRTGlzdEF1ZGl0UmVzcG9uc2USIwoEcm93cxgBIAMoCzIVLmxlYWZ3YXJkLnYxLkF1ZGl0Um93IiwKCVNlY3JldFVzZRIOCgZtZW1iZXIYASABKAkSDwoHdmVyc2lvbhgCIAEoAyKIAQoKU2VjcmV0VmlldxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSDwoHbWFkZV9ieRgDIAEoCRIPCgdtYWRlX2F0GAQgASgDEicKB3VzZWRfYnkYBSADKAsyFi5sZWFmd2FyZC52MS5TZWNyZXRVc2USEAoIcmVhZGFibGUYBiABKAgiMwoQU2V0U2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJEhEKCXBsYWludGV4dBgCIAEoCSI8ChFTZXRTZWNyZXRSZXNwb25zZRInCgZzZWNyZXQYASABKAsyFy5sZWFmd2FyZC52MS5TZWNyZXRWaWV3IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChNMaXN0U2VjcmV0c1Jlc3BvbnNlEigKB3NlY3JldHMYASADKAsyFy5sZWFmd2FyZC52MS5TZWNyZXRWaWV3IiMKE1JlbW92ZVNlY3JldFJlcXVlc3QSDAoEbmFtZRgBIAEoCSIWChRSZW1vdmVTZWNyZXRSZXNwb25zZSItChpBY2tub3dsZWRnZUZhaWxvdmVyUmVxdWVzdBIPCgdzZXJ2aWNlGAEgASgJInwKG0Fja25vd2xlZGdlRmFpbG92ZXJSZXNwb25zZRIPCgdzZXJ2aWNlGAEgASgJEhQKDG9wZXJhdGlvbl9pZBgCIAEoCRIQCghiZWdhbl9hdBgDIAEoAxIMCgRmcm9tGAQgASgJEg8KAnRvGAUgASgJSACIAQFCBQoDX3RvIkoKEVRlc3RFbmdpbmVSZXF1ZXN0Eg4KBm1lbWJlchgBIAEoCRIlCgRleGVjGAIgASgLMhcubGVhZndhcmQudjEuRXhlY0VuZ2luZSJfChJUZXN0RW5naW5lUmVzcG9uc2USDgoGbWVtYmVyGAEgASgJEgwKBGhvc3QYAiABKAkSKwoHYW5zd2VycxgDIAMoCzIaLmxlYWZ3YXJkLnYxLkNvbW1hbmRBbnN3ZXIqaAoIVXNlclJvbGUSGQoVVVNFUl9ST0xFX1VOU1BFQ0lGSUVEEAASFAoQVVNFUl9ST0xFX1ZJRVdFUhABEhYKElVTRVJfUk9MRV9PUEVSQVRPUhACEhMKD1VTRVJfUk9MRV9BRE1JThADKo0BChBPcGVyYXRpb25Db250cm9sEiEKHU9QRVJBVElPTl9DT05UUk9MX1VOU1BFQ0lGSUVEEAASGwoXT1BFUkFUSU9OX0NPTlRST0xfUEFVU0UQARIcChhPUEVSQVRJT05fQ09OVFJPTF9SRVNVTUUQAhIbChdPUEVSQVRJT05fQ09OVFJPTF9BQk9SVBADMvcTCg9PcGVyYXRvclNlcnZpY2USSgoJR2V0U3RhdHVzEh0ubGVhZndhcmQudjEuR2V0U3RhdHVzUmVxdWVzdBoeLmxlYWZ3YXJkLnYxLkdldFN0YXR1c1Jlc3BvbnNlElIKC1dhdGNoU3RhdHVzEh8ubGVhZndhcmQudjEuV2F0Y2hTdGF0dXNSZXF1ZXN0GiAubGVhZndhcmQudjEuV2F0Y2hTdGF0dXNSZXNwb25zZTABEkoKCUxpc3RIb3N0cxIdLmxlYWZ3YXJkLnYxLkxpc3RIb3N0c1JlcXVlc3QaHi5sZWFmd2FyZC52MS5MaXN0SG9zdHNSZXNwb25zZRJNCgpJbnZpdGVIb3N0Eh4ubGVhZndhcmQudjEuSW52aXRlSG9zdFJlcXVlc3QaHy5sZWFmd2FyZC52MS5JbnZpdGVIb3N0UmVzcG9uc2USTQoKUmV2b2tlSG9zdBIeLmxlYWZ3YXJkLnYxLlJldm9rZUhvc3RSZXF1ZXN0Gh8ubGVhZndhcmQudjEuUmV2b2tlSG9zdFJlc3BvbnNlEkoKCUxpc3RVc2VycxIdLmxlYWZ3YXJkLnYxLkxpc3RVc2Vyc1JlcXVlc3QaHi5sZWFmd2FyZC52MS5MaXN0VXNlcnNSZXNwb25zZRJNCgpJbnZpdGVVc2VyEh4ubGVhZndhcmQudjEuSW52aXRlVXNlclJlcXVlc3QaHy5sZWFmd2FyZC52MS5JbnZpdGVVc2VyUmVzcG9uc2USTQoKUmV2b2tlVXNlchIeLmxlYWZ3YXJkLnYxLlJldm9rZVVzZXJSZXF1ZXN0Gh8ubGVhZndhcmQudjEuUmV2b2tlVXNlclJlc3BvbnNlEn0KEFJlbmV3Q2VydGlmaWNhdGUSMy5sZWFmd2FyZC52MS5PcGVyYXRvclNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVxdWVzdBo0LmxlYWZ3YXJkLnYxLk9wZXJhdG9yU2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXNwb25zZRJQCgtHZXRGaW5kaW5ncxIfLmxlYWZ3YXJkLnYxLkdldEZpbmRpbmdzUmVxdWVzdBogLmxlYWZ3YXJkLnYxLkdldEZpbmRpbmdzUmVzcG9uc2USRwoIVHVuZUhvc3QSHC5sZWFmd2FyZC52MS5UdW5lSG9zdFJlcXVlc3QaHS5sZWFmd2FyZC52MS5UdW5lSG9zdFJlc3BvbnNlEj4KBVdhaXZlEhkubGVhZndhcmQudjEuV2FpdmVSZXF1ZXN0GhoubGVhZndhcmQudjEuV2FpdmVSZXNwb25zZRJKCglFbmRXYWl2ZXISHS5sZWFmd2FyZC52MS5FbmRXYWl2ZXJSZXF1ZXN0Gh4ubGVhZndhcmQudjEuRW5kV2FpdmVyUmVzcG9uc2USUAoLTGlzdFdhaXZlcnMSHy5sZWFmd2FyZC52MS5MaXN0V2FpdmVyc1JlcXVlc3QaIC5sZWFmd2FyZC52MS5MaXN0V2FpdmVyc1Jlc3BvbnNlEkcKCE1ha2VQbGFuEhwubGVhZndhcmQudjEuTWFrZVBsYW5SZXF1ZXN0Gh0ubGVhZndhcmQudjEuTWFrZVBsYW5SZXNwb25zZRJECgdHZXRQbGFuEhsubGVhZndhcmQudjEuR2V0UGxhblJlcXVlc3QaHC5sZWFmd2FyZC52MS5HZXRQbGFuUmVzcG9uc2USSgoJTGlzdFBsYW5zEh0ubGVhZndhcmQudjEuTGlzdFBsYW5zUmVxdWVzdBoeLmxlYWZ3YXJkLnYxLkxpc3RQbGFuc1Jlc3BvbnNlEkoKCUFwcGx5UGxhbhIdLmxlYWZ3YXJkLnYxLkFwcGx5UGxhblJlcXVlc3QaHi5sZWFmd2FyZC52MS5BcHBseVBsYW5SZXNwb25zZRJZCg5MaXN0T3BlcmF0aW9ucxIiLmxlYWZ3YXJkLnYxLkxpc3RPcGVyYXRpb25zUmVxdWVzdBojLmxlYWZ3YXJkLnYxLkxpc3RPcGVyYXRpb25zUmVzcG9uc2USUwoMR2V0T3BlcmF0aW9uEiAubGVhZndhcmQudjEuR2V0T3BlcmF0aW9uUmVxdWVzdBohLmxlYWZ3YXJkLnYxLkdldE9wZXJhdGlvblJlc3BvbnNlElsKDldhdGNoT3BlcmF0aW9uEiIubGVhZndhcmQudjEuV2F0Y2hPcGVyYXRpb25SZXF1ZXN0GiMubGVhZndhcmQudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZTABEl8KEENvbnRyb2xPcGVyYXRpb24SJC5sZWFmd2FyZC52MS5Db250cm9sT3BlcmF0aW9uUmVxdWVzdBolLmxlYWZ3YXJkLnYxLkNvbnRyb2xPcGVyYXRpb25SZXNwb25zZRJTCgxWZXJpZnlCYWNrdXASIC5sZWFmd2FyZC52MS5WZXJpZnlCYWNrdXBSZXF1ZXN0GiEubGVhZndhcmQudjEuVmVyaWZ5QmFja3VwUmVzcG9uc2USUAoLTGlzdEJhY2t1cHMSHy5sZWFmd2FyZC52MS5MaXN0QmFja3Vwc1JlcXVlc3QaIC5sZWFmd2FyZC52MS5MaXN0QmFja3Vwc1Jlc3BvbnNlEkQKB0V4cGxhaW4SGy5sZWFmd2FyZC52MS5FeHBsYWluUmVxdWVzdBocLmxlYWZ3YXJkLnYxLkV4cGxhaW5SZXNwb25zZRJKCglMaXN0QXVkaXQSHS5sZWFmd2FyZC52MS5MaXN0QXVkaXRSZXF1ZXN0Gh4ubGVhZndhcmQudjEuTGlzdEF1ZGl0UmVzcG9uc2USSgoJU2V0U2VjcmV0Eh0ubGVhZndhcmQudjEuU2V0U2VjcmV0UmVxdWVzdBoeLmxlYWZ3YXJkLnYxLlNldFNlY3JldFJlc3BvbnNlElAKC0xpc3RTZWNyZXRzEh8ubGVhZndhcmQudjEuTGlzdFNlY3JldHNSZXF1ZXN0GiAubGVhZndhcmQudjEuTGlzdFNlY3JldHNSZXNwb25zZRJTCgxSZW1vdmVTZWNyZXQSIC5sZWFmd2FyZC52MS5SZW1vdmVTZWNyZXRSZXF1ZXN0GiEubGVhZndhcmQudjEuUmVtb3ZlU2VjcmV0UmVzcG9uc2USTQoKVGVzdEVuZ2luZRIeLmxlYWZ3YXJkLnYxLlRlc3RFbmdpbmVSZXF1ZXN0Gh8ubGVhZndhcmQudjEuVGVzdEVuZ2luZVJlc3BvbnNlEmgKE0Fja25vd2xlZGdlRmFpbG92ZXISJy5sZWFmd2FyZC52MS5BY2tub3dsZWRnZUZhaWxvdmVyUmVxdWVzdBooLmxlYWZ3YXJkLnYxLkFja25vd2xlZGdlRmFpbG92ZXJSZXNwb25zZWIGcHJvdG8z',
+    'ChpsZWFmd2FyZC92MS9vcGVyYXRvci5wcm90bxILbGVhZndhcmQudjEihgQKCk1lbWJlclZpZXcSDgoGbWVtYmVyGAEgASgJEgwKBGhvc3QYAiABKAkSHwoEcm9sZRgDIAEoDjIRLmxlYWZ3YXJkLnYxLlJvbGUSFQoIdXBzdHJlYW0YBCABKAlIAIgBARINCgVkZXB0aBgFIAEoDRIdCgNydW4YBiABKA4yEC5sZWFmd2FyZC52MS5SdW4SDQoFc3RhdGUYByABKAkSFAoHdmVyc2lvbhgIIAEoCUgBiAEBEhUKCHBvc2l0aW9uGAkgASgDSAKIAQESEAoDbGFnGAogASgDSAOIAQESEgoFcmVhZHkYCyABKAhIBIgBARIXCgpkYXRhX2J5dGVzGAwgASgDSAWIAQESFwoKZnJlZV9ieXRlcxgNIAEoA0gGiAEBEhgKC3RvdGFsX2J5dGVzGA4gASgDSAeIAQESFAoHc2Vlbl9hdBgPIAEoA0gIiAEBEhAKCHByb2JsZW1zGBAgAygJEg4KBnN0YXJ0cxgRIAEoAxIcChRzdGFydHNfc2luY2VfcmV0aXJlZBgSIAEoA0ILCglfdXBzdHJlYW1CCgoIX3ZlcnNpb25CCwoJX3Bvc2l0aW9uQgYKBF9sYWdCCAoGX3JlYWR5Qg0KC19kYXRhX2J5dGVzQg0KC19mcmVlX2J5dGVzQg4KDF90b3RhbF9ieXRlc0IKCghfc2Vlbl9hdCLbAQoLU2VydmljZVZpZXcSDwoHc2VydmljZRgBIAEoCRIMCgRraW5kGAIgASgJEgwKBHRlcm0YAyABKAMSKAoHbWVtYmVycxgEIAMoCzIXLmxlYWZ3YXJkLnYxLk1lbWJlclZpZXcSLQoLbGFzdF9iYWNrdXAYBSABKAsyEy5sZWFmd2FyZC52MS5CYWNrdXBIAIgBARIQCghwcm9ibGVtcxgGIAMoCRIWCglvcGVyYXRpb24YByABKAlIAYgBAUIOCgxfbGFzdF9iYWNrdXBCDAoKX29wZXJhdGlvbiLyAgoISG9zdFZpZXcSDAoEaG9zdBgBIAEoCRIRCgljb25uZWN0ZWQYAiABKAgSGQoMbGFzdF9zZWVuX2F0GAMgASgDSACIAQESGgoNYWdlbnRfdmVyc2lvbhgEIAEoCUgBiAEBEhwKD2Nsb2NrX29mZnNldF9tcxgFIAEoA0gCiAEBEiMKFmNlcnRpZmljYXRlX2V4cGlyZXNfYXQYBiABKANIA4gBARIPCgdyZXZva2VkGAcgASgIEhAKCHdhcm5pbmdzGAggASgNEhEKCWNyaXRpY2FscxgJIAEoDRIQCghwcm9ibGVtcxgKIAMoCRIoCgRmYWN0GAsgASgLMhUubGVhZndhcmQudjEuSG9zdEZhY3RIBIgBAUIPCg1fbGFzdF9zZWVuX2F0QhAKDl9hZ2VudF92ZXJzaW9uQhIKEF9jbG9ja19vZmZzZXRfbXNCGQoXX2NlcnRpZmljYXRlX2V4cGlyZXNfYXRCBwoFX2ZhY3QitAEKBlN0YXR1cxINCgVmbGVldBgBIAEoCRILCgNub3cYAiABKAMSKgoIc2VydmljZXMYAyADKAsyGC5sZWFmd2FyZC52MS5TZXJ2aWNlVmlldxIkCgVob3N0cxgEIAMoCzIVLmxlYWZ3YXJkLnYxLkhvc3RWaWV3EhAKCHByb2JsZW1zGAUgAygJEioKCm9wZXJhdGlvbnMYBiADKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24iNAoQR2V0U3RhdHVzUmVxdWVzdBIUCgdzZXJ2aWNlGAEgASgJSACIAQFCCgoIX3NlcnZpY2UiOAoRR2V0U3RhdHVzUmVzcG9uc2USIwoGc3RhdHVzGAEgASgLMhMubGVhZndhcmQudjEuU3RhdHVzIjYKEldhdGNoU3RhdHVzUmVxdWVzdBIUCgdzZXJ2aWNlGAEgASgJSACIAQFCCgoIX3NlcnZpY2UiOgoTV2F0Y2hTdGF0dXNSZXNwb25zZRIjCgZzdGF0dXMYASABKAsyEy5sZWFmd2FyZC52MS5TdGF0dXMiEgoQTGlzdEhvc3RzUmVxdWVzdCI5ChFMaXN0SG9zdHNSZXNwb25zZRIkCgVob3N0cxgBIAMoCzIVLmxlYWZ3YXJkLnYxLkhvc3RWaWV3IjEKEUludml0ZUhvc3RSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGdHRsX21zGAIgASgDIjUKEkludml0ZUhvc3RSZXNwb25zZRILCgN1cmwYASABKAkSEgoKZXhwaXJlc19hdBgCIAEoAyIxChFSZXZva2VIb3N0UmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIvChJSZXZva2VIb3N0UmVzcG9uc2USGQoRY29ubmVjdGlvbnNfZW5kZWQYASABKA0iugEKCFVzZXJWaWV3EgwKBG5hbWUYASABKAkSIwoEcm9sZRgCIAEoDjIVLmxlYWZ3YXJkLnYxLlVzZXJSb2xlEhMKC2Vucm9sbGVkX2F0GAMgASgDEhcKCnJldm9rZWRfYXQYBCABKANIAIgBARIjChZjZXJ0aWZpY2F0ZV9leHBpcmVzX2F0GAUgASgDSAGIAQFCDQoLX3Jldm9rZWRfYXRCGQoXX2NlcnRpZmljYXRlX2V4cGlyZXNfYXQiEgoQTGlzdFVzZXJzUmVxdWVzdCI5ChFMaXN0VXNlcnNSZXNwb25zZRIkCgV1c2VycxgBIAMoCzIVLmxlYWZ3YXJkLnYxLlVzZXJWaWV3IlYKEUludml0ZVVzZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkSIwoEcm9sZRgCIAEoDjIVLmxlYWZ3YXJkLnYxLlVzZXJSb2xlEg4KBnR0bF9tcxgDIAEoAyI1ChJJbnZpdGVVc2VyUmVzcG9uc2USCwoDdXJsGAEgASgJEhIKCmV4cGlyZXNfYXQYAiABKAMiMQoRUmV2b2tlVXNlclJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiLwoSUmV2b2tlVXNlclJlc3BvbnNlEhkKEWNvbm5lY3Rpb25zX2VuZGVkGAEgASgNIjkKJk9wZXJhdG9yU2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXF1ZXN0Eg8KB2Nzcl9wZW0YASABKAkiUgonT3BlcmF0b3JTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlc3BvbnNlEhcKD2NlcnRpZmljYXRlX3BlbRgBIAEoCRIOCgZjYV9wZW0YAiABKAkidwoLRmluZGluZ1ZpZXcSDAoEaG9zdBgBIAEoCRIlCgdmaW5kaW5nGAIgASgLMhQubGVhZndhcmQudjEuRmluZGluZxIoCgZ3YWl2ZXIYAyABKAsyEy5sZWFmd2FyZC52MS5XYWl2ZXJIAIgBAUIJCgdfd2FpdmVyIkEKEkdldEZpbmRpbmdzUmVxdWVzdBIRCgRob3N0GAEgASgJSACIAQESDwoHcmVmcmVzaBgCIAEoCEIHCgVfaG9zdCJRChNHZXRGaW5kaW5nc1Jlc3BvbnNlEioKCGZpbmRpbmdzGAEgAygLMhgubGVhZndhcmQudjEuRmluZGluZ1ZpZXcSDgoGc2lsZW50GAIgAygJIk4KD1R1bmVIb3N0UmVxdWVzdBIMCgRob3N0GAEgASgJEg4KBmNoZWNrcxgCIAMoCRIMCgR1bmRvGAMgASgIEg8KB2RyeV9ydW4YBCABKAgiOQoQVHVuZUhvc3RSZXNwb25zZRIlCgdvdXRjb21lGAEgASgLMhQubGVhZndhcmQudjEuT3V0Y29tZSJmCgZXYWl2ZXISDAoEaG9zdBgBIAEoCRINCgVjaGVjaxgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFdW50aWwYBCABKAMSDwoHbWFkZV9ieRgFIAEoCRIPCgdtYWRlX2F0GAYgASgDIkoKDFdhaXZlUmVxdWVzdBIMCgRob3N0GAEgASgJEg0KBWNoZWNrGAIgASgJEg4KBnJlYXNvbhgDIAEoCRINCgV1bnRpbBgEIAEoAyI0Cg1XYWl2ZVJlc3BvbnNlEiMKBndhaXZlchgBIAEoCzITLmxlYWZ3YXJkLnYxLldhaXZlciIvChBFbmRXYWl2ZXJSZXF1ZXN0EgwKBGhvc3QYASABKAkSDQoFY2hlY2sYAiABKAkiEwoRRW5kV2FpdmVyUmVzcG9uc2UiFAoSTGlzdFdhaXZlcnNSZXF1ZXN0IjsKE0xpc3RXYWl2ZXJzUmVzcG9uc2USJAoHd2FpdmVycxgBIAMoCzITLmxlYWZ3YXJkLnYxLldhaXZlciIyCg9NYWtlUGxhblJlcXVlc3QSHwoEZ29hbBgBIAEoCzIRLmxlYWZ3YXJkLnYxLkdvYWwiMwoQTWFrZVBsYW5SZXNwb25zZRIfCgRwbGFuGAEgASgLMhEubGVhZndhcmQudjEuUGxhbiIcCg5HZXRQbGFuUmVxdWVzdBIKCgJpZBgBIAEoCSIyCg9HZXRQbGFuUmVzcG9uc2USHwoEcGxhbhgBIAEoCzIRLmxlYWZ3YXJkLnYxLlBsYW4iEgoQTGlzdFBsYW5zUmVxdWVzdCI1ChFMaXN0UGxhbnNSZXNwb25zZRIgCgVwbGFucxgBIAMoCzIRLmxlYWZ3YXJkLnYxLlBsYW4iHgoQQXBwbHlQbGFuUmVxdWVzdBIKCgJpZBgBIAEoCSI+ChFBcHBseVBsYW5SZXNwb25zZRIpCglvcGVyYXRpb24YASABKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24iJAoVTGlzdE9wZXJhdGlvbnNSZXF1ZXN0EgsKA2FsbBgBIAEoCCJEChZMaXN0T3BlcmF0aW9uc1Jlc3BvbnNlEioKCm9wZXJhdGlvbnMYASADKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24iIQoTR2V0T3BlcmF0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCSJuChRHZXRPcGVyYXRpb25SZXNwb25zZRIpCglvcGVyYXRpb24YASABKAsyFi5sZWFmd2FyZC52MS5PcGVyYXRpb24SKwoGZXZlbnRzGAIgAygLMhsubGVhZndhcmQudjEuT3BlcmF0aW9uRXZlbnQiIwoVV2F0Y2hPcGVyYXRpb25SZXF1ZXN0EgoKAmlkGAEgASgJIlAKFldhdGNoT3BlcmF0aW9uUmVzcG9uc2USKQoJb3BlcmF0aW9uGAEgASgLMhYubGVhZndhcmQudjEuT3BlcmF0aW9uEgsKA25vdxgCIAEoAyJlChdDb250cm9sT3BlcmF0aW9uUmVxdWVzdBIKCgJpZBgBIAEoCRIuCgdjb250cm9sGAIgASgOMh0ubGVhZndhcmQudjEuT3BlcmF0aW9uQ29udHJvbBIOCgZyZWFzb24YAyABKAkiRQoYQ29udHJvbE9wZXJhdGlvblJlc3BvbnNlEikKCW9wZXJhdGlvbhgBIAEoCzIWLmxlYWZ3YXJkLnYxLk9wZXJhdGlvbiKjAQoTVmVyaWZ5QmFja3VwUmVxdWVzdBIOCgZiYWNrdXAYASABKAkSFAoHc2VydmljZRgCIAEoCUgAiAEBEh0KEGJ5dGVzX3Blcl9zZWNvbmQYAyABKANIAYgBARIXCgpyZXF1ZXN0X2lkGAQgASgJSAKIAQFCCgoIX3NlcnZpY2VCEwoRX2J5dGVzX3Blcl9zZWNvbmRCDQoLX3JlcXVlc3RfaWQidgoUVmVyaWZ5QmFja3VwUmVzcG9uc2USEgoKcmVxdWVzdF9pZBgBIAEoCRIjCgZiYWNrdXAYAiABKAsyEy5sZWFmd2FyZC52MS5CYWNrdXASJQoHb3V0Y29tZRgDIAEoCzIULmxlYWZ3YXJkLnYxLk91dGNvbWUivAIKEkFjdE9uQmFja3VwUmVxdWVzdBIOCgZiYWNrdXAYASABKAkSFAoHc2VydmljZRgCIAEoCUgBiAEBEhcKCnJlcXVlc3RfaWQYAyABKAlIAogBARImCgVkcmlsbBgKIAEoCzIVLmxlYWZ3YXJkLnYxLkRyaWxsQWN0SAASJAoEY29weRgLIAEoCzIULmxlYWZ3YXJkLnYxLkNvcHlBY3RIABImCgVmZXRjaBgMIAEoCzIVLmxlYWZ3YXJkLnYxLkZldGNoQWN0SAASJgoFY2hlY2sYDSABKAsyFS5sZWFmd2FyZC52MS5DaGVja0FjdEgAEiYKBXBydW5lGA4gASgLMhUubGVhZndhcmQudjEuUHJ1bmVBY3RIAEIGCgRraW5kQgoKCF9zZXJ2aWNlQg0KC19yZXF1ZXN0X2lkIjwKCERyaWxsQWN0EhIKBWltYWdlGAEgASgJSACIAQESEgoKdGltZW91dF9tcxgCIAEoA0IICgZfaW1hZ2UiCQoHQ29weUFjdCImCghGZXRjaEFjdBIRCgRob3N0GAEgASgJSACIAQFCBwoFX2hvc3QiIAoIQ2hlY2tBY3QSFAoMZGF0YV9wZXJjZW50GAEgASgNIikKCFBydW5lQWN0EgwKBGhvc3QYASABKAkSDwoHZHJ5X3J1bhgCIAEoCCKFAQoTQWN0T25CYWNrdXBSZXNwb25zZRISCgpyZXF1ZXN0X2lkGAEgASgJEigKBmJhY2t1cBgCIAEoCzITLmxlYWZ3YXJkLnYxLkJhY2t1cEgAiAEBEiUKB291dGNvbWUYAyABKAsyFC5sZWFmd2FyZC52MS5PdXRjb21lQgkKB19iYWNrdXAiNgoSTGlzdEJhY2t1cHNSZXF1ZXN0EhQKB3NlcnZpY2UYASABKAlIAIgBAUIKCghfc2VydmljZSI7ChNMaXN0QmFja3Vwc1Jlc3BvbnNlEiQKB2JhY2t1cHMYASADKAsyEy5sZWFmd2FyZC52MS5CYWNrdXAixwEKC0V4cGxhbmF0aW9uEg8KB3N1YmplY3QYASABKAkSDwoHc3VtbWFyeRgCIAEoCRIkCgVmYWN0cxgDIAMoCzIVLmxlYWZ3YXJkLnYxLkV2aWRlbmNlEiAKBXdhaXRzGAQgAygLMhEubGVhZndhcmQudjEuV2FpdBImCghyZWZ1c2FscxgFIAMoCzIULmxlYWZ3YXJkLnYxLlJlZnVzYWwSJgoIZmluZGluZ3MYBiADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIiEKDkV4cGxhaW5SZXF1ZXN0Eg8KB3N1YmplY3QYASABKAkiQQoPRXhwbGFpblJlc3BvbnNlEi4KDGV4cGxhbmF0aW9ucxgBIAMoCzIYLmxlYWZ3YXJkLnYxLkV4cGxhbmF0aW9uIlIKCEF1ZGl0Um93EgoKAmF0GAEgASgDEgsKA3dobxgCIAEoCRIMCgR3aGF0GAMgASgJEg8KB3N1YmplY3QYBCABKAkSDgoGcmVzdWx0GAUgASgJIiEKEExpc3RBdWRpdFJlcXVlc3QSDQoFbGltaXQYASABKA0iOAoRTGlzdEF1ZGl0UmVzcG9uc2USIwoEcm93cxgBIAMoCzIVLmxlYWZ3YXJkLnYxLkF1ZGl0Um93IiwKCVNlY3JldFVzZRIOCgZtZW1iZXIYASABKAkSDwoHdmVyc2lvbhgCIAEoAyKIAQoKU2VjcmV0VmlldxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSDwoHbWFkZV9ieRgDIAEoCRIPCgdtYWRlX2F0GAQgASgDEicKB3VzZWRfYnkYBSADKAsyFi5sZWFmd2FyZC52MS5TZWNyZXRVc2USEAoIcmVhZGFibGUYBiABKAgiMwoQU2V0U2VjcmV0UmVxdWVzdBIMCgRuYW1lGAEgASgJEhEKCXBsYWludGV4dBgCIAEoCSI8ChFTZXRTZWNyZXRSZXNwb25zZRInCgZzZWNyZXQYASABKAsyFy5sZWFmd2FyZC52MS5TZWNyZXRWaWV3IhQKEkxpc3RTZWNyZXRzUmVxdWVzdCI/ChNMaXN0U2VjcmV0c1Jlc3BvbnNlEigKB3NlY3JldHMYASADKAsyFy5sZWFmd2FyZC52MS5TZWNyZXRWaWV3IiMKE1JlbW92ZVNlY3JldFJlcXVlc3QSDAoEbmFtZRgBIAEoCSIWChRSZW1vdmVTZWNyZXRSZXNwb25zZSItChpBY2tub3dsZWRnZUZhaWxvdmVyUmVxdWVzdBIPCgdzZXJ2aWNlGAEgASgJInwKG0Fja25vd2xlZGdlRmFpbG92ZXJSZXNwb25zZRIPCgdzZXJ2aWNlGAEgASgJEhQKDG9wZXJhdGlvbl9pZBgCIAEoCRIQCghiZWdhbl9hdBgDIAEoAxIMCgRmcm9tGAQgASgJEg8KAnRvGAUgASgJSACIAQFCBQoDX3RvIkoKEVRlc3RFbmdpbmVSZXF1ZXN0Eg4KBm1lbWJlchgBIAEoCRIlCgRleGVjGAIgASgLMhcubGVhZndhcmQudjEuRXhlY0VuZ2luZSJfChJUZXN0RW5naW5lUmVzcG9uc2USDgoGbWVtYmVyGAEgASgJEgwKBGhvc3QYAiABKAkSKwoHYW5zd2VycxgDIAMoCzIaLmxlYWZ3YXJkLnYxLkNvbW1hbmRBbnN3ZXIqaAoIVXNlclJvbGUSGQoVVVNFUl9ST0xFX1VOU1BFQ0lGSUVEEAASFAoQVVNFUl9ST0xFX1ZJRVdFUhABEhYKElVTRVJfUk9MRV9PUEVSQVRPUhACEhMKD1VTRVJfUk9MRV9BRE1JThADKo0BChBPcGVyYXRpb25Db250cm9sEiEKHU9QRVJBVElPTl9DT05UUk9MX1VOU1BFQ0lGSUVEEAASGwoXT1BFUkFUSU9OX0NPTlRST0xfUEFVU0UQARIcChhPUEVSQVRJT05fQ09OVFJPTF9SRVNVTUUQAhIbChdPUEVSQVRJT05fQ09OVFJPTF9BQk9SVBADMskUCg9PcGVyYXRvclNlcnZpY2USSgoJR2V0U3RhdHVzEh0ubGVhZndhcmQudjEuR2V0U3RhdHVzUmVxdWVzdBoeLmxlYWZ3YXJkLnYxLkdldFN0YXR1c1Jlc3BvbnNlElIKC1dhdGNoU3RhdHVzEh8ubGVhZndhcmQudjEuV2F0Y2hTdGF0dXNSZXF1ZXN0GiAubGVhZndhcmQudjEuV2F0Y2hTdGF0dXNSZXNwb25zZTABEkoKCUxpc3RIb3N0cxIdLmxlYWZ3YXJkLnYxLkxpc3RIb3N0c1JlcXVlc3QaHi5sZWFmd2FyZC52MS5MaXN0SG9zdHNSZXNwb25zZRJNCgpJbnZpdGVIb3N0Eh4ubGVhZndhcmQudjEuSW52aXRlSG9zdFJlcXVlc3QaHy5sZWFmd2FyZC52MS5JbnZpdGVIb3N0UmVzcG9uc2USTQoKUmV2b2tlSG9zdBIeLmxlYWZ3YXJkLnYxLlJldm9rZUhvc3RSZXF1ZXN0Gh8ubGVhZndhcmQudjEuUmV2b2tlSG9zdFJlc3BvbnNlEkoKCUxpc3RVc2VycxIdLmxlYWZ3YXJkLnYxLkxpc3RVc2Vyc1JlcXVlc3QaHi5sZWFmd2FyZC52MS5MaXN0VXNlcnNSZXNwb25zZRJNCgpJbnZpdGVVc2VyEh4ubGVhZndhcmQudjEuSW52aXRlVXNlclJlcXVlc3QaHy5sZWFmd2FyZC52MS5JbnZpdGVVc2VyUmVzcG9uc2USTQoKUmV2b2tlVXNlchIeLmxlYWZ3YXJkLnYxLlJldm9rZVVzZXJSZXF1ZXN0Gh8ubGVhZndhcmQudjEuUmV2b2tlVXNlclJlc3BvbnNlEn0KEFJlbmV3Q2VydGlmaWNhdGUSMy5sZWFmd2FyZC52MS5PcGVyYXRvclNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVxdWVzdBo0LmxlYWZ3YXJkLnYxLk9wZXJhdG9yU2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXNwb25zZRJQCgtHZXRGaW5kaW5ncxIfLmxlYWZ3YXJkLnYxLkdldEZpbmRpbmdzUmVxdWVzdBogLmxlYWZ3YXJkLnYxLkdldEZpbmRpbmdzUmVzcG9uc2USRwoIVHVuZUhvc3QSHC5sZWFmd2FyZC52MS5UdW5lSG9zdFJlcXVlc3QaHS5sZWFmd2FyZC52MS5UdW5lSG9zdFJlc3BvbnNlEj4KBVdhaXZlEhkubGVhZndhcmQudjEuV2FpdmVSZXF1ZXN0GhoubGVhZndhcmQudjEuV2FpdmVSZXNwb25zZRJKCglFbmRXYWl2ZXISHS5sZWFmd2FyZC52MS5FbmRXYWl2ZXJSZXF1ZXN0Gh4ubGVhZndhcmQudjEuRW5kV2FpdmVyUmVzcG9uc2USUAoLTGlzdFdhaXZlcnMSHy5sZWFmd2FyZC52MS5MaXN0V2FpdmVyc1JlcXVlc3QaIC5sZWFmd2FyZC52MS5MaXN0V2FpdmVyc1Jlc3BvbnNlEkcKCE1ha2VQbGFuEhwubGVhZndhcmQudjEuTWFrZVBsYW5SZXF1ZXN0Gh0ubGVhZndhcmQudjEuTWFrZVBsYW5SZXNwb25zZRJECgdHZXRQbGFuEhsubGVhZndhcmQudjEuR2V0UGxhblJlcXVlc3QaHC5sZWFmd2FyZC52MS5HZXRQbGFuUmVzcG9uc2USSgoJTGlzdFBsYW5zEh0ubGVhZndhcmQudjEuTGlzdFBsYW5zUmVxdWVzdBoeLmxlYWZ3YXJkLnYxLkxpc3RQbGFuc1Jlc3BvbnNlEkoKCUFwcGx5UGxhbhIdLmxlYWZ3YXJkLnYxLkFwcGx5UGxhblJlcXVlc3QaHi5sZWFmd2FyZC52MS5BcHBseVBsYW5SZXNwb25zZRJZCg5MaXN0T3BlcmF0aW9ucxIiLmxlYWZ3YXJkLnYxLkxpc3RPcGVyYXRpb25zUmVxdWVzdBojLmxlYWZ3YXJkLnYxLkxpc3RPcGVyYXRpb25zUmVzcG9uc2USUwoMR2V0T3BlcmF0aW9uEiAubGVhZndhcmQudjEuR2V0T3BlcmF0aW9uUmVxdWVzdBohLmxlYWZ3YXJkLnYxLkdldE9wZXJhdGlvblJlc3BvbnNlElsKDldhdGNoT3BlcmF0aW9uEiIubGVhZndhcmQudjEuV2F0Y2hPcGVyYXRpb25SZXF1ZXN0GiMubGVhZndhcmQudjEuV2F0Y2hPcGVyYXRpb25SZXNwb25zZTABEl8KEENvbnRyb2xPcGVyYXRpb24SJC5sZWFmd2FyZC52MS5Db250cm9sT3BlcmF0aW9uUmVxdWVzdBolLmxlYWZ3YXJkLnYxLkNvbnRyb2xPcGVyYXRpb25SZXNwb25zZRJTCgxWZXJpZnlCYWNrdXASIC5sZWFmd2FyZC52MS5WZXJpZnlCYWNrdXBSZXF1ZXN0GiEubGVhZndhcmQudjEuVmVyaWZ5QmFja3VwUmVzcG9uc2USUAoLQWN0T25CYWNrdXASHy5sZWFmd2FyZC52MS5BY3RPbkJhY2t1cFJlcXVlc3QaIC5sZWFmd2FyZC52MS5BY3RPbkJhY2t1cFJlc3BvbnNlElAKC0xpc3RCYWNrdXBzEh8ubGVhZndhcmQudjEuTGlzdEJhY2t1cHNSZXF1ZXN0GiAubGVhZndhcmQudjEuTGlzdEJhY2t1cHNSZXNwb25zZRJECgdFeHBsYWluEhsubGVhZndhcmQudjEuRXhwbGFpblJlcXVlc3QaHC5sZWFmd2FyZC52MS5FeHBsYWluUmVzcG9uc2USSgoJTGlzdEF1ZGl0Eh0ubGVhZndhcmQudjEuTGlzdEF1ZGl0UmVxdWVzdBoeLmxlYWZ3YXJkLnYxLkxpc3RBdWRpdFJlc3BvbnNlEkoKCVNldFNlY3JldBIdLmxlYWZ3YXJkLnYxLlNldFNlY3JldFJlcXVlc3QaHi5sZWFmd2FyZC52MS5TZXRTZWNyZXRSZXNwb25zZRJQCgtMaXN0U2VjcmV0cxIfLmxlYWZ3YXJkLnYxLkxpc3RTZWNyZXRzUmVxdWVzdBogLmxlYWZ3YXJkLnYxLkxpc3RTZWNyZXRzUmVzcG9uc2USUwoMUmVtb3ZlU2VjcmV0EiAubGVhZndhcmQudjEuUmVtb3ZlU2VjcmV0UmVxdWVzdBohLmxlYWZ3YXJkLnYxLlJlbW92ZVNlY3JldFJlc3BvbnNlEk0KClRlc3RFbmdpbmUSHi5sZWFmd2FyZC52MS5UZXN0RW5naW5lUmVxdWVzdBofLmxlYWZ3YXJkLnYxLlRlc3RFbmdpbmVSZXNwb25zZRJoChNBY2tub3dsZWRnZUZhaWxvdmVyEicubGVhZndhcmQudjEuQWNrbm93bGVkZ2VGYWlsb3ZlclJlcXVlc3QaKC5sZWFmd2FyZC52MS5BY2tub3dsZWRnZUZhaWxvdmVyUmVzcG9uc2ViBnByb3RvMw',
     [file_leafward_v1_fleet],
   );
 
@@ -1357,6 +1357,214 @@ export const VerifyBackupResponseSchema: GenMessage<VerifyBackupResponse> =
   messageDesc(file_leafward_v1_operator, 52);
 
 /**
+ * @generated from message leafward.v1.ActOnBackupRequest
+ */
+export type ActOnBackupRequest = Message<'leafward.v1.ActOnBackupRequest'> & {
+  /**
+   * Name of a backup; for what concerns all backups of a service, empty.
+   *
+   * @generated from field: string backup = 1;
+   */
+  backup: string;
+
+  /**
+   * Where several services have a backup of that name, or all of a service's backups are meant.
+   *
+   * @generated from field: optional string service = 2;
+   */
+  service?: string | undefined;
+
+  /**
+   * Of an answer before: waits for that one.
+   *
+   * @generated from field: optional string request_id = 3;
+   */
+  requestId?: string | undefined;
+
+  /**
+   * @generated from oneof leafward.v1.ActOnBackupRequest.kind
+   */
+  kind:
+    | {
+        /**
+         * @generated from field: leafward.v1.DrillAct drill = 10;
+         */
+        value: DrillAct;
+        case: 'drill';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.CopyAct copy = 11;
+         */
+        value: CopyAct;
+        case: 'copy';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.FetchAct fetch = 12;
+         */
+        value: FetchAct;
+        case: 'fetch';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.CheckAct check = 13;
+         */
+        value: CheckAct;
+        case: 'check';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.PruneAct prune = 14;
+         */
+        value: PruneAct;
+        case: 'prune';
+      }
+    | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message leafward.v1.ActOnBackupRequest.
+ * Use `create(ActOnBackupRequestSchema)` to create a new message.
+ */
+export const ActOnBackupRequestSchema: GenMessage<ActOnBackupRequest> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_operator, 53);
+
+/**
+ * @generated from message leafward.v1.DrillAct
+ */
+export type DrillAct = Message<'leafward.v1.DrillAct'> & {
+  /**
+   * A reference; unset: the image of its member now.
+   *
+   * @generated from field: optional string image = 1;
+   */
+  image?: string | undefined;
+
+  /**
+   * @generated from field: int64 timeout_ms = 2;
+   */
+  timeoutMs: bigint;
+};
+
+/**
+ * Describes the message leafward.v1.DrillAct.
+ * Use `create(DrillActSchema)` to create a new message.
+ */
+export const DrillActSchema: GenMessage<DrillAct> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_operator, 54);
+
+/**
+ * @generated from message leafward.v1.CopyAct
+ */
+export type CopyAct = Message<'leafward.v1.CopyAct'> & {};
+
+/**
+ * Describes the message leafward.v1.CopyAct.
+ * Use `create(CopyActSchema)` to create a new message.
+ */
+export const CopyActSchema: GenMessage<CopyAct> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_operator, 55);
+
+/**
+ * @generated from message leafward.v1.FetchAct
+ */
+export type FetchAct = Message<'leafward.v1.FetchAct'> & {
+  /**
+   * Host that it is brought to. Unset: the one that it was taken on.
+   *
+   * @generated from field: optional string host = 1;
+   */
+  host?: string | undefined;
+};
+
+/**
+ * Describes the message leafward.v1.FetchAct.
+ * Use `create(FetchActSchema)` to create a new message.
+ */
+export const FetchActSchema: GenMessage<FetchAct> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_operator, 56);
+
+/**
+ * @generated from message leafward.v1.CheckAct
+ */
+export type CheckAct = Message<'leafward.v1.CheckAct'> & {
+  /**
+   * @generated from field: uint32 data_percent = 1;
+   */
+  dataPercent: number;
+};
+
+/**
+ * Describes the message leafward.v1.CheckAct.
+ * Use `create(CheckActSchema)` to create a new message.
+ */
+export const CheckActSchema: GenMessage<CheckAct> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_operator, 57);
+
+/**
+ * @generated from message leafward.v1.PruneAct
+ */
+export type PruneAct = Message<'leafward.v1.PruneAct'> & {
+  /**
+   * Of which host's backups; the service's hosts are asked one by one.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message leafward.v1.PruneAct.
+ * Use `create(PruneActSchema)` to create a new message.
+ */
+export const PruneActSchema: GenMessage<PruneAct> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_operator, 58);
+
+/**
+ * @generated from message leafward.v1.ActOnBackupResponse
+ */
+export type ActOnBackupResponse = Message<'leafward.v1.ActOnBackupResponse'> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Unset for what concerns all backups of a service.
+   *
+   * @generated from field: optional leafward.v1.Backup backup = 2;
+   */
+  backup?: Backup | undefined;
+
+  /**
+   * `running`, with its progress, or how it ended.
+   *
+   * @generated from field: leafward.v1.Outcome outcome = 3;
+   */
+  outcome?: Outcome | undefined;
+};
+
+/**
+ * Describes the message leafward.v1.ActOnBackupResponse.
+ * Use `create(ActOnBackupResponseSchema)` to create a new message.
+ */
+export const ActOnBackupResponseSchema: GenMessage<ActOnBackupResponse> =
+  /*@__PURE__*/
+  messageDesc(file_leafward_v1_operator, 59);
+
+/**
  * @generated from message leafward.v1.ListBackupsRequest
  */
 export type ListBackupsRequest = Message<'leafward.v1.ListBackupsRequest'> & {
@@ -1372,7 +1580,7 @@ export type ListBackupsRequest = Message<'leafward.v1.ListBackupsRequest'> & {
  */
 export const ListBackupsRequestSchema: GenMessage<ListBackupsRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 53);
+  messageDesc(file_leafward_v1_operator, 60);
 
 /**
  * @generated from message leafward.v1.ListBackupsResponse
@@ -1390,7 +1598,7 @@ export type ListBackupsResponse = Message<'leafward.v1.ListBackupsResponse'> & {
  */
 export const ListBackupsResponseSchema: GenMessage<ListBackupsResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 54);
+  messageDesc(file_leafward_v1_operator, 61);
 
 /**
  * Why a subject (member, service, host, operation or plan) is as it is.
@@ -1435,7 +1643,7 @@ export type Explanation = Message<'leafward.v1.Explanation'> & {
  */
 export const ExplanationSchema: GenMessage<Explanation> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 55);
+  messageDesc(file_leafward_v1_operator, 62);
 
 /**
  * @generated from message leafward.v1.ExplainRequest
@@ -1453,7 +1661,7 @@ export type ExplainRequest = Message<'leafward.v1.ExplainRequest'> & {
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 56);
+  messageDesc(file_leafward_v1_operator, 63);
 
 /**
  * @generated from message leafward.v1.ExplainResponse
@@ -1471,7 +1679,7 @@ export type ExplainResponse = Message<'leafward.v1.ExplainResponse'> & {
  */
 export const ExplainResponseSchema: GenMessage<ExplainResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 57);
+  messageDesc(file_leafward_v1_operator, 64);
 
 /**
  * @generated from message leafward.v1.AuditRow
@@ -1509,7 +1717,7 @@ export type AuditRow = Message<'leafward.v1.AuditRow'> & {
  */
 export const AuditRowSchema: GenMessage<AuditRow> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 58);
+  messageDesc(file_leafward_v1_operator, 65);
 
 /**
  * @generated from message leafward.v1.ListAuditRequest
@@ -1527,7 +1735,7 @@ export type ListAuditRequest = Message<'leafward.v1.ListAuditRequest'> & {
  */
 export const ListAuditRequestSchema: GenMessage<ListAuditRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 59);
+  messageDesc(file_leafward_v1_operator, 66);
 
 /**
  * @generated from message leafward.v1.ListAuditResponse
@@ -1545,7 +1753,7 @@ export type ListAuditResponse = Message<'leafward.v1.ListAuditResponse'> & {
  */
 export const ListAuditResponseSchema: GenMessage<ListAuditResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 60);
+  messageDesc(file_leafward_v1_operator, 67);
 
 /**
  * @generated from message leafward.v1.SecretUse
@@ -1568,7 +1776,7 @@ export type SecretUse = Message<'leafward.v1.SecretUse'> & {
  */
 export const SecretUseSchema: GenMessage<SecretUse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 61);
+  messageDesc(file_leafward_v1_operator, 68);
 
 /**
  * @generated from message leafward.v1.SecretView
@@ -1615,7 +1823,7 @@ export type SecretView = Message<'leafward.v1.SecretView'> & {
  */
 export const SecretViewSchema: GenMessage<SecretView> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 62);
+  messageDesc(file_leafward_v1_operator, 69);
 
 /**
  * @generated from message leafward.v1.SetSecretRequest
@@ -1638,7 +1846,7 @@ export type SetSecretRequest = Message<'leafward.v1.SetSecretRequest'> & {
  */
 export const SetSecretRequestSchema: GenMessage<SetSecretRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 63);
+  messageDesc(file_leafward_v1_operator, 70);
 
 /**
  * @generated from message leafward.v1.SetSecretResponse
@@ -1656,7 +1864,7 @@ export type SetSecretResponse = Message<'leafward.v1.SetSecretResponse'> & {
  */
 export const SetSecretResponseSchema: GenMessage<SetSecretResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 64);
+  messageDesc(file_leafward_v1_operator, 71);
 
 /**
  * @generated from message leafward.v1.ListSecretsRequest
@@ -1669,7 +1877,7 @@ export type ListSecretsRequest = Message<'leafward.v1.ListSecretsRequest'> & {};
  */
 export const ListSecretsRequestSchema: GenMessage<ListSecretsRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 65);
+  messageDesc(file_leafward_v1_operator, 72);
 
 /**
  * @generated from message leafward.v1.ListSecretsResponse
@@ -1687,7 +1895,7 @@ export type ListSecretsResponse = Message<'leafward.v1.ListSecretsResponse'> & {
  */
 export const ListSecretsResponseSchema: GenMessage<ListSecretsResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 66);
+  messageDesc(file_leafward_v1_operator, 73);
 
 /**
  * @generated from message leafward.v1.RemoveSecretRequest
@@ -1705,7 +1913,7 @@ export type RemoveSecretRequest = Message<'leafward.v1.RemoveSecretRequest'> & {
  */
 export const RemoveSecretRequestSchema: GenMessage<RemoveSecretRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 67);
+  messageDesc(file_leafward_v1_operator, 74);
 
 /**
  * @generated from message leafward.v1.RemoveSecretResponse
@@ -1718,7 +1926,7 @@ export type RemoveSecretResponse = Message<'leafward.v1.RemoveSecretResponse'> &
  */
 export const RemoveSecretResponseSchema: GenMessage<RemoveSecretResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 68);
+  messageDesc(file_leafward_v1_operator, 75);
 
 /**
  * @generated from message leafward.v1.AcknowledgeFailoverRequest
@@ -1736,7 +1944,7 @@ export type AcknowledgeFailoverRequest = Message<'leafward.v1.AcknowledgeFailove
  */
 export const AcknowledgeFailoverRequestSchema: GenMessage<AcknowledgeFailoverRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 69);
+  messageDesc(file_leafward_v1_operator, 76);
 
 /**
  * @generated from message leafward.v1.AcknowledgeFailoverResponse
@@ -1776,7 +1984,7 @@ export type AcknowledgeFailoverResponse = Message<'leafward.v1.AcknowledgeFailov
  */
 export const AcknowledgeFailoverResponseSchema: GenMessage<AcknowledgeFailoverResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 70);
+  messageDesc(file_leafward_v1_operator, 77);
 
 /**
  * @generated from message leafward.v1.TestEngineRequest
@@ -1799,7 +2007,7 @@ export type TestEngineRequest = Message<'leafward.v1.TestEngineRequest'> & {
  */
 export const TestEngineRequestSchema: GenMessage<TestEngineRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 71);
+  messageDesc(file_leafward_v1_operator, 78);
 
 /**
  * @generated from message leafward.v1.TestEngineResponse
@@ -1827,7 +2035,7 @@ export type TestEngineResponse = Message<'leafward.v1.TestEngineResponse'> & {
  */
 export const TestEngineResponseSchema: GenMessage<TestEngineResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_operator, 72);
+  messageDesc(file_leafward_v1_operator, 79);
 
 /**
  * @generated from enum leafward.v1.UserRole
@@ -2082,6 +2290,16 @@ export const OperatorService: GenService<{
     methodKind: 'unary';
     input: typeof VerifyBackupRequestSchema;
     output: typeof VerifyBackupResponseSchema;
+  };
+  /**
+   * Has a host do something with a backup, or waits on for what was begun; answers after some seconds in any case.
+   *
+   * @generated from rpc leafward.v1.OperatorService.ActOnBackup
+   */
+  actOnBackup: {
+    methodKind: 'unary';
+    input: typeof ActOnBackupRequestSchema;
+    output: typeof ActOnBackupResponseSchema;
   };
   /**
    * @generated from rpc leafward.v1.OperatorService.ListBackups

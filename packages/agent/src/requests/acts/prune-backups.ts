@@ -1,0 +1,11 @@
+// prune-backups: not known to this agent yet.
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { Result } from '../../requests.js';
+import type { Kind, Turn } from './parts.js';
+
+/** @throws LeafwardError */
+export function pruneBackups(request: Kind<'prune-backups'>, _turn: Turn): Promise<Result> {
+  return Promise.reject(
+    new LeafwardError('unavailable', `${request.kind}: this agent is too old for it`),
+  );
+}

@@ -1,0 +1,27 @@
+// An act on backups that a host carries out: begun, watched, told. Ctrl-C ends the watching, not the act.
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { ActOnBackupRequest, ActOnBackupResponse } from '@leafward/shared/gen/domain.js';
+import type { Run } from '../run.js';
+
+/** @throws LeafwardError `failed` or `refused` with what the host said. */
+export async function actOnBackup(
+  run: Run,
+  request: ActOnBackupRequest,
+): Promise<ActOnBackupResponse> {
+  const client = await run.client();
+  let requestId: string | undefined;
+  let told = '';
+  for (;;) {
+    const answer = await client.actOnBackup({ ...request, requestId }, run.call);
+    requestId = answer.requestId;
+    const { state, progress = '', message } = answer.outcome;
+    if (state === 'succeeded') return answer;
+    if (state !== 'running')
+      throw new LeafwardError(
+        state === 'refused' ? 'refused' : 'failed',
+        `${request.kind} ${request.backup === '' ? (request.service ?? '') : request.backup}: ${message ?? state}`,
+      );
+    if (progress !== told && progress !== '' && run.format === 'table') run.remark(progress);
+    told = progress;
+  }
+}
