@@ -82,6 +82,22 @@ function keepFailures(name, text) {
   const end = text.search(/^\s+\d+ failing/m);
   const said = end === -1 ? text.split('\n').slice(-60).join('\n') : text.slice(end);
   appendFileSync(process.env.LEAFWARD_FAILURES, `-- suite ${name}\n${said}\n`);
+  const lines = failedTests(text).map((test) => `suite ${name}: ${test}\n`);
+  appendFileSync(`${process.env.LEAFWARD_FAILURES}.lines`, lines.join(''));
+}
+
+/** One line each: where it stands, and the first line of its error. */
+function failedTests(text) {
+  const said = text.slice(text.search(/^\s+\d+ failing/m));
+  const blocks = said.split(/^\s+\d+\) /m).slice(1);
+  if (blocks.length === 0) return ['ended without a list of failures'];
+  return blocks.map((block) => {
+    const lines = block.split('\n').map((one) => one.trim());
+    const end = lines.findIndex((one) => one.endsWith(':'));
+    const title = lines.slice(0, end + 1).join(' › ');
+    const error = lines.slice(end + 1).find((one) => one !== '') ?? '';
+    return `${title} ${error}`.slice(0, 400);
+  });
 }
 
 function specFiles(folder) {
