@@ -41,6 +41,8 @@ export interface RigFleet {
   operation(id: string): Promise<Operation>;
   /** @throws Error with the reason when it pauses or is aborted */
   untilDone(id: string, timeoutMs?: number): Promise<Operation>;
+  /** Waits until everybody leads or mirrors with a known version, so that a plan is not stale before it is applied. */
+  untilSettled(): Promise<void>;
   /** Waits until the controller sees the host's agent, or no longer does. */
   untilConnected(host: string, connected?: boolean): Promise<HostView>;
 }
@@ -118,6 +120,24 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
     operation,
     untilDone: (id, timeoutMs) => untilDone(operation, id, timeoutMs),
     apply: async (plan, timeoutMs) => untilDone(operation, (await begin(plan)).id, timeoutMs),
+    untilSettled: async () => {
+      const isSettled = async (): Promise<boolean> => {
+        const { services, hosts, operations } = await status();
+        return (
+          hosts.every(({ connected }) => connected) &&
+          operations.every(({ state }) => state === 'done' || state === 'aborted') &&
+          services.every(({ members }) =>
+            members.every(
+              ({ state, version }) =>
+                (state === 'leading' || state === 'mirroring') && version !== undefined,
+            ),
+          )
+        );
+      };
+      await eventually('everybody leads or mirrors, and nothing is going on', isSettled, {
+        timeoutMs: 90_000,
+      });
+    },
     untilConnected: (host, connected = true) =>
       eventually(`${host} is ${connected ? '' : 'not '}connected`, async () => {
         const found = (await status()).hosts.find((one) => one.host === host);
