@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { systemClock } from '@leafward/shared/clock.js';
 import type { Backup, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { createLogger } from '@leafward/shared/log.js';
+import { createPins } from '@leafward/agent/backups/pins.js';
 import { emptyStorage, type Emptying } from '@leafward/agent/empty-storage.js';
 import type { Engine } from '@leafward/agent/engines/engine.js';
 import { openJournal, type Journal } from '@leafward/agent/journal.js';
@@ -165,6 +166,7 @@ describe('emptying a storage', () => {
         clock: systemClock,
         journal,
         catalogue: { list: () => [backup()], refresh: () => Promise.resolve(false) },
+        pins: createPins(),
         runtime: () => ({
           inspect: () => Promise.resolve({ state: 'exited' }),
           list: () => Promise.resolve(users),

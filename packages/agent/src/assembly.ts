@@ -11,6 +11,7 @@ import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { startAgent, type Agent } from './agent.js';
 import { createEvictions } from './evictions.js';
 import { openCatalogue, type Catalogue } from './backups/catalogue.js';
+import { createPins } from './backups/pins.js';
 import { backupDirectoryOf } from './backups/place.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
@@ -100,6 +101,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const act = createAct({
     ...parts,
     catalogue,
+    pins: createPins(),
     tuner: createTuner({ roots: config.roots, stateFile: join(stateDirectory, 'tuned.json') }),
     runtime: (name) => runtimes.of(name),
     engineOf,

@@ -3,6 +3,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberIntent, Request, Runtime as RuntimeName } from '@leafward/shared/gen/domain.js';
 import type { Catalogue } from '../../backups/catalogue.js';
+import type { Pins } from '../../backups/pins.js';
 import type { Tuner } from '../../checks/check.js';
 import type { Engine } from '../../engines/engine.js';
 import type { Journal } from '../../journal.js';
@@ -15,6 +16,8 @@ export interface ActParts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly catalogue: Catalogue;
+  /** Held by whoever reads a backup: what is held is not removed. */
+  readonly pins: Pins;
   readonly tuner: Tuner;
   readonly runtime: (name: RuntimeName) => Runtime;
   readonly engineOf: (intent: MemberIntent) => Engine;

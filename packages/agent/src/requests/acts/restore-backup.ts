@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup, MemberIntent } from '@leafward/shared/gen/domain.js';
+import { whileHeld } from '../../backups/pins.js';
 import { isWithin } from '../../checks/mounts.js';
 import { emptyStorage } from '../../empty-storage.js';
 import { engineMember } from '../../engines/engine-member.js';
@@ -17,10 +18,19 @@ type Restore = Kind<'restore-backup'>;
 
 /** @throws LeafwardError `refused`, `exhausted` with figures, `not-found`, what the engine throws. */
 export async function restoreBackup(request: Restore, turn: Turn): Promise<Result> {
-  const { parts, onProgress, signal } = turn;
+  const { parts } = turn;
   const intent = await refuseUnfit(request, { run: 'stopped' }, parts);
-  const storage = await realPathOf(intent.spec.storage);
   const backup = await findBackup(request, intent, turn);
+  return whileHeld(parts.pins, backup.path, () => restoreFrom(backup, { request, intent }, turn));
+}
+
+async function restoreFrom(
+  backup: Backup,
+  { request, intent }: { readonly request: Restore; readonly intent: MemberIntent },
+  turn: Turn,
+): Promise<Result> {
+  const { parts, onProgress, signal } = turn;
+  const storage = await realPathOf(intent.spec.storage);
   const result = { position: backup.position };
   const filling = parts.journal.state.fillings?.[storage];
   const wasEmptied = filling?.id === request.id && filling.state !== 'begun';

@@ -1,5 +1,6 @@
 // A backup of this host read again. Touches no member, so it goes on beside whatever is done to one.
 import { LeafwardError } from '@leafward/shared/errors.js';
+import { whileHeld } from '../../backups/pins.js';
 import type { Result } from '../../requests.js';
 import type { Kind, Turn } from './parts.js';
 
@@ -15,5 +16,7 @@ export async function verifyBackup(
       'not-found',
       `verify the backup ${path}: it is not in this host's catalogue any more`,
     );
-  return { backup: await catalogue.verify(known, { onProgress, bytesPerSecond }, signal) };
+  return whileHeld(parts.pins, path, async () => ({
+    backup: await catalogue.verify(known, { onProgress, bytesPerSecond }, signal),
+  }));
 }
