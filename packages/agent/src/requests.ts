@@ -22,6 +22,7 @@ export type Result = Partial<
     | 'leaderProbe'
     | 'rehearsal'
     | 'verdicts'
+    | 'copies'
   >
 >;
 
@@ -80,6 +81,7 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'copy-backup',
   'fetch-backup',
   'check-copies',
+  'list-copies',
   'prune-backups',
 ]);
 /**

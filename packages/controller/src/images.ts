@@ -56,6 +56,7 @@ export type HostAct =
         | 'copy-backup'
         | 'fetch-backup'
         | 'check-copies'
+        | 'list-copies'
         | 'prune-backups';
     }
   > extends infer R

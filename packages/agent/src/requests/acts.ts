@@ -8,6 +8,7 @@ import { checkCopies } from './acts/check-copies.js';
 import { copyBackup } from './acts/copy-backup.js';
 import { drillBackup } from './acts/drill-backup.js';
 import { fetchBackup } from './acts/fetch-backup.js';
+import { listCopies } from './acts/list-copies.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { probeLeader } from './acts/probe-leader.js';
 import { promote } from './acts/promote.js';
@@ -73,6 +74,8 @@ export function createAct(parts: ActParts): Act {
         return fetchBackup(request, within(BACKUP_MS));
       case 'check-copies':
         return checkCopies(request, within(BACKUP_MS));
+      case 'list-copies':
+        return listCopies(request, within(TEST_MS));
       case 'prune-backups':
         return pruneBackups(request, within(CHECK_MS));
       case 'restore-backup':

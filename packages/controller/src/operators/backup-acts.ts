@@ -53,9 +53,11 @@ export async function orderFor(
     }
     case 'check': {
       const { dataPercent } = act;
-      const place = anyPlaceOf(snapshot, meant.service, undefined);
+      const place = anyPlaceOf(snapshot, meant.service, act.host);
       return order(place, undefined, { kind: 'check-copies', dataPercent });
     }
+    case 'list-copies':
+      return order(anyPlaceOf(snapshot, meant.service, act.host), undefined, { kind: act.kind });
     case 'prune': {
       const place = anyPlaceOf(snapshot, meant.service, act.host);
       return order(place, undefined, { kind: 'prune-backups', dryRun: act.dryRun });

@@ -641,6 +641,8 @@ export interface FetchBackup {
   readonly snapshot: string;
 }
 
+export interface ListCopies {}
+
 export interface CheckCopies {
   readonly dataPercent: number;
 }
@@ -678,7 +680,8 @@ export type Request =
   | ({ readonly kind: 'copy-backup' } & RequestCommon & CopyBackup)
   | ({ readonly kind: 'fetch-backup' } & RequestCommon & FetchBackup)
   | ({ readonly kind: 'check-copies' } & RequestCommon & CheckCopies)
-  | ({ readonly kind: 'prune-backups' } & RequestCommon & PruneBackups);
+  | ({ readonly kind: 'prune-backups' } & RequestCommon & PruneBackups)
+  | ({ readonly kind: 'list-copies' } & RequestCommon & ListCopies);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -735,6 +738,11 @@ export interface Outcome {
   readonly leaderProbe?: LeaderProbe | undefined;
   readonly rehearsal?: Drill | undefined;
   readonly verdicts?: KeepVerdicts | undefined;
+  readonly copies?: CopiesFound | undefined;
+}
+
+export interface CopiesFound {
+  readonly backups: readonly Backup[];
 }
 
 export interface KeepVerdicts {
@@ -1255,7 +1263,8 @@ export type ActOnBackupRequest =
   | ({ readonly kind: 'copy' } & ActOnBackupRequestCommon & CopyAct)
   | ({ readonly kind: 'fetch' } & ActOnBackupRequestCommon & FetchAct)
   | ({ readonly kind: 'check' } & ActOnBackupRequestCommon & CheckAct)
-  | ({ readonly kind: 'prune' } & ActOnBackupRequestCommon & PruneAct);
+  | ({ readonly kind: 'prune' } & ActOnBackupRequestCommon & PruneAct)
+  | ({ readonly kind: 'list-copies' } & ActOnBackupRequestCommon & ListCopiesAct);
 
 export interface DrillAct {
   readonly image?: string | undefined;
@@ -1270,6 +1279,11 @@ export interface FetchAct {
 
 export interface CheckAct {
   readonly dataPercent: number;
+  readonly host?: string | undefined;
+}
+
+export interface ListCopiesAct {
+  readonly host?: string | undefined;
 }
 
 export interface PruneAct {
