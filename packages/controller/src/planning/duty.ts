@@ -17,13 +17,15 @@ export function dutyOf(
   offsiteSecrets: SecretVariables | undefined,
 ): WithDuty {
   const { duty } = declaration.backup;
-  const rank = ranks(declaration).indexOf(member);
+  const order = ranks(declaration);
+  const rank = order.indexOf(member);
   if (duty === undefined || rank === -1) return {};
   const { offsite, ...rest } = duty;
   return {
     backupDuty: {
       ...rest,
       rank,
+      ...leaderRank(declaration, order.length),
       ...(offsite === undefined ? {} : { offsite: offsiteOf(offsite, offsiteSecrets) }),
     },
   };
@@ -46,6 +48,13 @@ function offsiteOf(
     ...(secretEnvironment === undefined ? {} : { secretEnvironment }),
   };
 }
+
+/** Behind all of them: a promotion changes no order of preference, and an agent knows whether its own member leads. */
+const leaderRank = (
+  { shape, backup }: ServiceDeclaration,
+  members: number,
+): Pick<BackupDuty, 'leaderRank'> =>
+  shape === 'tree' && members > 1 && backup.preferMirror ? { leaderRank: members } : {};
 
 /**
  * The deepest mirrors first, as they are declared: the order stays when leadership moves, and an agent whose own

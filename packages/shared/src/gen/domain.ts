@@ -37,18 +37,6 @@ export interface Duties {
   readonly duties: readonly DutyFact[];
 }
 
-export interface DutyFact {
-  readonly member: string;
-  readonly service: string;
-  readonly nextAt?: number | undefined;
-  readonly dueAt?: number | undefined;
-  readonly doneAt?: number | undefined;
-  readonly problem?: string | undefined;
-  readonly code?: string | undefined;
-  readonly failures: number;
-  readonly nextDrillAt?: number | undefined;
-}
-
 export interface Memory {
   readonly order?: HostIntent | undefined;
   readonly terms: Readonly<Record<string, number>>;
@@ -130,6 +118,7 @@ export interface ServiceWord {
   readonly service: string;
   readonly newestBackupAt?: number | undefined;
   readonly operation?: string | undefined;
+  readonly databaseBackup?: string | undefined;
 }
 
 export interface Reconnect {
@@ -354,6 +343,19 @@ export interface BackupDuty {
   readonly keep?: Keep | undefined;
   readonly drillSchedule?: string | undefined;
   readonly offsite?: Offsite | undefined;
+  readonly leaderRank?: number | undefined;
+}
+
+export interface DutyFact {
+  readonly member: string;
+  readonly service: string;
+  readonly nextAt?: number | undefined;
+  readonly dueAt?: number | undefined;
+  readonly doneAt?: number | undefined;
+  readonly problem?: string | undefined;
+  readonly code?: string | undefined;
+  readonly failures: number;
+  readonly nextDrillAt?: number | undefined;
 }
 
 export interface Window {
@@ -647,6 +649,18 @@ export interface CheckCopies {
   readonly dataPercent: number;
 }
 
+export interface SendBackup {
+  readonly path: string;
+  readonly transfer: string;
+  readonly bytesPerSecond?: number | undefined;
+}
+
+export interface ReceiveBackup {
+  readonly backup: string;
+  readonly transfer: string;
+  readonly fromHost: string;
+}
+
 export interface PruneBackups {
   readonly dryRun: boolean;
 }
@@ -681,7 +695,9 @@ export type Request =
   | ({ readonly kind: 'fetch-backup' } & RequestCommon & FetchBackup)
   | ({ readonly kind: 'check-copies' } & RequestCommon & CheckCopies)
   | ({ readonly kind: 'prune-backups' } & RequestCommon & PruneBackups)
-  | ({ readonly kind: 'list-copies' } & RequestCommon & ListCopies);
+  | ({ readonly kind: 'list-copies' } & RequestCommon & ListCopies)
+  | ({ readonly kind: 'send-backup' } & RequestCommon & SendBackup)
+  | ({ readonly kind: 'receive-backup' } & RequestCommon & ReceiveBackup);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -1005,6 +1021,19 @@ export interface ServiceView {
   readonly lastBackup?: Backup | undefined;
   readonly problems: readonly string[];
   readonly operation?: string | undefined;
+  readonly duties?: DutyViews | undefined;
+}
+
+export interface DutyViews {
+  readonly duties: readonly DutyView[];
+}
+
+export interface DutyView {
+  readonly duty: DutyFact;
+  readonly host: string;
+  readonly rank: number;
+  readonly state: string;
+  readonly backedUpAt?: number | undefined;
 }
 
 export interface HostView {
@@ -1264,7 +1293,8 @@ export type ActOnBackupRequest =
   | ({ readonly kind: 'fetch' } & ActOnBackupRequestCommon & FetchAct)
   | ({ readonly kind: 'check' } & ActOnBackupRequestCommon & CheckAct)
   | ({ readonly kind: 'prune' } & ActOnBackupRequestCommon & PruneAct)
-  | ({ readonly kind: 'list-copies' } & ActOnBackupRequestCommon & ListCopiesAct);
+  | ({ readonly kind: 'list-copies' } & ActOnBackupRequestCommon & ListCopiesAct)
+  | ({ readonly kind: 'send' } & ActOnBackupRequestCommon & SendAct);
 
 export interface DrillAct {
   readonly image?: string | undefined;
@@ -1280,6 +1310,11 @@ export interface FetchAct {
 export interface CheckAct {
   readonly dataPercent: number;
   readonly host?: string | undefined;
+}
+
+export interface SendAct {
+  readonly host: string;
+  readonly bytesPerSecond?: number | undefined;
 }
 
 export interface ListCopiesAct {
@@ -1556,5 +1591,66 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: AcknowledgeFailoverRequest;
     readonly response: AcknowledgeFailoverResponse;
+  };
+}
+
+export interface TransferJoin {
+  readonly transfer: string;
+  readonly sends: boolean;
+}
+
+export interface TransferOffer {
+  readonly backup: Backup;
+  readonly directories: readonly TransferDirectory[];
+}
+
+export interface TransferDirectory {
+  readonly name: string;
+  readonly attributes: TransferAttributes;
+}
+
+export interface TransferWant {
+  readonly name: string;
+  readonly offset: number;
+}
+
+export interface TransferPiece {
+  readonly name: string;
+  readonly offset: number;
+  readonly data: Uint8Array;
+  readonly zeroBytes: number;
+  readonly attributes?: TransferAttributes | undefined;
+  readonly link?: string | undefined;
+}
+
+export interface TransferAttributes {
+  readonly mode: number;
+  readonly userId: number;
+  readonly groupId: number;
+  readonly modifiedAt: number;
+}
+
+export interface TransferEnd {
+  readonly problem?: string | undefined;
+}
+
+export type TransferRequest =
+  | ({ readonly kind: 'join' } & TransferJoin)
+  | ({ readonly kind: 'offer' } & TransferOffer)
+  | ({ readonly kind: 'want' } & TransferWant)
+  | ({ readonly kind: 'piece' } & TransferPiece)
+  | ({ readonly kind: 'end' } & TransferEnd);
+
+export type TransferResponse =
+  | ({ readonly kind: 'offer' } & TransferOffer)
+  | ({ readonly kind: 'want' } & TransferWant)
+  | ({ readonly kind: 'piece' } & TransferPiece)
+  | ({ readonly kind: 'end' } & TransferEnd);
+
+export interface TransferService {
+  readonly transfer: {
+    readonly kind: 'bidi';
+    readonly request: TransferRequest;
+    readonly response: TransferResponse;
   };
 }

@@ -8,6 +8,7 @@ import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2';
 import type {
   Backup,
+  DutyFact,
   Finding,
   HostFact,
   HostIntent,
@@ -24,7 +25,7 @@ import type { Message } from '@bufbuild/protobuf';
 export const file_leafward_v1_agent: GenFile =
   /*@__PURE__*/
   fileDesc(
-    'ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSKeAQoFSGVsbG8SDAoEaG9zdBgBIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIQCghjbG9ja19tcxgGIAEoAxIZCgxuZXdlc3RfZXBvY2gYByABKANIAIgBAUIPCg1fbmV3ZXN0X2Vwb2NoIrkDCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoAxIoCgZtZW1vcnkYCiABKAsyEy5sZWFmd2FyZC52MS5NZW1vcnlIA4gBARIoCgZkdXRpZXMYCyABKAsyEy5sZWFmd2FyZC52MS5EdXRpZXNIBIgBAUIHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHNCCQoHX21lbW9yeUIJCgdfZHV0aWVzIi8KBkR1dGllcxIlCgZkdXRpZXMYASADKAsyFS5sZWFmd2FyZC52MS5EdXR5RmFjdCKNAgoIRHV0eUZhY3QSDgoGbWVtYmVyGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSFAoHbmV4dF9hdBgDIAEoA0gAiAEBEhMKBmR1ZV9hdBgEIAEoA0gBiAEBEhQKB2RvbmVfYXQYBSABKANIAogBARIUCgdwcm9ibGVtGAYgASgJSAOIAQESEQoEY29kZRgHIAEoCUgEiAEBEhAKCGZhaWx1cmVzGAggASgDEhoKDW5leHRfZHJpbGxfYXQYCSABKANIBYgBAUIKCghfbmV4dF9hdEIJCgdfZHVlX2F0QgoKCF9kb25lX2F0QgoKCF9wcm9ibGVtQgcKBV9jb2RlQhAKDl9uZXh0X2RyaWxsX2F0Is0CCgZNZW1vcnkSKwoFb3JkZXIYASABKAsyFy5sZWFmd2FyZC52MS5Ib3N0SW50ZW50SACIAQESLQoFdGVybXMYAiADKAsyHi5sZWFmd2FyZC52MS5NZW1vcnkuVGVybXNFbnRyeRI3Cgpwcm9tb3Rpb25zGAMgAygLMiMubGVhZndhcmQudjEuTWVtb3J5LlByb21vdGlvbnNFbnRyeRIsCghzdG9yYWdlcxgEIAMoCzIaLmxlYWZ3YXJkLnYxLlN0b3JhZ2VNZW1vcnkSFQoNb3Blbl9yZXF1ZXN0cxgFIAMoCRosCgpUZXJtc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEaMQoPUHJvbW90aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAFCCAoGX29yZGVyIpkBCg1TdG9yYWdlTWVtb3J5Eg8KB3N0b3JhZ2UYASABKAkSDgoGbWVtYmVyGAIgASgJEjYKCnJldGlyZW1lbnQYAyABKAsyHS5sZWFmd2FyZC52MS5SZXRpcmVtZW50TWVtb3J5SACIAQESFAoHZmlsbGluZxgEIAEoCUgBiAEBQg0KC19yZXRpcmVtZW50QgoKCF9maWxsaW5nIk0KEFJldGlyZW1lbnRNZW1vcnkSDwoHc2VydmljZRgBIAEoCRIMCgR0ZXJtGAIgASgDEgoKAmF0GAMgASgDEg4KBnJlYXNvbhgEIAEoCSIyCghGaW5kaW5ncxImCghmaW5kaW5ncxgBIAMoCzIULmxlYWZ3YXJkLnYxLkZpbmRpbmciLwoHQmFja3VwcxIkCgdiYWNrdXBzGAEgAygLMhMubGVhZndhcmQudjEuQmFja3VwIpgBCg5TZXNzaW9uUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmxlYWZ3YXJkLnYxLkhlbGxvSAASJQoGcmVwb3J0GAIgASgLMhMubGVhZndhcmQudjEuUmVwb3J0SAASMgoNaW50ZW50X2Fuc3dlchgDIAEoCzIZLmxlYWZ3YXJkLnYxLkludGVudEFuc3dlckgAQgYKBGtpbmQiVAoMSW50ZW50QW5zd2VyEhIKCmdlbmVyYXRpb24YASABKAMSEAoIYWNjZXB0ZWQYAiABKAgSEwoGcmVhc29uGAMgASgJSACIAQFCCQoHX3JlYXNvbiJrCgdXZWxjb21lEg0KBWVwb2NoGAEgASgDEhAKCGNsb2NrX21zGAIgASgDEhcKD3JlcG9ydF9ldmVyeV9tcxgDIAEoAxIXCgpyZWJ1aWxkaW5nGAQgASgISACIAQFCDQoLX3JlYnVpbGRpbmciNgoLSW50ZW50T3JkZXISJwoGaW50ZW50GAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudCI1CgxSZXF1ZXN0T3JkZXISJQoHcmVxdWVzdBgBIAEoCzIULmxlYWZ3YXJkLnYxLlJlcXVlc3QiZwoGUGVybWl0Eg8KB3NlcnZpY2UYASABKAkSDgoGbWVtYmVyGAIgASgJEgwKBHRlcm0YAyABKAMSEAoIdmFsaWRfbXMYBCABKAMSEgoFZXBvY2gYBSABKANIAIgBAUIICgZfZXBvY2giwQEKDFJlcG9ydEFuc3dlchIQCghzZXF1ZW5jZRgBIAEoAxIkCgdwZXJtaXRzGAIgAygLMhMubGVhZndhcmQudjEuUGVybWl0Eg8KB3NldHRsZWQYAyADKAkSEAoIY2xvY2tfbXMYBCABKAMSFwoPcmVwb3J0X2V2ZXJ5X21zGAUgASgDEjAKCHNlcnZpY2VzGAYgASgLMhkubGVhZndhcmQudjEuU2VydmljZVdvcmRzSACIAQFCCwoJX3NlcnZpY2VzIjoKDFNlcnZpY2VXb3JkcxIqCghzZXJ2aWNlcxgBIAMoCzIYLmxlYWZ3YXJkLnYxLlNlcnZpY2VXb3JkIngKC1NlcnZpY2VXb3JkEg8KB3NlcnZpY2UYASABKAkSHQoQbmV3ZXN0X2JhY2t1cF9hdBgCIAEoA0gAiAEBEhYKCW9wZXJhdGlvbhgDIAEoCUgBiAEBQhMKEV9uZXdlc3RfYmFja3VwX2F0QgwKCl9vcGVyYXRpb24iLQoJUmVjb25uZWN0Eg4KBnJlYXNvbhgBIAEoCRIQCghhZnRlcl9tcxgCIAEoAyIfCgRQYWNlEhcKD3JlcG9ydF9ldmVyeV9tcxgBIAEoAyI/CgtTZWNyZXRWYWx1ZRIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSEQoJcGxhaW50ZXh0GAMgASgJIswCCg9TZXNzaW9uUmVzcG9uc2USJwoHd2VsY29tZRgBIAEoCzIULmxlYWZ3YXJkLnYxLldlbGNvbWVIABIqCgZpbnRlbnQYAiABKAsyGC5sZWFmd2FyZC52MS5JbnRlbnRPcmRlckgAEiwKB3JlcXVlc3QYAyABKAsyGS5sZWFmd2FyZC52MS5SZXF1ZXN0T3JkZXJIABIyCg1yZXBvcnRfYW5zd2VyGAQgASgLMhkubGVhZndhcmQudjEuUmVwb3J0QW5zd2VySAASKwoJcmVjb25uZWN0GAUgASgLMhYubGVhZndhcmQudjEuUmVjb25uZWN0SAASIQoEcGFjZRgGIAEoCzIRLmxlYWZ3YXJkLnYxLlBhY2VIABIqCgZzZWNyZXQYByABKAsyGC5sZWFmd2FyZC52MS5TZWNyZXRWYWx1ZUgAQgYKBGtpbmQy0QEKDEFnZW50U2VydmljZRJICgdTZXNzaW9uEhsubGVhZndhcmQudjEuU2Vzc2lvblJlcXVlc3QaHC5sZWFmd2FyZC52MS5TZXNzaW9uUmVzcG9uc2UoATABEncKEFJlbmV3Q2VydGlmaWNhdGUSMC5sZWFmd2FyZC52MS5BZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVxdWVzdBoxLmxlYWZ3YXJkLnYxLkFnZW50U2VydmljZVJlbmV3Q2VydGlmaWNhdGVSZXNwb25zZWIGcHJvdG8z',
+    'ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSKeAQoFSGVsbG8SDAoEaG9zdBgBIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIQCghjbG9ja19tcxgGIAEoAxIZCgxuZXdlc3RfZXBvY2gYByABKANIAIgBAUIPCg1fbmV3ZXN0X2Vwb2NoIrkDCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoAxIoCgZtZW1vcnkYCiABKAsyEy5sZWFmd2FyZC52MS5NZW1vcnlIA4gBARIoCgZkdXRpZXMYCyABKAsyEy5sZWFmd2FyZC52MS5EdXRpZXNIBIgBAUIHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHNCCQoHX21lbW9yeUIJCgdfZHV0aWVzIi8KBkR1dGllcxIlCgZkdXRpZXMYASADKAsyFS5sZWFmd2FyZC52MS5EdXR5RmFjdCLNAgoGTWVtb3J5EisKBW9yZGVyGAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudEgAiAEBEi0KBXRlcm1zGAIgAygLMh4ubGVhZndhcmQudjEuTWVtb3J5LlRlcm1zRW50cnkSNwoKcHJvbW90aW9ucxgDIAMoCzIjLmxlYWZ3YXJkLnYxLk1lbW9yeS5Qcm9tb3Rpb25zRW50cnkSLAoIc3RvcmFnZXMYBCADKAsyGi5sZWFmd2FyZC52MS5TdG9yYWdlTWVtb3J5EhUKDW9wZW5fcmVxdWVzdHMYBSADKAkaLAoKVGVybXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBGjEKD1Byb21vdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBQggKBl9vcmRlciKZAQoNU3RvcmFnZU1lbW9yeRIPCgdzdG9yYWdlGAEgASgJEg4KBm1lbWJlchgCIAEoCRI2CgpyZXRpcmVtZW50GAMgASgLMh0ubGVhZndhcmQudjEuUmV0aXJlbWVudE1lbW9yeUgAiAEBEhQKB2ZpbGxpbmcYBCABKAlIAYgBAUINCgtfcmV0aXJlbWVudEIKCghfZmlsbGluZyJNChBSZXRpcmVtZW50TWVtb3J5Eg8KB3NlcnZpY2UYASABKAkSDAoEdGVybRgCIAEoAxIKCgJhdBgDIAEoAxIOCgZyZWFzb24YBCABKAkiMgoIRmluZGluZ3MSJgoIZmluZGluZ3MYASADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIi8KB0JhY2t1cHMSJAoHYmFja3VwcxgBIAMoCzITLmxlYWZ3YXJkLnYxLkJhY2t1cCKYAQoOU2Vzc2lvblJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5sZWFmd2FyZC52MS5IZWxsb0gAEiUKBnJlcG9ydBgCIAEoCzITLmxlYWZ3YXJkLnYxLlJlcG9ydEgAEjIKDWludGVudF9hbnN3ZXIYAyABKAsyGS5sZWFmd2FyZC52MS5JbnRlbnRBbnN3ZXJIAEIGCgRraW5kIlQKDEludGVudEFuc3dlchISCgpnZW5lcmF0aW9uGAEgASgDEhAKCGFjY2VwdGVkGAIgASgIEhMKBnJlYXNvbhgDIAEoCUgAiAEBQgkKB19yZWFzb24iawoHV2VsY29tZRINCgVlcG9jaBgBIAEoAxIQCghjbG9ja19tcxgCIAEoAxIXCg9yZXBvcnRfZXZlcnlfbXMYAyABKAMSFwoKcmVidWlsZGluZxgEIAEoCEgAiAEBQg0KC19yZWJ1aWxkaW5nIjYKC0ludGVudE9yZGVyEicKBmludGVudBgBIAEoCzIXLmxlYWZ3YXJkLnYxLkhvc3RJbnRlbnQiNQoMUmVxdWVzdE9yZGVyEiUKB3JlcXVlc3QYASABKAsyFC5sZWFmd2FyZC52MS5SZXF1ZXN0ImcKBlBlcm1pdBIPCgdzZXJ2aWNlGAEgASgJEg4KBm1lbWJlchgCIAEoCRIMCgR0ZXJtGAMgASgDEhAKCHZhbGlkX21zGAQgASgDEhIKBWVwb2NoGAUgASgDSACIAQFCCAoGX2Vwb2NoIsEBCgxSZXBvcnRBbnN3ZXISEAoIc2VxdWVuY2UYASABKAMSJAoHcGVybWl0cxgCIAMoCzITLmxlYWZ3YXJkLnYxLlBlcm1pdBIPCgdzZXR0bGVkGAMgAygJEhAKCGNsb2NrX21zGAQgASgDEhcKD3JlcG9ydF9ldmVyeV9tcxgFIAEoAxIwCghzZXJ2aWNlcxgGIAEoCzIZLmxlYWZ3YXJkLnYxLlNlcnZpY2VXb3Jkc0gAiAEBQgsKCV9zZXJ2aWNlcyI6CgxTZXJ2aWNlV29yZHMSKgoIc2VydmljZXMYASADKAsyGC5sZWFmd2FyZC52MS5TZXJ2aWNlV29yZCKqAQoLU2VydmljZVdvcmQSDwoHc2VydmljZRgBIAEoCRIdChBuZXdlc3RfYmFja3VwX2F0GAIgASgDSACIAQESFgoJb3BlcmF0aW9uGAMgASgJSAGIAQESHAoPZGF0YWJhc2VfYmFja3VwGAQgASgJSAKIAQFCEwoRX25ld2VzdF9iYWNrdXBfYXRCDAoKX29wZXJhdGlvbkISChBfZGF0YWJhc2VfYmFja3VwIi0KCVJlY29ubmVjdBIOCgZyZWFzb24YASABKAkSEAoIYWZ0ZXJfbXMYAiABKAMiHwoEUGFjZRIXCg9yZXBvcnRfZXZlcnlfbXMYASABKAMiPwoLU2VjcmV0VmFsdWUSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEhEKCXBsYWludGV4dBgDIAEoCSLMAgoPU2Vzc2lvblJlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5sZWFmd2FyZC52MS5XZWxjb21lSAASKgoGaW50ZW50GAIgASgLMhgubGVhZndhcmQudjEuSW50ZW50T3JkZXJIABIsCgdyZXF1ZXN0GAMgASgLMhkubGVhZndhcmQudjEuUmVxdWVzdE9yZGVySAASMgoNcmVwb3J0X2Fuc3dlchgEIAEoCzIZLmxlYWZ3YXJkLnYxLlJlcG9ydEFuc3dlckgAEisKCXJlY29ubmVjdBgFIAEoCzIWLmxlYWZ3YXJkLnYxLlJlY29ubmVjdEgAEiEKBHBhY2UYBiABKAsyES5sZWFmd2FyZC52MS5QYWNlSAASKgoGc2VjcmV0GAcgASgLMhgubGVhZndhcmQudjEuU2VjcmV0VmFsdWVIAEIGCgRraW5kMtEBCgxBZ2VudFNlcnZpY2USSAoHU2Vzc2lvbhIbLmxlYWZ3YXJkLnYxLlNlc3Npb25SZXF1ZXN0GhwubGVhZndhcmQudjEuU2Vzc2lvblJlc3BvbnNlKAEwARJ3ChBSZW5ld0NlcnRpZmljYXRlEjAubGVhZndhcmQudjEuQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QaMS5sZWFmd2FyZC52MS5BZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2ViBnByb3RvMw',
     [file_leafward_v1_fleet],
   );
 
@@ -218,78 +219,6 @@ export const DutiesSchema: GenMessage<Duties> =
   messageDesc(file_leafward_v1_agent, 4);
 
 /**
- * How a member's duty of backups goes.
- *
- * @generated from message leafward.v1.DutyFact
- */
-export type DutyFact = Message<'leafward.v1.DutyFact'> & {
-  /**
-   * @generated from field: string member = 1;
-   */
-  member: string;
-
-  /**
-   * @generated from field: string service = 2;
-   */
-  service: string;
-
-  /**
-   * When the next backup by the schedule begins here. Unset: there is no schedule, or it never comes.
-   *
-   * @generated from field: optional int64 next_at = 3;
-   */
-  nextAt?: bigint | undefined;
-
-  /**
-   * The time of the schedule that passed last, if this host was to back up then.
-   *
-   * @generated from field: optional int64 due_at = 4;
-   */
-  dueAt?: bigint | undefined;
-
-  /**
-   * When a backup for it was complete. Unset: it is not.
-   *
-   * @generated from field: optional int64 done_at = 5;
-   */
-  doneAt?: bigint | undefined;
-
-  /**
-   * Why it is late, was missed or failed; unset: none of these.
-   *
-   * @generated from field: optional string problem = 6;
-   */
-  problem?: string | undefined;
-
-  /**
-   * `late`, `missed`, `failed`, with the problem.
-   *
-   * @generated from field: optional string code = 7;
-   */
-  code?: string | undefined;
-
-  /**
-   * Scheduled backups that failed or were missed since the agent's memory began.
-   *
-   * @generated from field: int64 failures = 8;
-   */
-  failures: bigint;
-
-  /**
-   * @generated from field: optional int64 next_drill_at = 9;
-   */
-  nextDrillAt?: bigint | undefined;
-};
-
-/**
- * Describes the message leafward.v1.DutyFact.
- * Use `create(DutyFactSchema)` to create a new message.
- */
-export const DutyFactSchema: GenMessage<DutyFact> =
-  /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 5);
-
-/**
  * What an agent remembers of its orders, for a controller that has lost its store.
  *
  * @generated from message leafward.v1.Memory
@@ -335,7 +264,7 @@ export type Memory = Message<'leafward.v1.Memory'> & {
  */
 export const MemorySchema: GenMessage<Memory> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 6);
+  messageDesc(file_leafward_v1_agent, 5);
 
 /**
  * A storage that is retired, or whose newest filling is not over.
@@ -374,7 +303,7 @@ export type StorageMemory = Message<'leafward.v1.StorageMemory'> & {
  */
 export const StorageMemorySchema: GenMessage<StorageMemory> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 7);
+  messageDesc(file_leafward_v1_agent, 6);
 
 /**
  * @generated from message leafward.v1.RetirementMemory
@@ -407,7 +336,7 @@ export type RetirementMemory = Message<'leafward.v1.RetirementMemory'> & {
  */
 export const RetirementMemorySchema: GenMessage<RetirementMemory> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 8);
+  messageDesc(file_leafward_v1_agent, 7);
 
 /**
  * @generated from message leafward.v1.Findings
@@ -425,7 +354,7 @@ export type Findings = Message<'leafward.v1.Findings'> & {
  */
 export const FindingsSchema: GenMessage<Findings> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 9);
+  messageDesc(file_leafward_v1_agent, 8);
 
 /**
  * @generated from message leafward.v1.Backups
@@ -443,7 +372,7 @@ export type Backups = Message<'leafward.v1.Backups'> & {
  */
 export const BackupsSchema: GenMessage<Backups> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 10);
+  messageDesc(file_leafward_v1_agent, 9);
 
 /**
  * @generated from message leafward.v1.SessionRequest
@@ -483,7 +412,7 @@ export type SessionRequest = Message<'leafward.v1.SessionRequest'> & {
  */
 export const SessionRequestSchema: GenMessage<SessionRequest> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 11);
+  messageDesc(file_leafward_v1_agent, 10);
 
 /**
  * @generated from message leafward.v1.IntentAnswer
@@ -511,7 +440,7 @@ export type IntentAnswer = Message<'leafward.v1.IntentAnswer'> & {
  */
 export const IntentAnswerSchema: GenMessage<IntentAnswer> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 12);
+  messageDesc(file_leafward_v1_agent, 11);
 
 /**
  * @generated from message leafward.v1.Welcome
@@ -546,7 +475,7 @@ export type Welcome = Message<'leafward.v1.Welcome'> & {
  */
 export const WelcomeSchema: GenMessage<Welcome> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 13);
+  messageDesc(file_leafward_v1_agent, 12);
 
 /**
  * @generated from message leafward.v1.IntentOrder
@@ -564,7 +493,7 @@ export type IntentOrder = Message<'leafward.v1.IntentOrder'> & {
  */
 export const IntentOrderSchema: GenMessage<IntentOrder> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 14);
+  messageDesc(file_leafward_v1_agent, 13);
 
 /**
  * @generated from message leafward.v1.RequestOrder
@@ -582,7 +511,7 @@ export type RequestOrder = Message<'leafward.v1.RequestOrder'> & {
  */
 export const RequestOrderSchema: GenMessage<RequestOrder> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 15);
+  messageDesc(file_leafward_v1_agent, 14);
 
 /**
  * The controller's word that a leader's term is still the current one.
@@ -626,7 +555,7 @@ export type Permit = Message<'leafward.v1.Permit'> & {
  */
 export const PermitSchema: GenMessage<Permit> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 16);
+  messageDesc(file_leafward_v1_agent, 15);
 
 /**
  * @generated from message leafward.v1.ReportAnswer
@@ -673,7 +602,7 @@ export type ReportAnswer = Message<'leafward.v1.ReportAnswer'> & {
  */
 export const ReportAnswerSchema: GenMessage<ReportAnswer> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 17);
+  messageDesc(file_leafward_v1_agent, 16);
 
 /**
  * @generated from message leafward.v1.ServiceWords
@@ -691,7 +620,7 @@ export type ServiceWords = Message<'leafward.v1.ServiceWords'> & {
  */
 export const ServiceWordsSchema: GenMessage<ServiceWords> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 18);
+  messageDesc(file_leafward_v1_agent, 17);
 
 /**
  * What an agent cannot know of a service by itself.
@@ -717,6 +646,13 @@ export type ServiceWord = Message<'leafward.v1.ServiceWord'> & {
    * @generated from field: optional string operation = 3;
    */
   operation?: string | undefined;
+
+  /**
+   * Of a stack: the newest backup of its database's service, as SERVICE/NAME. Unset: there is none.
+   *
+   * @generated from field: optional string database_backup = 4;
+   */
+  databaseBackup?: string | undefined;
 };
 
 /**
@@ -725,7 +661,7 @@ export type ServiceWord = Message<'leafward.v1.ServiceWord'> & {
  */
 export const ServiceWordSchema: GenMessage<ServiceWord> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 19);
+  messageDesc(file_leafward_v1_agent, 18);
 
 /**
  * @generated from message leafward.v1.Reconnect
@@ -748,7 +684,7 @@ export type Reconnect = Message<'leafward.v1.Reconnect'> & {
  */
 export const ReconnectSchema: GenMessage<Reconnect> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 20);
+  messageDesc(file_leafward_v1_agent, 19);
 
 /**
  * Look again and report at once, then at this pace: an operation begins that waits for what is seen.
@@ -766,7 +702,7 @@ export type Pace = Message<'leafward.v1.Pace'> & {
  * Describes the message leafward.v1.Pace.
  * Use `create(PaceSchema)` to create a new message.
  */
-export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 21);
+export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 20);
 
 /**
  * The value of a secret that an order of this host names; sent before that order. Only ever over mTLS.
@@ -796,7 +732,7 @@ export type SecretValue = Message<'leafward.v1.SecretValue'> & {
  */
 export const SecretValueSchema: GenMessage<SecretValue> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 22);
+  messageDesc(file_leafward_v1_agent, 21);
 
 /**
  * @generated from message leafward.v1.SessionResponse
@@ -864,7 +800,7 @@ export type SessionResponse = Message<'leafward.v1.SessionResponse'> & {
  */
 export const SessionResponseSchema: GenMessage<SessionResponse> =
   /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 23);
+  messageDesc(file_leafward_v1_agent, 22);
 
 /**
  * @generated from service leafward.v1.AgentService
