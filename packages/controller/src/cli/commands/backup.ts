@@ -8,6 +8,7 @@ import { isRefused, renderPlan } from '../render/plan.js';
 import { formatBytes, formatDuration } from '../render/units.js';
 import type { Run } from '../run.js';
 import { applyPlan, watchOptions, type ApplyOptions } from './apply.js';
+import { addBackupDrill } from './backup-drill.js';
 import { addBackupVerify } from './backup-verify.js';
 import { makePlan } from './plan.js';
 
@@ -39,6 +40,7 @@ export function addBackup(program: Command, tree: Tree): void {
     },
   });
   addBackupVerify(backup, tree);
+  addBackupDrill(backup, tree);
 }
 
 async function runBackup(run: Run, service: string, options: BackupOptions): Promise<ExitCode> {
