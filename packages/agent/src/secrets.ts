@@ -4,7 +4,12 @@
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
-import type { MemberSpec, SecretReference, SecretValue } from '@leafward/shared/gen/domain.js';
+import type {
+  MemberSpec,
+  SecretReference,
+  SecretValue,
+  SecretVariables,
+} from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import {
   assertSecretName,
@@ -23,6 +28,8 @@ export interface Secrets {
   missing(spec: MemberSpec): readonly SecretReference[];
   /** The whole environment of a member. @throws LeafwardError `not-found`: never an empty value. */
   environmentOf(member: string, spec: MemberSpec): Readonly<Record<string, string>>;
+  /** By variable, for a program other than a member. `what` it is for. @throws LeafwardError `not-found` */
+  valuesOf(what: string, variables: SecretVariables | undefined): Readonly<Record<string, string>>;
   /** The text without any value that this agent has known: a service may print what it was given. */
   redact(text: string): string;
 }
@@ -41,6 +48,14 @@ export async function openSecrets(directory: string, log: Logger): Promise<Secre
       redacted.add(plaintext);
   };
   for (const plaintext of values.values()) remember(plaintext);
+  const valuesOf: Secrets['valuesOf'] = (what, named) =>
+    Object.fromEntries(
+      Object.entries(named?.variables ?? {}).map(([variable, reference]): [string, string] => {
+        const plaintext = values.get(secretKey(reference));
+        if (plaintext === undefined) throw secretMissing(what, variable, reference);
+        return [variable, plaintext];
+      }),
+    );
   return {
     async keep(secret) {
       const { name, plaintext } = secret;
@@ -69,15 +84,9 @@ export async function openSecrets(directory: string, log: Logger): Promise<Secre
     },
     missing: (spec) => secretsOfSpec(spec).filter((reference) => !values.has(secretKey(reference))),
     environmentOf(member, spec) {
-      const secrets = Object.entries(spec.secretEnvironment?.variables ?? {}).map(
-        ([variable, reference]): [string, string] => {
-          const plaintext = values.get(secretKey(reference));
-          if (plaintext === undefined) throw secretMissing(member, variable, reference);
-          return [variable, plaintext];
-        },
-      );
-      return { ...spec.environment, ...Object.fromEntries(secrets) };
+      return { ...spec.environment, ...valuesOf(member, spec.secretEnvironment) };
     },
+    valuesOf,
     redact(text) {
       let clean = text;
       // The longest first: one value may be a part of another.

@@ -39,5 +39,8 @@ export async function openCatalogue({ clock }: { readonly clock: Clock }): Promi
       };
       return { ...backup, verification };
     },
+    // Nothing is copied off a simulated host.
+    amend: () => Promise.resolve(undefined),
+    adopt: (backup) => Promise.resolve(backup),
   };
 }

@@ -34,6 +34,13 @@ export interface Catalogue {
     signal: AbortSignal,
   ): Promise<Backup>;
   /**
+   * Notes something more of the backup at `path`, durably, on what is known of it then. Undefined: it has gone.
+   * @throws LeafwardError what recording throws.
+   */
+  amend(path: string, change: (backup: Backup) => Backup): Promise<Backup | undefined>;
+  /** Takes in one whose files and manifest lie where it says. @throws LeafwardError what recording throws. */
+  adopt(backup: Backup): Promise<Backup>;
+  /**
    * Looks again: takes in records that lie in `directories` (an agent that lost its memory finds its backups)
    * and leaves out those whose files are gone. True when something changed.
    */
@@ -51,33 +58,22 @@ export interface CatalogueOptions {
 export async function openCatalogue(options: CatalogueOptions): Promise<Catalogue> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const known = new Map<string, Backup>();
-  const complained = new Set<string>();
-  const complain = (path: string, why: string): void => {
-    if (complained.has(path) || complained.size >= MOST_COMPLAINTS) return;
-    complained.add(path);
-    options.log.warn({ path }, `a backup's record is left out: ${path}: ${why}`);
-  };
-  const refresh = async (directories: readonly string[]): Promise<boolean> => {
-    let changed = false;
-    for (const directory of [options.directory, ...directories])
-      for (const record of await recordsIn(directory)) {
-        const own = directory === options.directory;
-        const at = own ? undefined : record.slice(0, -RECORD_SUFFIX.length);
-        if (at !== undefined && known.has(at)) continue;
-        const backup = await readRecord(record, at, complain);
-        if (backup === undefined || known.has(backup.path)) continue;
-        if (!(await isWhole(backup, complain))) continue;
-        known.set(backup.path, backup);
-        changed = true;
-      }
-    for (const path of known.keys())
-      if (!(await isThere(path))) {
-        options.log.warn({ path }, `the backup ${path} is gone and nobody told this agent`);
-        known.delete(path);
-        changed = true;
-      }
-    return changed;
-  };
+  const refresh = createLook(known, options);
+  const inTurn = oneAtATime();
+  const record = (change: () => Backup | undefined): Promise<Backup | undefined> =>
+    inTurn(async () => {
+      const backup = change();
+      if (backup === undefined) return undefined;
+      await writeRecord(backup, undefined, options);
+      known.set(backup.path, backup);
+      newestFirst = sorted(known);
+      return backup;
+    });
+  const amend = (path: string, change: (backup: Backup) => Backup): Promise<Backup | undefined> =>
+    record(() => {
+      const backup = known.get(path);
+      return backup === undefined ? undefined : change(backup);
+    });
   await refresh([]);
   let newestFirst = sorted(known);
   return {
@@ -106,14 +102,55 @@ export async function openCatalogue(options: CatalogueOptions): Promise<Catalogu
       const manifest = `${backup.path}${MANIFEST_SUFFIX}`;
       const { clock } = options;
       const verification = await verifyFiles(backup, manifest, { ...how, clock }, signal);
-      const verified = { ...backup, verification };
-      if (!known.has(backup.path))
-        throw new LeafwardError('failed', `verify ${backup.path}: it was removed meanwhile`);
-      await writeRecord(verified, undefined, options);
-      known.set(backup.path, verified);
-      newestFirst = sorted(known);
-      return verified;
+      const verified = await amend(backup.path, (now) => ({ ...now, verification }));
+      if (verified !== undefined) return verified;
+      throw new LeafwardError('failed', `verify ${backup.path}: it was removed meanwhile`);
     },
+    amend,
+    async adopt(backup) {
+      await record(() => backup);
+      return backup;
+    },
+  };
+}
+
+/** Two writers of one record would be in each other's way, and one would forget what the other noted. */
+function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+}
+
+function createLook(known: Map<string, Backup>, options: CatalogueOptions): Catalogue['refresh'] {
+  const complained = new Set<string>();
+  const complain = (path: string, why: string): void => {
+    if (complained.has(path) || complained.size >= MOST_COMPLAINTS) return;
+    complained.add(path);
+    options.log.warn({ path }, `a backup's record is left out: ${path}: ${why}`);
+  };
+  return async (directories) => {
+    let changed = false;
+    for (const directory of [options.directory, ...directories])
+      for (const record of await recordsIn(directory)) {
+        const own = directory === options.directory;
+        const at = own ? undefined : record.slice(0, -RECORD_SUFFIX.length);
+        if (at !== undefined && known.has(at)) continue;
+        const backup = await readRecord(record, at, complain);
+        if (backup === undefined || known.has(backup.path)) continue;
+        if (!(await isWhole(backup, complain))) continue;
+        known.set(backup.path, backup);
+        changed = true;
+      }
+    for (const path of known.keys())
+      if (!(await isThere(path))) {
+        options.log.warn({ path }, `the backup ${path} is gone and nobody told this agent`);
+        known.delete(path);
+        changed = true;
+      }
+    return changed;
   };
 }
 
