@@ -20,6 +20,7 @@ import { startMetricsServer } from './metrics/http.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { isNews, mayMatter, startAutomaticLoop } from './operations/automatic-loop.js';
 import { startOperationLoop } from './operations/operation-loop.js';
+import { startSpaceLoop } from './operations/space-loop.js';
 import { createLiveCalls } from './operators/live-calls.js';
 import { createOperators } from './operators/operators.js';
 import { createPeople } from './operators/people.js';
@@ -39,6 +40,7 @@ import { createSessions, type Sessions } from './sessions.js';
 import { openDatabase, type Database } from './store/database.js';
 import { createFleetStore, type FleetStore } from './store/fleet-store.js';
 import { openIdentityStore, type IdentityTables } from './store/identities.js';
+import { createSpaceStore, type SpaceStore } from './store/space-store.js';
 import type { FleetTables } from './store/tables.js';
 import { VERSION } from './version.js';
 
@@ -72,6 +74,7 @@ export interface Foundation {
   readonly identities: IdentityStore;
   readonly enrollment: Enrollment;
   readonly store: FleetStore;
+  readonly space: SpaceStore;
   readonly vault: Vault;
 }
 
@@ -106,6 +109,7 @@ export async function openFoundation(
     identities,
     enrollment,
     store: createFleetStore(database.db),
+    space: createSpaceStore(database.db),
     vault,
   };
 }
@@ -188,6 +192,8 @@ async function serve(
     },
   });
   stops.push(() => automatic.stop());
+  const space = startSpaceLoop({ fleet, store: foundation.space, clock, log });
+  stops.push(() => space.stop());
   const { identities } = foundation;
   keepTrack({ fleet, sessions, watchers, loop, automatic, metrics, identities });
   stops.push(startHousekeeping({ ...options, fleet, sessions, metrics, foundation }));

@@ -311,6 +311,7 @@ function hostStateOf(image: FleetImage, name: string): HostState {
     fact: live.fact,
     members: live.members,
     findings: live.findings,
+    growth: live.growth,
   };
   image.states.set(name, { live, state });
   return state;

@@ -1,7 +1,7 @@
 // What the agents said since this controller started, plus what was remembered from before. Memory only; the
 // store gets a copy now and then (fleet.ts).
 import type { Finding, HostFact, MemberFact, Report } from '@leafward/shared/gen/domain.js';
-import type { HostLeases, Received } from './snapshot.js';
+import type { HostGrowth, HostLeases, Received } from './snapshot.js';
 
 export interface LiveHost {
   readonly name: string;
@@ -20,6 +20,8 @@ export interface LiveHost {
   readonly members: Readonly<Record<string, Received<MemberFact>>>;
   readonly findings: readonly Finding[];
   readonly refusedOrders: number;
+  /** By the samples that the store has; undefined until they were read. */
+  readonly growth?: HostGrowth | undefined;
 }
 
 export const unknownHost = (name: string): LiveHost => ({

@@ -14,6 +14,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { Manifest, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Topology } from '@leafward/shared/topology.js';
+import type { Trend } from './planning/forecast-trend.js';
 
 /** A fact with the moment of the controller's clock at which it was seen: its arrival less its age when it was sent. */
 export interface Received<T> {
@@ -27,6 +28,18 @@ export interface HostLeases {
   readonly members: Readonly<
     Record<string, { readonly term: number; readonly untilFencedMs: number }>
   >;
+}
+
+/** What the samples of a host's volumes say of growth. */
+export interface HostGrowth {
+  /** The newest sample. */
+  readonly sampledAt: number;
+  /** By storage: data without kept backups. */
+  readonly data: Readonly<Record<string, Trend>>;
+  /** Of the backups that are kept, by `Kept.key`. */
+  readonly backups: Readonly<Record<string, Trend>>;
+  /** Of everything else, by volume. */
+  readonly others: Readonly<Record<string, Trend>>;
 }
 
 export interface HostState {
@@ -52,6 +65,8 @@ export interface HostState {
   /** By member name. */
   readonly members: Readonly<Record<string, Received<MemberFact>>>;
   readonly findings: readonly Finding[];
+  /** Undefined: its volumes were never sampled. */
+  readonly growth?: HostGrowth | undefined;
 }
 
 /** A service that was deployed: what is declared of it and where its leadership is. */

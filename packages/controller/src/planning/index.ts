@@ -4,6 +4,8 @@ export { advance, type Advance } from './advance.js';
 export { decideAutomatic } from './automatic.js';
 export { PROBE_PREFIX, requestsOf } from './automatic-probes.js';
 export type { AutomaticStep } from './automatic-step.js';
+export { forecastHost } from './forecast.js';
+export { growthOf, sampleOf } from './forecast-samples.js';
 export { gatherService } from './gather.js';
 export { explain } from './explain.js';
 export { imagesNeeded, type ImageNeeded } from './images-needed.js';

@@ -40,6 +40,12 @@ export const CANDIDATE_MS = 10_000;
 export const REPOINT_SILENT_MS = 30_000;
 /** A service refuses to boot below this share of free space (Synapse ≥ 2.119, limit:disk:free). */
 export const BOOT_FREE_SHARE = 0.05;
+/** Services take at most so much of their volume, or a backup does not fit beside them (devops guide). */
+export const GUIDE_DATA_SHARE = 0.5;
+/** A rule that breaks within this is worth a look: a volume is made larger, or data moved, within days. */
+export const SPACE_WARNING_MS = 14 * 86_400_000;
+/** Within a weekend. */
+export const SPACE_CRITICAL_MS = 3 * 86_400_000;
 /** A disk with less than this, or this share of it if that is less, takes the next writes of no service. */
 export const FULL_FREE_BYTES = 64 * 2 ** 20;
 export const FULL_FREE_SHARE = 0.01;

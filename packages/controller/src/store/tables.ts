@@ -44,5 +44,7 @@ export interface FleetTables {
     made_at: number;
     made_by: string;
   };
+  /** What was measured of a host's volumes. */
+  space_samples: { host: string; at: number; body: string };
   durations: { id: Generated<number>; service: string; move: string; ms: number; at: number };
 }
