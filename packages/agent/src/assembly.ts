@@ -29,6 +29,7 @@ import { createAct } from './requests/acts.js';
 import { openRequests, type Requests } from './requests.js';
 import { openRuntimes, type Runtimes } from './runtimes/registry.js';
 import { openSecrets, type Secrets } from './secrets.js';
+import type { OpenTransferLine } from './transfer/line.js';
 import { VERSION } from './version.js';
 
 export interface AgentParts {
@@ -47,6 +48,8 @@ export interface AgentParts {
   readonly signal: AbortSignal;
   /** Where the dead-man is told of leaders, and who starts it. Default: below the state directory, and nobody. */
   readonly deadman?: DeadmanPlace | undefined;
+  /** For backups on their way to and from other hosts. Undefined: none come or go. */
+  readonly transferLine?: OpenTransferLine | undefined;
 }
 
 export interface OpenedAgent {

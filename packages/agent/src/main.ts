@@ -12,6 +12,7 @@ import { openJournal } from './journal.js';
 import { startLink, type Link } from './link.js';
 import { readBootId } from './runtimes/process/proc.js';
 import { lockState } from './state-lock.js';
+import { transferLines } from './transfer/line.js';
 import { VERSION } from './version.js';
 import { startWatchdog } from './watchdog.js';
 
@@ -57,6 +58,7 @@ async function serve({ config, log, signal }: RunOptions): Promise<void> {
     },
     signal,
     deadman: deadmanPlace(process.env, process.argv[1]),
+    transferLine: transferLines(identity),
   });
   const { agent } = opened;
   const renewal = startAgentRenewal(identity, { clock, log });

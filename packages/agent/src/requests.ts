@@ -83,6 +83,8 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'check-copies',
   'list-copies',
   'prune-backups',
+  'send-backup',
+  'receive-backup',
 ]);
 /**
  * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its

@@ -37,6 +37,7 @@ import { secretsFor } from './secrets/deliver.js';
 import { forgetUnused, newestByName } from './secrets/uses.js';
 import { openVault, vaultKeyPath, type Vault } from './secrets/vault.js';
 import { createSessions, type Sessions } from './sessions.js';
+import { createTransfers } from './transfers.js';
 import { openDatabase, type Database } from './store/database.js';
 import { createFleetStore, type FleetStore } from './store/fleet-store.js';
 import { openIdentityStore, type IdentityTables } from './store/identities.js';
@@ -205,6 +206,7 @@ async function serve(
     identities: foundation.identities,
     enrollment: foundation.enrollment,
     sessions,
+    transfers: createTransfers(() => fleet.snapshot()),
     onRefused: (reason) => metrics.observeRefusedCall(reason),
     recognise: (agent) => rebuilder.recognise(agent),
     onAgent: () => fleet.setIdentities(hostIdentities(foundation.identities)),

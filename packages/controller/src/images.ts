@@ -57,6 +57,8 @@ export type HostAct =
         | 'fetch-backup'
         | 'check-copies'
         | 'list-copies'
+        | 'send-backup'
+        | 'receive-backup'
         | 'prune-backups';
     }
   > extends infer R

@@ -7,9 +7,11 @@ import type {
   AgentService as AgentShape,
   EnrollmentService as EnrollmentShape,
   OperatorService as OperatorShape,
+  TransferService as TransferShape,
 } from '@leafward/shared/gen/domain.js';
 import { AgentService } from '@leafward/shared/gen/leafward/v1/agent_pb.js';
 import { EnrollmentService } from '@leafward/shared/gen/leafward/v1/enrollment_pb.js';
+import { TransferService } from '@leafward/shared/gen/leafward/v1/transfer_pb.js';
 import { OperatorService } from '@leafward/shared/gen/leafward/v1/operator_pb.js';
 import type { Logger } from '@leafward/shared/log.js';
 import type { Identity } from '@leafward/shared/pki/identity.js';
@@ -26,6 +28,7 @@ import { assertNotRevoked, type Enrollment } from './enrollment.js';
 import type { IdentityStore } from './identity-store.js';
 import type { Operator } from './operators/access.js';
 import type { AgentStream, Sessions } from './sessions.js';
+import type { Transfers } from './transfers.js';
 
 /** An operator with the certificate that the call came with. */
 export interface OperatorCaller extends Operator {
@@ -39,6 +42,7 @@ export interface ServersOptions {
   readonly identities: IdentityStore;
   readonly enrollment: Enrollment;
   readonly sessions: Sessions;
+  readonly transfers: Transfers;
   readonly operators: ServiceHandlers<OperatorShape, Operator>;
   readonly onRefused: (reason: string) => void;
   /**
@@ -89,6 +93,15 @@ export async function startMutualListener(
         renewCertificate: ({ csrPem }, { caller }) =>
           options.enrollment.renewCertificate(caller, csrPem),
       },
+      bug,
+    ),
+  );
+  server.addService(
+    serviceDefinition(TransferService),
+    implementService<TransferShape, Identity>(
+      TransferService,
+      (call) => refusable(options, () => identify(options, call, 'agent')),
+      { transfer: (stream, { caller }) => options.transfers.accept(caller.name, stream) },
       bug,
     ),
   );

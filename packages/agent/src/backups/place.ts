@@ -12,6 +12,10 @@ export function backupDirectoryOf(spec: Place): string {
   return spec.backupDirectory ?? join(spec.storage, 'backups');
 }
 
+/** Beside each backup: every file of it with its SHA-256. */
+export const MANIFEST_SUFFIX = '.leafward-manifest';
+export const manifestPathOf = (backupPath: string): string => `${backupPath}${MANIFEST_SUFFIX}`;
+
 /** @throws LeafwardError `invalid` for what could be no plain file name, or one that hides. */
 export function assertBackupName(name: string): void {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name)) return;

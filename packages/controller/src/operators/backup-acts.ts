@@ -58,6 +58,8 @@ export async function orderFor(
     }
     case 'list-copies':
       return order(anyPlaceOf(snapshot, meant.service, act.host), undefined, { kind: act.kind });
+    case 'send':
+      throw new LeafwardError('invalid', 'a backup is sent by two hosts');
     case 'prune': {
       const place = anyPlaceOf(snapshot, meant.service, act.host);
       return order(place, undefined, { kind: 'prune-backups', dryRun: act.dryRun });
@@ -73,7 +75,7 @@ interface Place {
   readonly runtime: Runtime;
 }
 
-function order(place: Place, backup: Backup | undefined, act: HostAct): BackupOrder {
+export function order(place: Place, backup: Backup | undefined, act: HostAct): BackupOrder {
   const { host, member, term, service } = place;
   const what = `${act.kind} of ${backup?.name ?? service} on host ${host}`;
   return { host, what, act, about: { member, term } };
@@ -100,7 +102,7 @@ function places(snapshot: Snapshot, service: string | undefined): readonly Place
 }
 
 /** Whose settings are used: its own member's, or another one's of the service on that host. */
-function placeOf(
+export function placeOf(
   snapshot: Snapshot,
   { name, member, service, host }: Pick<Backup, 'name' | 'member' | 'service' | 'host'>,
 ): Place {

@@ -14,6 +14,7 @@ import type { Fleet } from '../fleet.js';
 import { beginAsking, outcomeWithin, resolveImages, type HostQuestion } from '../images.js';
 import type { Snapshot } from '../snapshot.js';
 import { orderFor } from './backup-acts.js';
+import { beginSending, outcomeOfSending } from './send-backup.js';
 
 /** A call is over long before its deadline; whoever asked asks on. */
 const WAIT_MS = 2000;
@@ -45,6 +46,13 @@ export async function actOnBackup(
 ): Promise<ActOnBackupResponse> {
   const snapshot = fleet.snapshot();
   const backup = request.backup === '' ? undefined : backupOf(snapshot, request);
+  if (request.kind === 'send') {
+    if (backup === undefined)
+      throw new LeafwardError('invalid', 'send: it is not said which backup is meant');
+    const id = request.requestId ?? (await beginSending(fleet, { ...request, backup }));
+    const outcome = await outcomeOfSending(fleet, clock, { id, timeoutMs: WAIT_MS });
+    return { requestId: id, backup: outcome.backup ?? backup, outcome };
+  }
   const order = await orderFor(
     snapshot,
     { act: request, backup, service: request.service },

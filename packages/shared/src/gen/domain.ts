@@ -992,6 +992,10 @@ export type UserRole = 'viewer' | 'operator' | 'admin';
 
 export type OperationControl = 'pause' | 'resume' | 'abort';
 
+export type SpaceRule = 'backup' | 'half' | 'boot';
+
+export type SpaceVerdict = 'broken' | 'breaks' | 'beyond' | 'unknown';
+
 export interface MemberView {
   readonly member: string;
   readonly host: string;
@@ -1431,6 +1435,50 @@ export interface TestEngineResponse {
   readonly answers: readonly CommandAnswer[];
 }
 
+export interface GrowthRate {
+  readonly bytesPerDay: number;
+  readonly lowBytesPerDay: number;
+  readonly highBytesPerDay: number;
+}
+
+export interface RuleForecast {
+  readonly rule: SpaceRule;
+  readonly verdict: SpaceVerdict;
+  readonly member?: string | undefined;
+  readonly haveBytes?: number | undefined;
+  readonly wantedBytes?: number | undefined;
+  readonly earliestAt?: number | undefined;
+  readonly expectedAt?: number | undefined;
+  readonly latestAt?: number | undefined;
+  readonly reason?: string | undefined;
+  readonly since?: number | undefined;
+}
+
+export interface VolumeForecast {
+  readonly host: string;
+  readonly volume: string;
+  readonly paths: readonly string[];
+  readonly services: readonly string[];
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  readonly dataBytes?: number | undefined;
+  readonly backupBytes: number;
+  readonly dataGrowth?: GrowthRate | undefined;
+  readonly backupGrowth?: GrowthRate | undefined;
+  readonly othersGrowth?: GrowthRate | undefined;
+  readonly sampledAt?: number | undefined;
+  readonly rules: readonly RuleForecast[];
+}
+
+export interface GetForecastRequest {
+  readonly subject?: string | undefined;
+}
+
+export interface GetForecastResponse {
+  readonly now: number;
+  readonly volumes: readonly VolumeForecast[];
+}
+
 export interface OperatorService {
   readonly getStatus: {
     readonly kind: 'unary';
@@ -1561,6 +1609,11 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: ExplainRequest;
     readonly response: ExplainResponse;
+  };
+  readonly getForecast: {
+    readonly kind: 'unary';
+    readonly request: GetForecastRequest;
+    readonly response: GetForecastResponse;
   };
   readonly listAudit: {
     readonly kind: 'unary';

@@ -9,6 +9,7 @@ import type { Engine } from '../../engines/engine.js';
 import type { Journal } from '../../journal.js';
 import { readMarker, realPathOf } from '../../marker.js';
 import type { Runtime } from '../../runtimes/runtime.js';
+import type { OpenTransferLine } from '../../transfer/line.js';
 
 export interface ActParts {
   readonly host: string;
@@ -23,6 +24,8 @@ export interface ActParts {
   readonly engineOf: (intent: MemberIntent) => Engine;
   /** True while a chain of steps works on the member. */
   readonly isBusy: (member: string) => boolean;
+  /** A stream of its own for a backup on its way. Undefined: there is no controller to call. */
+  readonly transferLine?: OpenTransferLine | undefined;
   /** Runs the checks and has their findings ready for the next report. */
   readonly check: (signal: AbortSignal) => Promise<number>;
 }

@@ -72,7 +72,7 @@ function renderVerified({ name, host, path, verification }: Backup): string {
       ].join('\n');
 }
 
-function rateOf(text: string | undefined): number | undefined {
+export function rateOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (text === 'max') return 0;
   const bytes = parseSize(text);

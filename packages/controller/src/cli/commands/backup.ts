@@ -9,6 +9,7 @@ import { formatBytes, formatDuration } from '../render/units.js';
 import type { Run } from '../run.js';
 import { applyPlan, watchOptions, type ApplyOptions } from './apply.js';
 import { addBackupDrill } from './backup-drill.js';
+import { addBackupSend } from './backup-send.js';
 import { addBackupVerify } from './backup-verify.js';
 import { makePlan } from './plan.js';
 
@@ -40,6 +41,7 @@ export function addBackup(program: Command, tree: Tree): void {
     },
   });
   addBackupVerify(backup, tree);
+  addBackupSend(backup, tree);
   addBackupDrill(backup, tree);
 }
 
