@@ -88,22 +88,28 @@ async function ask(
   };
 }
 
-function backupOf(
-  snapshot: Snapshot,
-  { backup: name, service }: Pick<VerifyBackupRequest, 'backup' | 'service'>,
-): Backup {
+type Named = Pick<VerifyBackupRequest, 'backup' | 'service' | 'atHost'>;
+
+function backupOf(snapshot: Snapshot, { backup: name, service, atHost }: Named): Backup {
   const named = snapshot.backups.filter((one) => one.name === name);
-  const found = named.filter((one) => service === undefined || one.service === service);
-  const [only, ...more] = found;
-  if (only === undefined)
+  const meant = named.filter((one) => service === undefined || one.service === service);
+  const found = meant.filter((one) => atHost === undefined || one.host === atHost);
+  const [first] = found;
+  if (first === undefined)
     throw new LeafwardError(
       'not-found',
-      `there is no backup ${name}${service === undefined ? '' : ` of ${service}`}; see: leafward backup list`,
+      meant.length === 0
+        ? `there is no backup ${name}${service === undefined ? '' : ` of ${service}`}; see: leafward backup list`
+        : `there is no backup ${name} on ${atHost ?? ''}; it lies on ${meant.map(({ host }) => host).join(', ')}`,
     );
-  if (more.length === 0) return only;
-  const services = [...new Set(found.map((one) => one.service))].sort().join(', ');
+  const services = [...new Set(found.map((one) => one.service))].sort();
+  // One backup on several hosts: it was sent or fetched there.
+  if (services.length === 1) return found.find((one) => isAtHome(snapshot, one)) ?? first;
   throw new LeafwardError(
     'invalid',
-    `${found.length} backups are called ${name} (${services}): say --service with the one that is meant`,
+    `${found.length} backups are called ${name} (${services.join(', ')}): say --service with the one that is meant`,
   );
 }
+
+const isAtHome = ({ hosts }: Snapshot, { host, member }: Backup): boolean =>
+  hosts[host]?.intent?.members.some((one) => one.member === member) === true;

@@ -1278,6 +1278,7 @@ export interface VerifyBackupRequest {
   readonly service?: string | undefined;
   readonly bytesPerSecond?: number | undefined;
   readonly requestId?: string | undefined;
+  readonly atHost?: string | undefined;
 }
 
 export interface VerifyBackupResponse {
@@ -1290,6 +1291,7 @@ interface ActOnBackupRequestCommon {
   readonly backup: string;
   readonly service?: string | undefined;
   readonly requestId?: string | undefined;
+  readonly atHost?: string | undefined;
 }
 export type ActOnBackupRequest =
   | ({ readonly kind: 'drill' } & ActOnBackupRequestCommon & DrillAct)

@@ -12,6 +12,7 @@ import type { Run } from '../run.js';
 interface VerifyOptions {
   readonly service?: string;
   readonly rate?: string;
+  readonly host?: string;
 }
 
 export function addBackupVerify(backup: Command, tree: Tree): void {
@@ -20,6 +21,7 @@ export function addBackupVerify(backup: Command, tree: Tree): void {
     summary: 'read every file of a backup again and hold it against its manifest',
     options: [
       new Option('--service <service>', 'where several services have a backup of that name'),
+      new Option('--host <host>', 'where it lies on several hosts (default: where its member is)'),
       new Option(
         '--rate <size>',
         'read at most so much in a second, as 50MiB; `max`: all that the disk gives (default: half of it)',
@@ -31,14 +33,14 @@ export function addBackupVerify(backup: Command, tree: Tree): void {
 }
 
 async function verify(run: Run, backup: string, options: VerifyOptions): Promise<ExitCode> {
-  const { service } = options;
+  const { service, host: atHost } = options;
   const bytesPerSecond = rateOf(options.rate);
   const client = await run.client();
   let requestId: string | undefined;
   let told = '';
   for (;;) {
     const answer = await client.verifyBackup(
-      { backup, service, bytesPerSecond, requestId },
+      { backup, service, bytesPerSecond, requestId, atHost },
       run.call,
     );
     requestId = answer.requestId;
