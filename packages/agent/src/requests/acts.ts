@@ -13,7 +13,9 @@ import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { probeLeader } from './acts/probe-leader.js';
 import { promote } from './acts/promote.js';
 import { pruneBackups } from './acts/prune-backups.js';
+import { receiveBackup } from './acts/receive-backup.js';
 import { restoreBackup } from './acts/restore-backup.js';
+import { sendBackup } from './acts/send-backup.js';
 import { stepDown } from './acts/step-down.js';
 import { testEngine } from './acts/test-engine.js';
 import { verifyBackup } from './acts/verify-backup.js';
@@ -25,6 +27,8 @@ const PULL_MS = 30 * 60_000; // some GB over a slow line
 const BACKUP_MS = 12 * 60 * 60_000; // hashing is paced
 /** Some TB; the engine knows better how long its own restore may take. */
 const RESTORE_MS = 3 * 24 * 60 * 60_000;
+/** Some TB over a slow line. */
+const TRANSFER_MS = 3 * 24 * 60 * 60_000;
 const PROBE_MS = 30_000;
 const CHECK_MS = 60_000;
 /** Every command of a definition with its own deadline, one after the other. */
@@ -76,6 +80,10 @@ export function createAct(parts: ActParts): Act {
         return checkCopies(request, within(BACKUP_MS));
       case 'list-copies':
         return listCopies(request, within(TEST_MS));
+      case 'send-backup':
+        return sendBackup(request, within(TRANSFER_MS));
+      case 'receive-backup':
+        return receiveBackup(request, within(TRANSFER_MS));
       case 'prune-backups':
         return pruneBackups(request, within(CHECK_MS));
       case 'restore-backup':
