@@ -12,6 +12,12 @@ export async function openCatalogue({ clock }: { readonly clock: Clock }): Promi
   const { backups, addBackup } = machine();
   return {
     list: backups,
+    all: backups,
+    gone: () => [],
+    begin: () => Promise.resolve(),
+    giveUp: () => undefined,
+    remove: () => Promise.resolve(),
+    clean: () => Promise.resolve([]),
     refresh: () => Promise.resolve(false),
     async add(started: NewBackup, _, signal) {
       await clock.sleep(HASH_MS, signal);

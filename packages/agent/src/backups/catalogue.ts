@@ -1,30 +1,46 @@
 // Which backups lie on this host: a record and a manifest beside each backup, durable before it counts, and a
-// copy of the record with the agent. Must never remove a backup (I13).
-import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+// copy of the record with the agent. Must never remove one that it was not told to (I13).
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
-import { syncDirectory } from '../journal.js';
+import { openAttempts, type Attempt, type Attempts } from './attempts.js';
+import { MANIFEST_SUFFIX, RECORD_SUFFIX, writeDurably } from './beside.js';
+import { isEntry } from './delete-tree.js';
+import { createLooker, type Found, type Looker } from './look.js';
 import { hashFiles, type HashOptions } from './manifest.js';
 import { isThere } from './place.js';
-import { asBackup } from './record.js';
+import { refuseOutside, sweepDirectory, takeFilesAway, takeRecordAway } from './removal.js';
+import { syncTree } from './sync-tree.js';
 import { verifyFiles } from './verify.js';
 
-const RECORD_SUFFIX = '.leafward-backup.json';
-const MANIFEST_SUFFIX = '.leafward-manifest';
+export { MANIFEST_SUFFIX, RECORD_SUFFIX } from './beside.js';
 
-const MOST_COMPLAINTS = 1000;
 /** Told of each member, newest first: all of some years would be more than one message holds. */
 const MOST_TOLD = 200;
 
 export type NewBackup = Omit<Backup, 'sizeBytes' | 'files' | 'manifestSha256' | 'finishedAt'>;
 
+export interface Cleaning {
+  /** Where backups lie, as the host sees it. */
+  readonly directories: readonly string[];
+  /** Of an attempt that nobody waits for any more: its service still writes it. */
+  readonly isWritten: (attempt: Attempt) => Promise<boolean>;
+}
+
 export interface Catalogue {
-  /** Newest first; the same array until something changes. */
+  /** Newest first; the same array until something changes. No more of a member than a report holds. */
   list(): readonly Backup[];
+  /** All of them, however many. */
+  all(): readonly Backup[];
+  /** Recorded, not removed by this agent, and not there any more. */
+  gone(): readonly Backup[];
+  /** Before anything is made. @throws LeafwardError `already-exists`, `exhausted`, `failed`: nothing was begun. */
+  begin(attempt: Attempt): Promise<void>;
+  /** What was begun there is no backup and will be none: what it left is taken away by `clean`. */
+  giveUp(path: string): void;
   /** Hashes what lies at `path` and records it. @throws LeafwardError `failed` or `exhausted`. */
   add(backup: NewBackup, onProgress: (text: string) => void, signal: AbortSignal): Promise<Backup>;
   /** Reads every file again and records what was found. @throws LeafwardError what verifying and recording throw. */
@@ -41,6 +57,14 @@ export interface Catalogue {
   /** Takes in one whose files and manifest lie where it says. @throws LeafwardError what recording throws. */
   adopt(backup: Backup): Promise<Backup>;
   /**
+   * Takes one away: from the moment when its record has gone it is none, and what a crash leaves of it is swept. The
+   * caller has claimed it (pins.ts). @throws LeafwardError `not-found`, `refused` outside of `directories`; else what
+   * the system says: it may be gone from the list then.
+   */
+  remove(path: string, directories: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Finishes removals that were cut, takes away what attempts left. What it did, a line each. */
+  clean(cleaning: Cleaning, signal: AbortSignal): Promise<readonly string[]>;
+  /**
    * Looks again: takes in records that lie in `directories` (an agent that lost its memory finds its backups)
    * and leaves out those whose files are gone. True when something changed.
    */
@@ -53,104 +77,235 @@ export interface CatalogueOptions {
   readonly host: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** One more is in it. */
+  readonly onAdded?: (() => void) | undefined;
 }
 
 export async function openCatalogue(options: CatalogueOptions): Promise<Catalogue> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  const known = new Map<string, Backup>();
-  const refresh = createLook(known, options);
-  const inTurn = oneAtATime();
-  const record = (change: () => Backup | undefined): Promise<Backup | undefined> =>
-    inTurn(async () => {
-      const backup = change();
-      if (backup === undefined) return undefined;
-      await writeRecord(backup, undefined, options);
-      known.set(backup.path, backup);
-      newestFirst = sorted(known);
-      return backup;
-    });
-  const amend = (path: string, change: (backup: Backup) => Backup): Promise<Backup | undefined> =>
-    record(() => {
-      const backup = known.get(path);
-      return backup === undefined ? undefined : change(backup);
-    });
-  await refresh([]);
-  let newestFirst = sorted(known);
-  return {
-    list: () => newestFirst,
-    refresh: async (directories) => {
-      const changed = await refresh(directories);
-      if (changed) newestFirst = sorted(known);
-      return changed;
-    },
-    async add(started, onProgress, signal) {
-      const progress = { clock: options.clock, onProgress };
-      const manifest = await hashFiles(started.path, progress, signal);
-      const backup: Backup = {
-        ...started,
-        finishedAt: options.clock.now(),
-        sizeBytes: manifest.sizeBytes,
-        files: manifest.files,
-        manifestSha256: manifest.sha256,
-      };
-      await writeRecord(backup, manifest.text, options);
-      known.set(backup.path, backup);
-      newestFirst = sorted(known);
-      return backup;
-    },
-    async verify(backup, how, signal) {
-      const manifest = `${backup.path}${MANIFEST_SUFFIX}`;
-      const { clock } = options;
-      const verification = await verifyFiles(backup, manifest, { ...how, clock }, signal);
-      const verified = await amend(backup.path, (now) => ({ ...now, verification }));
-      if (verified !== undefined) return verified;
-      throw new LeafwardError('failed', `verify ${backup.path}: it was removed meanwhile`);
-    },
-    amend,
-    async adopt(backup) {
-      await record(() => backup);
-      return backup;
-    },
-  };
+  const catalogue = new FileCatalogue(options, await openAttempts(options.directory));
+  await catalogue.refresh([]);
+  return catalogue;
 }
 
-/** Two writers of one record would be in each other's way, and one would forget what the other noted. */
+class FileCatalogue implements Catalogue {
+  readonly #known = new Map<string, Backup>();
+  #newestFirst: readonly Backup[] = [];
+  #gone: readonly Backup[] = [];
+  readonly #looker: Looker;
+  /** Two writers of one record would be in each other's way, and one would forget what the other noted. */
+  readonly #inTurn = oneAtATime();
+  /** Long work, which no record waits for. */
+  readonly #removing = oneAtATime();
+  readonly #writing = new Set<string>();
+
+  constructor(
+    readonly options: CatalogueOptions,
+    readonly attempts: Attempts,
+  ) {
+    this.#looker = createLooker(options.directory, options.log);
+  }
+
+  list = (): readonly Backup[] => this.#newestFirst;
+  all = (): readonly Backup[] => [...this.#known.values()];
+  gone = (): readonly Backup[] => this.#gone;
+  begin = (attempt: Attempt): Promise<void> => this.attempts.begin(attempt);
+  giveUp = (path: string): void => this.attempts.gaveUp(path);
+
+  async add(
+    started: NewBackup,
+    onProgress: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<Backup> {
+    const { clock } = this.options;
+    onProgress('waiting for the disk');
+    await syncTree(started.path, signal);
+    const manifest = await hashFiles(started.path, { clock, onProgress }, signal);
+    const { sizeBytes, files, sha256: manifestSha256 } = manifest;
+    const finishedAt = clock.now();
+    const backup: Backup = { ...started, finishedAt, sizeBytes, files, manifestSha256 };
+    await this.#record(() => backup, manifest.text);
+    await this.attempts.succeeded(backup.path);
+    this.options.onAdded?.();
+    return backup;
+  }
+
+  async verify(
+    backup: Backup,
+    how: Pick<HashOptions, 'onProgress' | 'bytesPerSecond'>,
+    signal: AbortSignal,
+  ): Promise<Backup> {
+    const manifest = `${backup.path}${MANIFEST_SUFFIX}`;
+    const { clock } = this.options;
+    const verification = await verifyFiles(backup, manifest, { ...how, clock }, signal);
+    const verified = await this.amend(backup.path, (now) => ({ ...now, verification }));
+    if (verified !== undefined) return verified;
+    throw new LeafwardError('failed', `verify ${backup.path}: it was removed meanwhile`);
+  }
+
+  amend(path: string, change: (backup: Backup) => Backup): Promise<Backup | undefined> {
+    return this.#record(() => {
+      const backup = this.#known.get(path);
+      return backup === undefined ? undefined : change(backup);
+    });
+  }
+
+  async adopt(backup: Backup): Promise<Backup> {
+    await this.#record(() => backup);
+    this.options.onAdded?.();
+    return backup;
+  }
+
+  async remove(path: string, directories: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#inTurn(async () => {
+      const backup = this.#known.get(path);
+      if (backup === undefined)
+        throw new LeafwardError('not-found', `remove ${path}: it is no backup of this host`);
+      await refuseOutside(path, directories);
+      const copy = this.#copyOf(backup);
+      await takeRecordAway(backup, (await this.#isCopyOf(copy, path)) ? copy : undefined);
+      this.#known.delete(path);
+      this.#sort();
+    });
+    await this.#removing(() => takeFilesAway(path, signal));
+  }
+
+  async clean(
+    { directories, isWritten }: Cleaning,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    await this.refresh(directories);
+    return this.#removing(async () => {
+      const attempts = await this.attempts.clean(isWritten, signal);
+      const done = attempts.map((path) => `took away what an unfinished backup left at ${path}`);
+      for (const directory of [this.options.directory, ...directories]) {
+        const isKnown = (name: string): boolean => this.#known.has(join(directory, name));
+        const isWriting = (path: string): boolean => this.#writing.has(path);
+        const count = await sweepDirectory(directory, { isKnown, isWriting }, signal);
+        if (count > 0) done.push(`took away ${count} remains in ${directory}`);
+      }
+      return done;
+    });
+  }
+
+  refresh(directories: readonly string[]): Promise<boolean> {
+    return this.#inTurn(async () => {
+      let changed = false;
+      const gone: Found[] = [];
+      for (const directory of [undefined, ...directories]) {
+        const found = await this.#looker.find(directory, (path) => this.#known.has(path));
+        for (const { backup } of found.whole) {
+          if (directory !== undefined) await this.#copy(backup);
+          this.#known.set(backup.path, backup);
+          changed = true;
+        }
+        gone.push(...found.gone);
+      }
+      for (const path of this.#known.keys())
+        if (!(await isThere(path))) {
+          this.#looker.complain(path, goneText(path));
+          this.#known.delete(path);
+          changed = true;
+        }
+      if (changed) this.#sort();
+      await this.#missing(gone);
+      return changed;
+    });
+  }
+
+  /** Told for as long as its record lies where it was, or nothing newer has come. */
+  async #missing(found: readonly Found[]): Promise<void> {
+    const missing = new Map<string, Backup>();
+    for (const { backup, record } of found) {
+      const { path, service, startedAt } = backup;
+      this.#looker.complain(path, goneText(path));
+      const isNewer = (one: Backup): boolean =>
+        one.service === service && one.startedAt > startedAt;
+      const isOwn = dirname(record) === this.options.directory;
+      const isForgotten = !(await isEntry(`${path}${RECORD_SUFFIX}`)) && this.all().some(isNewer);
+      if (!isForgotten) missing.set(path, backup);
+      else if (isOwn) await rm(record, { force: true });
+    }
+    const all = [...missing.values()];
+    if (all.map(({ path }) => path).join() !== this.#gone.map(({ path }) => path).join())
+      this.#gone = all;
+  }
+
+  /** With a manifest: it is a new one, and one from the moment when its record is beside it. */
+  #record(change: () => Backup | undefined, manifest?: string): Promise<Backup | undefined> {
+    return this.#inTurn(async () => {
+      const backup = change();
+      if (backup === undefined) return undefined;
+      const isKnown = this.#known.has(backup.path);
+      try {
+        if (manifest !== undefined) await this.#write(`${backup.path}${MANIFEST_SUFFIX}`, manifest);
+        // Of what is known already the agent's own copy is read first after a crash.
+        if (isKnown) await this.#write(this.#copyOf(backup), `${JSON.stringify(backup)}\n`);
+        await this.#write(`${backup.path}${RECORD_SUFFIX}`, `${JSON.stringify(backup)}\n`);
+      } catch (error) {
+        throw unrecorded(backup, error);
+      }
+      if (!isKnown) await this.#copy(backup);
+      this.#known.set(backup.path, backup);
+      this.#sort();
+      return backup;
+    });
+  }
+
+  async #write(path: string, text: string): Promise<void> {
+    this.#writing.add(path);
+    try {
+      await writeDurably(path, text);
+    } finally {
+      this.#writing.delete(path);
+    }
+  }
+
+  /** The record beside it counts without it; what could not be written must not be an older word. */
+  async #copy(backup: Backup): Promise<void> {
+    const path = this.#copyOf(backup);
+    try {
+      await this.#write(path, `${JSON.stringify(backup)}\n`);
+    } catch (error) {
+      this.options.log.warn({ path }, `no copy of a backup's record: ${messageOf(error)}`);
+      await rm(path, { force: true }).catch(() => undefined);
+    }
+  }
+
+  #copyOf({ service, member, path }: Backup): string {
+    const name = `${service}.${member}.${basename(path)}${RECORD_SUFFIX}`;
+    return join(this.options.directory, name);
+  }
+
+  /** Two of one name in two directories have one copy: the later one's. */
+  async #isCopyOf(copy: string, path: string): Promise<boolean> {
+    const text = await readFile(copy, 'utf8').catch(() => undefined);
+    return text?.includes(JSON.stringify(path)) === true;
+  }
+
+  #sort(): void {
+    this.#newestFirst = sorted(this.#known);
+  }
+}
+
+const goneText = (path: string): string => `the backup ${path} is gone and nobody told this agent`;
+
+function unrecorded({ path }: Backup, error: unknown): LeafwardError {
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  return new LeafwardError(
+    full ? 'exhausted' : 'failed',
+    `record the backup ${path}: ${messageOf(error)}; without its record it is none. ` +
+      (full ? 'Free some space on its volume' : 'Look at its volume'),
+    { retry: 'later', cause: error },
+  );
+}
+
 function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const turn = last.then(work);
     last = turn.catch(() => undefined);
     return turn;
-  };
-}
-
-function createLook(known: Map<string, Backup>, options: CatalogueOptions): Catalogue['refresh'] {
-  const complained = new Set<string>();
-  const complain = (path: string, why: string): void => {
-    if (complained.has(path) || complained.size >= MOST_COMPLAINTS) return;
-    complained.add(path);
-    options.log.warn({ path }, `a backup's record is left out: ${path}: ${why}`);
-  };
-  return async (directories) => {
-    let changed = false;
-    for (const directory of [options.directory, ...directories])
-      for (const record of await recordsIn(directory)) {
-        const own = directory === options.directory;
-        const at = own ? undefined : record.slice(0, -RECORD_SUFFIX.length);
-        if (at !== undefined && known.has(at)) continue;
-        const backup = await readRecord(record, at, complain);
-        if (backup === undefined || known.has(backup.path)) continue;
-        if (!(await isWhole(backup, complain))) continue;
-        known.set(backup.path, backup);
-        changed = true;
-      }
-    for (const path of known.keys())
-      if (!(await isThere(path))) {
-        options.log.warn({ path }, `the backup ${path} is gone and nobody told this agent`);
-        known.delete(path);
-        changed = true;
-      }
-    return changed;
   };
 }
 
@@ -163,81 +318,4 @@ function sorted(known: ReadonlyMap<string, Backup>): readonly Backup[] {
       told.set(member, count + 1);
       return count < MOST_TOLD;
     });
-}
-
-/** Manifest first, record last: a record without its manifest must not be. Undefined: it stays as it is. */
-async function writeRecord(
-  backup: Backup,
-  manifest: string | undefined,
-  options: CatalogueOptions,
-): Promise<void> {
-  const text = `${JSON.stringify(backup)}\n`;
-  const copy = join(
-    options.directory,
-    `${backup.service}.${backup.member}.${basename(backup.path)}${RECORD_SUFFIX}`,
-  );
-  try {
-    if (manifest !== undefined) await writeDurably(`${backup.path}${MANIFEST_SUFFIX}`, manifest);
-    await writeDurably(`${backup.path}${RECORD_SUFFIX}`, text);
-    await writeDurably(copy, text);
-  } catch (error) {
-    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-    throw new LeafwardError(
-      full ? 'exhausted' : 'failed',
-      `record the backup ${backup.path}: ${messageOf(error)}; it is complete but not in the catalogue`,
-      { retry: 'later', cause: error },
-    );
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  // Anew and never through a link: whoever owns the directory may have put one there.
-  await rm(`${path}.new`, { force: true });
-  const file = await open(`${path}.new`, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.datasync();
-  } catch (error) {
-    await rm(`${path}.new`, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  await syncDirectory(dirname(path));
-}
-
-async function recordsIn(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory).catch(() => []);
-  return names.filter((one) => one.endsWith(RECORD_SUFFIX)).map((one) => join(directory, one));
-}
-
-/** `at`: where the backup lies that this record is beside; it says nothing of any other. */
-async function readRecord(
-  record: string,
-  at: string | undefined,
-  complain: (path: string, why: string) => void,
-): Promise<Backup | undefined> {
-  try {
-    const backup = asBackup(JSON.parse(await readFile(record, 'utf8')));
-    return at === undefined ? backup : { ...backup, path: at };
-  } catch (error) {
-    complain(record, messageOf(error));
-    return undefined;
-  }
-}
-
-/** Its files are there, and the list of them is the one that was recorded. */
-async function isWhole(
-  backup: Backup,
-  complain: (path: string, why: string) => void,
-): Promise<boolean> {
-  if (!(await isThere(backup.path))) return false;
-  const manifest = await readFile(`${backup.path}${MANIFEST_SUFFIX}`).catch(() => undefined);
-  const sha256 = createHash('sha256')
-    .update(manifest ?? '')
-    .digest('hex');
-  if (manifest !== undefined && sha256 === backup.manifestSha256) return true;
-  complain(backup.path, manifest === undefined ? 'it has no manifest' : 'its manifest is another');
-  return false;
 }

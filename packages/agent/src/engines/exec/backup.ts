@@ -1,12 +1,14 @@
 // A live backup by a kind's own command: into a directory beside, which gets its name only when the command succeeded
 // and all is on the disk. Must never leave half a backup, nor touch one that it did not begin.
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { PARTIAL_PREFIX, partialNameOf } from '../../backups/beside.js';
 import { assertBackupName, backupDirectoryOf, isThere } from '../../backups/place.js';
+import { syncTree } from '../../backups/sync-tree.js';
 import { syncDirectory } from '../../journal.js';
 import { askPosition } from './ask.js';
-import { giveToOwner, syncTree } from './files.js';
+import { giveToOwner } from './files.js';
 import { throttled } from './progress.js';
 import { act, type Talk } from './run-command.js';
 import { seenPath } from './seen-path.js';
@@ -15,8 +17,6 @@ export interface BackupOptions {
   readonly name: string;
   readonly onProgress: (text: string) => void;
 }
-
-const PARTIAL = '.leafward-partial-';
 
 /**
  * Position is the log's when it began: the backup holds at least all below it.
@@ -39,7 +39,7 @@ export async function backUp(
   const position = await askPosition(talk, 'position', {}, signal);
   await makeDirectory(directory, spec.storage);
   await removeLeftovers(directory, member);
-  const partial = join(directory, `${PARTIAL}${name}@${member}`);
+  const partial = join(directory, partialNameOf(name, member));
   try {
     await makeDirectory(partial, spec.storage);
     const fill = { directory: { host: partial, member: seenPath(spec, partial) } };
@@ -64,13 +64,15 @@ export async function backUp(
 /** Of an agent that died amid one. */
 async function removeLeftovers(directory: string, member: string): Promise<void> {
   for (const name of await readdir(directory))
-    if (name.startsWith(PARTIAL) && name.endsWith(`@${member}`))
+    if (name.startsWith(PARTIAL_PREFIX) && name.endsWith(`@${member}`))
       await rm(join(directory, name), { recursive: true, force: true });
 }
 
+/** For nobody but the member's user: a backup holds its private keys. */
 async function makeDirectory(path: string, storage: string): Promise<void> {
   try {
-    const made = await mkdir(path, { recursive: true });
+    await mkdir(dirname(path), { recursive: true });
+    const made = await mkdir(path, { recursive: true, mode: 0o700 });
     if (made !== undefined) await giveToOwner(path, storage);
   } catch (error) {
     throw new LeafwardError('failed', `make ${path} for a backup: ${messageOf(error)}`, {
