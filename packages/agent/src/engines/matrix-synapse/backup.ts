@@ -12,7 +12,7 @@ import {
 } from '../../backups/place.js';
 import type { BackupRoom, EngineMember } from '../engine.js';
 import { isMain } from './addresses.js';
-import { copyOne, copyTree } from './copy-tree.js';
+import { copyOne, copyTree } from '../../copy-tree.js';
 import { filesOf, KEPT_MEDIA, mediaDirectoryOf } from './files.js';
 
 /** What the backup is and what belongs to it; lies in its directory. */

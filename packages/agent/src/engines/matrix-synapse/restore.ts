@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { EngineMember } from '../engine.js';
 import { FILES, MEDIA, RECORD, type BackupRecord } from './backup.js';
-import { copyOne, copyTree } from './copy-tree.js';
+import { copyOne, copyTree } from '../../copy-tree.js';
 import { filesOf, KEPT_MEDIA, mediaDirectoryOf } from './files.js';
 
 export interface RestoreOptions {

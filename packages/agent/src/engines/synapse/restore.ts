@@ -1,29 +1,40 @@
 // A cell from one of its live backups: the backup is a whole cell directory. Must never touch the backup.
-import { cp, mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberSpec } from '@leafward/shared/gen/domain.js';
+import { isThere } from '../../backups/place.js';
+import { copyTree } from '../../copy-tree.js';
 import { writeRole } from './stored-role.js';
 
-/** `spec.storage` is there and empty but for Leafward's own files. It leads afterwards. */
+/** Told now and then: a cell has some hundred files. */
+const TELL_EVERY_BYTES = 256 * 1024 * 1024;
+
+/** `spec.storage` is there and empty but for Leafward's own files. It leads afterwards. @throws what copyTree throws */
 export async function restore(
   spec: MemberSpec,
   options: { readonly backupPath: string; readonly onProgress: (text: string) => void },
   signal: AbortSignal,
 ): Promise<void> {
   const { backupPath, onProgress } = options;
+  if (!(await isThere(backupPath)))
+    throw new LeafwardError('not-found', `restore ${spec.storage}: there is no ${backupPath}`);
   await mkdir(spec.storage, { recursive: true });
-  for (const name of await readdir(backupPath)) {
-    if (name.startsWith('.leafward')) continue;
-    if (signal.aborted)
-      throw new LeafwardError('aborted', `restore ${spec.storage}: stopped by the caller`);
-    onProgress(`copying ${name}`);
-    await cp(join(backupPath, name), join(spec.storage, name), {
-      recursive: true,
-      preserveTimestamps: true,
-      errorOnExist: true,
-      force: false,
-    });
-  }
+  let told = 0;
+  await copyTree(
+    {
+      from: backupPath,
+      to: spec.storage,
+      keepExisting: false,
+      links: true,
+      durable: true,
+      leavesOut: (name) => name.startsWith('.leafward'),
+      onFile: (bytes) => {
+        if (bytes - told < TELL_EVERY_BYTES && told > 0) return;
+        told = bytes;
+        onProgress(`copied ${(bytes / 1e6).toFixed(0)} MB`);
+      },
+    },
+    signal,
+  );
   await writeRole(spec, { role: 'leader' });
 }

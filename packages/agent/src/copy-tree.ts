@@ -1,15 +1,34 @@
-// Copies a directory file by file while its owner goes on writing into it. Must never change what it copies, follow
-// a link out of it, or write over anything.
-import { constants, type Stats } from 'node:fs';
-import { chmod, chown, copyFile, lstat, mkdir, opendir, stat, utimes } from 'node:fs/promises';
+// Copies a directory file by file, also while its owner goes on writing into it. Must never change what it copies,
+// follow a link out of it, or write over anything.
+import type { Stats } from 'node:fs';
+import {
+  chmod,
+  chown,
+  lchown,
+  lstat,
+  mkdir,
+  open,
+  opendir,
+  readlink,
+  stat,
+  symlink,
+  utimes,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { copySparse } from './copy-sparse.js';
 
 export interface CopyOptions {
   readonly from: string;
   readonly to: string;
   /** What is there already is left as it is; otherwise it is an error. */
   readonly keepExisting: boolean;
+  /** Links are made again as they are. Default: they are left out. */
+  readonly links?: boolean | undefined;
+  /** Each file is on the disk before the next one. */
+  readonly durable?: boolean | undefined;
+  /** Names at the top that are left out. */
+  readonly leavesOut?: ((name: string) => boolean) | undefined;
   /** Called after each file with the bytes so far. */
   readonly onFile: (totalBytes: number) => void;
 }
@@ -26,11 +45,15 @@ export async function copyTree(options: CopyOptions, signal: AbortSignal): Promi
     // Only the beginning may be a link: an operator may have put the media elsewhere.
     const found = await (at === '' ? stat(from) : lstat(from)).catch(ignoreMissing);
     if (found?.isDirectory() === true) {
-      await mkdir(to, { recursive: true });
-      await takeOver(to, found);
-      waiting.push(...(await namesIn(from)).map((name) => join(at, name)));
+      const made = await mkdir(to, { recursive: true });
+      if (at !== '' || made !== undefined) await takeOver(to, found);
+      const names = await namesIn(from);
+      const wanted = at === '' ? names.filter((name) => !options.leavesOut?.(name)) : names;
+      waiting.push(...wanted.map((name) => join(at, name)));
     }
+    if (found?.isSymbolicLink() === true && options.links === true) await copyLink(from, to, found);
     if (found?.isFile() !== true || !(await copyOne(from, to, options.keepExisting))) continue;
+    if (options.durable === true) await sync(to);
     files += 1;
     totalBytes += found.size;
     options.onFile(totalBytes);
@@ -43,13 +66,13 @@ export async function copyOne(from: string, to: string, keepExisting: boolean): 
   try {
     await mkdir(dirname(to), { recursive: true, mode: 0o700 });
     const found = await stat(from);
-    await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    await copySparse(from, to);
     await takeOver(to, found);
     await utimes(to, found.atime, found.mtime);
     return true;
   } catch (error) {
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && (syscall === 'stat' || syscall === 'copyfile')) return false;
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && path === from) return false;
     if (code === 'EEXIST' && keepExisting) return false;
     throw new LeafwardError(
       code === 'ENOSPC' || code === 'EDQUOT' ? 'exhausted' : 'failed',
@@ -65,6 +88,22 @@ async function takeOver(path: string, { mode, uid, gid }: Stats): Promise<void> 
     if (error.code !== 'EPERM') throw error;
   });
   await chmod(path, mode & 0o777);
+}
+
+async function copyLink(from: string, to: string, { uid, gid }: Stats): Promise<void> {
+  await symlink(await readlink(from), to);
+  await lchown(to, uid, gid).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPERM') throw error;
+  });
+}
+
+async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {
