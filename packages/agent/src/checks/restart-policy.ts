@@ -12,6 +12,7 @@ export const restartPolicy: Check = {
   fixable: false,
   run: async ({ docker, members }) => {
     const related = docker.containers.flatMap((container) => {
+      if (container.drill === true) return [];
       const member = memberOf(container, members);
       return member === undefined ? [] : [judge(container, member)];
     });

@@ -45,7 +45,7 @@ export function createTrespasserFinder(): TrespasserFinder {
       const found: Trespasser[] = [];
       for (const { runtime, container } of listed) {
         const { member, name } = container;
-        if (!container.running) continue;
+        if (!container.running || container.drill === true) continue;
         const wanted = members.find((one) => one.member === member && one.spec.runtime === runtime);
         for (const written of container.writes) {
           if (wanted !== undefined && isWanted(written, wanted)) continue;

@@ -13,6 +13,18 @@ export interface ForeignContainer {
   readonly member?: string | undefined;
   /** Not the member itself but a command of it, which this agent runs now (Runtime.run). */
   readonly command?: boolean | undefined;
+  /** A copy of a backup that is tried out: nobody's member, whatever `member` says. */
+  readonly drill?: boolean | undefined;
+}
+
+/** What keeps a copy of a backup away from everything that lives: it has no network, and cannot see any of this. */
+export interface Isolation {
+  /** An empty directory for what stands in place of what is hidden. */
+  readonly scratch: string;
+  /** Directories that it must not see; a container sees none in any case. */
+  readonly hidden: readonly string[];
+  /** Directories in them that it sees all the same. */
+  readonly shown: readonly string[];
 }
 
 export interface ContainerSpec {
@@ -21,6 +33,8 @@ export interface ContainerSpec {
   readonly spec: MemberSpec;
   /** SHA-256 of the canonical spec; kept with the container, so that a change is seen (spec-digest.ts). */
   readonly specDigest: string;
+  /** Set for a drill. A runtime that cannot keep it apart throws `unavailable` and starts nothing. */
+  readonly isolation?: Isolation | undefined;
 }
 
 /** A program beside the member's own: an argument list, never a shell string. */
@@ -89,6 +103,8 @@ export interface Runtime {
   stopListed(name: string, graceMs: number, signal: AbortSignal): Promise<void>;
   /** Everything the runtime knows, for I2, I9 and the checks. */
   list(signal: AbortSignal): Promise<readonly ForeignContainer[]>;
+  /** Why nothing could be run isolated on this host, as this container's user; undefined: it can. No such method: it never can. */
+  whyNoIsolation?(container: ContainerSpec, signal: AbortSignal): Promise<string | undefined>;
   /** Calls back whenever something may have changed, until aborted. Reconnects by itself. */
   watch(onChange: () => void, signal: AbortSignal): void;
 }

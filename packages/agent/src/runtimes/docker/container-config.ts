@@ -8,12 +8,17 @@ export const LABEL_SERVICE = 'leafward.service';
 export const LABEL_SPEC = 'leafward.spec';
 export const LABEL_IMAGE = 'leafward.image';
 
+/** On a copy of a backup that is tried out. */
+export const LABEL_DRILL = 'leafward.drill';
+
 /** On the container of a command, which is no member: the member's name, and who waits for it. */
 export const LABEL_COMMAND = 'leafward.command';
 export const LABEL_OWNER = 'leafward.owner';
 
 /** 5 files of 20 MB: days of a talkative service, and no log ever fills a disk. */
 const LOG_OPTIONS = { 'max-size': '20m', 'max-file': '5' };
+/** Of 1024: where there is not enough for all, a drill gets a fifth of what a member gets. */
+const DRILL_CPU_SHARES = 205;
 
 export function containerName(member: string): string {
   return `leafward-${member}`;
@@ -32,10 +37,11 @@ export function containerConfig(container: ContainerSpec, image: string): object
       [LABEL_SERVICE]: service,
       [LABEL_SPEC]: specDigest,
       [LABEL_IMAGE]: spec.image.digest,
+      ...(container.isolation === undefined ? {} : { [LABEL_DRILL]: 'true' }),
     },
     StopTimeout: Math.ceil(spec.stopGraceMs / 1000),
-    ...exposedPorts(spec),
-    HostConfig: hostConfig(spec),
+    ...(container.isolation === undefined ? exposedPorts(spec) : {}),
+    HostConfig: hostConfig(container),
   };
 }
 
@@ -61,7 +67,7 @@ export function commandConfig(
     Healthcheck: { Test: ['NONE'] },
     Labels: { [LABEL_COMMAND]: member, [LABEL_OWNER]: command.owner },
     HostConfig: {
-      ...hostConfig({ ...spec, ports: {} }),
+      ...hostConfig({ ...container, spec: { ...spec, ports: {} } }),
       LogConfig: { Type: 'none' },
       Init: false, // it is ended by force only; and an init would tell of a missing program in its own words
     },
@@ -72,12 +78,14 @@ function environmentOf(spec: MemberSpec): readonly string[] {
   return Object.entries(spec.environment).map(([key, value]) => `${key}=${value}`);
 }
 
-function hostConfig(spec: MemberSpec): object {
+function hostConfig({ spec, isolation }: ContainerSpec): object {
+  const isDrill = isolation !== undefined;
   const storage = { source: spec.storage, target: spec.storageTarget, readOnly: false };
   const { memoryBytes, openFiles } = spec.limits;
   return {
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 }, // I2
-    NetworkMode: spec.networkMode,
+    NetworkMode: isDrill ? 'none' : spec.networkMode,
+    ...(isDrill ? { CpuShares: DRILL_CPU_SHARES } : {}),
     // `Mounts`, not `Binds`: the Engine then refuses a missing source instead of making root's directory.
     Mounts: [storage, ...spec.mounts].map(bindMount),
     LogConfig: { Type: 'json-file', Config: LOG_OPTIONS },
@@ -87,7 +95,7 @@ function hostConfig(spec: MemberSpec): object {
     ...(openFiles === undefined
       ? {}
       : { Ulimits: [{ Name: 'nofile', Soft: openFiles, Hard: openFiles }] }),
-    ...portBindings(spec),
+    ...(isDrill ? {} : portBindings(spec)),
   };
 }
 

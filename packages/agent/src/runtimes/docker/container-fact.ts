@@ -1,7 +1,7 @@
 // What the Engine says of a container, as a fact. Pure; takes nothing of its environment (I14).
 import type { ContainerFact, ContainerState } from '@leafward/shared/gen/domain.js';
 import type { ForeignContainer } from '../runtime.js';
-import { LABEL_IMAGE, LABEL_MEMBER, LABEL_SPEC } from './container-config.js';
+import { LABEL_DRILL, LABEL_IMAGE, LABEL_MEMBER, LABEL_SPEC } from './container-config.js';
 
 /** The part of GET /containers/ID/json that is read here (Engine API 1.41 and later). */
 export interface EngineContainer {
@@ -63,6 +63,7 @@ export function foreignContainer(container: EngineContainer): ForeignContainer {
     restartPolicy: restartPolicyOf(container),
     networkMode: container.HostConfig.NetworkMode,
     member: container.Config.Labels?.[LABEL_MEMBER],
+    ...(container.Config.Labels?.[LABEL_DRILL] === undefined ? {} : { drill: true }),
   };
 }
 

@@ -44,6 +44,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
       if (await isThere(containers, container, signal)) return;
       const image = await images.localName(container.spec.image, signal);
       await containers.create(container, image, signal);
+      if (container.isolation !== undefined) await requireApart(containers, container, signal);
     },
     start: async (member, signal) => {
       await requireOurs(containers, 'start', member, signal);
@@ -66,6 +67,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
     tail: (member, { sinceMs, maxLines }, signal) =>
       tailOf(client, deadlines, { member, sinceMs, maxLines, signal }),
     list: (signal) => listContainers(containers, oneOffs, signal),
+    whyNoIsolation: () => Promise.resolve(undefined), // every Engine has the network `none`
     setRestartPolicyNo: (container, signal) => containers.setRestartPolicyNo(container, signal),
     watch: (onChange, signal) => {
       // Never rejects: it ends with the signal.
@@ -101,6 +103,19 @@ async function isThere(
   const whose = isOurs(found, container.member) ? 'with another spec' : 'not made by Leafward';
   const text = `create container ${name}: there is one already, ${whose}; remove it first`;
   throw new LeafwardError('already-exists', text);
+}
+
+/** By the Engine's own word, before it is started: a plugin may have changed what was asked for. */
+async function requireApart(
+  containers: ContainerCalls,
+  { member }: ContainerSpec,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = containerName(member);
+  const mode = (await containers.inspect(name, signal))?.HostConfig.NetworkMode;
+  if (mode === 'none') return;
+  const text = `create container ${name}: it was to have no network, and the Engine gave it ${mode ?? 'none that it tells of'}`;
+  throw new LeafwardError('unavailable', `${text}; it is not started`);
 }
 
 async function requireOurs(

@@ -4,7 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberSpec } from '@leafward/shared/gen/domain.js';
-import type { ContainerSpec } from '../runtime.js';
+import type { ContainerSpec, ForeignContainer } from '../runtime.js';
 
 export interface Run {
   readonly pid: number;
@@ -70,6 +70,22 @@ export function writesOf(spec: MemberSpec): readonly string[] {
   const mounts = spec.mounts.filter((mount) => !mount.readOnly).map((mount) => mount.source);
   const { storage, backupDirectory } = spec;
   return [storage, ...mounts, ...(backupDirectory === undefined ? [] : [backupDirectory])];
+}
+
+/** As the runtime lists it. */
+export function listedMember(
+  { member, storage, container }: KeptContainer,
+  running: boolean,
+): ForeignContainer {
+  return {
+    name: member,
+    member,
+    running,
+    writes: container === undefined ? [storage] : writesOf(container.spec),
+    restartPolicy: 'no',
+    networkMode: container?.isolation === undefined ? 'host' : 'none',
+    ...(container?.isolation === undefined ? {} : { drill: true }),
+  };
 }
 
 export async function keptMembers(root: string): Promise<readonly string[]> {

@@ -13,7 +13,8 @@ import { commandLines } from './command-lines.js';
 import { findHandStarted, socketsIn, type HandStarted } from './by-hand.js';
 import { imageMissing, openImageStore, type ImageStore } from './image-store.js';
 import { createCommands, type ProcessCommands } from './commands.js';
-import { keptMembers, memberFiles, writesOf } from './member-files.js';
+import { whyNotApart, wordsFor } from './isolation.js';
+import { keptMembers, listedMember, memberFiles } from './member-files.js';
 import type { KeptContainer, MemberFiles, Run } from './member-files.js';
 import { rotateOutput, tailOutput } from './output.js';
 import {
@@ -190,8 +191,17 @@ class ProcessRuntime implements Runtime {
 
   run: Runtime['run'] = async (container, command, signal) => {
     const image = await this.#images.find(container.spec.image.digest);
-    return this.#commands.run(container, command, image, signal);
+    const run = this.#known.get(container.member)?.run;
+    const words = await this.#apart(
+      container,
+      run !== undefined && this.#lives(run) ? run : undefined,
+    );
+    const argv = [...words, ...command.argv];
+    return this.#commands.run(container, { ...command, argv }, image, signal);
   };
+
+  whyNoIsolation: NonNullable<Runtime['whyNoIsolation']> = (container, signal) =>
+    whyNotApart((command) => this.run(container, command, signal));
 
   async remove(member: string): Promise<void> {
     const { kept, run, files } = await this.#load(member);
@@ -214,15 +224,7 @@ class ProcessRuntime implements Runtime {
     if (isOld || this.#sockets !== this.#socketsNow()) await this.survey();
     const own: ForeignContainer[] = [];
     for (const { kept, run } of this.#known.values())
-      if (kept !== undefined)
-        own.push({
-          name: kept.member,
-          member: kept.member,
-          running: run !== undefined && this.#lives(run),
-          writes: kept.container === undefined ? [kept.storage] : writesOf(kept.container.spec),
-          restartPolicy: 'no',
-          networkMode: 'host',
-        });
+      if (kept !== undefined) own.push(listedMember(kept, run !== undefined && this.#lives(run)));
     return [...own, ...this.#commands.list(), ...listStrangers(this.#strangers)];
   }
 
@@ -321,6 +323,7 @@ class ProcessRuntime implements Runtime {
     const made = await mkdir(spec.storage, { recursive: true });
     if (made !== undefined && user !== undefined) await chown(spec.storage, user.uid, user.gid);
     const command = spec.command.length > 0 ? spec.command : ['{image}'];
+    const words = await this.#apart(container, undefined);
     const pid = launch({
       stateDirectory: this.options.stateDirectory,
       member,
@@ -328,12 +331,7 @@ class ProcessRuntime implements Runtime {
       specDigest: container.specDigest,
       imageDigest: spec.image.digest,
       openFiles: spec.limits.openFiles ?? 0,
-      command: command.map((word) =>
-        word
-          .replaceAll('{image}', image)
-          .replaceAll('{storage}', spec.storage)
-          .replaceAll('{member}', member),
-      ),
+      command: [...words, ...command.map((word) => filled(word, container, image))],
       environment: spec.environment,
       user,
       outputPath: files.outputPath,
@@ -343,6 +341,10 @@ class ProcessRuntime implements Runtime {
     // Gone already: no process has its start time, which is what a dead one looks like.
     const startTicks = readStat(pid)?.startTicks ?? -1;
     return { pid, startTicks, bootId: this.bootId, startedAt: this.#clock.now() };
+  }
+
+  #apart(container: ContainerSpec, run: Run | undefined): Promise<readonly string[]> {
+    return wordsFor(container, { images: join(this.options.stateDirectory, 'images'), run });
   }
 
   async #refuseSharedStorage(kept: KeptContainer): Promise<void> {
@@ -388,4 +390,11 @@ class ProcessRuntime implements Runtime {
     const run = this.#known.get(kept.member)?.run;
     this.#known.set(kept.member, { files, kept, run });
   }
+}
+
+function filled(word: string, { spec, member }: ContainerSpec, image: string): string {
+  return word
+    .replaceAll('{image}', image)
+    .replaceAll('{storage}', spec.storage)
+    .replaceAll('{member}', member);
 }
