@@ -14,6 +14,7 @@ import type {
   Plan,
   SecretView,
   Status,
+  VolumeForecast,
   Wait,
 } from '@leafward/shared/gen/domain.js';
 import { OperatorService as descriptor } from '@leafward/shared/gen/leafward/v1/operator_pb.js';
@@ -56,6 +57,38 @@ const member = (name: string, host: string, over: Partial<MemberView>): MemberVi
   startsSinceRetired: 0,
   ...over,
 });
+
+/** Grows by 1 GiB a day; how long its backups last is not known yet. */
+export const volumeForecast: VolumeForecast = {
+  host: 'bravo',
+  volume: '/srv/cortex/01',
+  paths: ['/srv/cortex/01'],
+  services: ['cortex'],
+  totalBytes: 100 * GiB,
+  freeBytes: 20 * GiB,
+  dataBytes: 12.5 * GiB,
+  backupBytes: 25 * GiB,
+  dataGrowth: { bytesPerDay: GiB, lowBytesPerDay: 0.8 * GiB, highBytesPerDay: 1.5 * GiB },
+  sampledAt: NOW - 600_000,
+  rules: [
+    {
+      rule: 'backup',
+      verdict: 'unknown',
+      reason: 'too little is known yet',
+      since: NOW - 30 * 3_600_000,
+    },
+    {
+      rule: 'half',
+      verdict: 'breaks',
+      haveBytes: 37.5 * GiB,
+      wantedBytes: 50 * GiB,
+      earliestAt: NOW + 8 * 86_400_000,
+      expectedAt: NOW + 12.5 * 86_400_000,
+      latestAt: NOW + 16 * 86_400_000,
+    },
+    { rule: 'boot', verdict: 'beyond', haveBytes: 20 * GiB, wantedBytes: 5 * GiB },
+  ],
+};
 
 export const backup: Backup = {
   name: '20261121T100000Z-01.cortex',
@@ -376,6 +409,7 @@ export const canned: Handlers = {
     to: '01.cortex',
   }),
   listBackups: async () => ({ backups: [backup] }),
+  getForecast: async () => ({ now: NOW, volumes: [volumeForecast] }),
   explain: async ({ subject }) => ({
     explanations: [
       {

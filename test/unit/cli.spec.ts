@@ -57,6 +57,7 @@ const READS: readonly string[] = [
   'backup run cortex',
   'backup list',
   'backup verify b1',
+  'forecast cortex',
   'why cortex',
   'audit',
   'secret list',

@@ -7,6 +7,7 @@ import { addEngine } from './commands/engine.js';
 import { addEnroll } from './commands/enroll.js';
 import { addAudit, addWhy } from './commands/explain.js';
 import { addFailover } from './commands/failover.js';
+import { addForecast } from './commands/forecast.js';
 import { addHost } from './commands/host.js';
 import { addOperation } from './commands/operation.js';
 import { addPlan } from './commands/plan.js';
@@ -61,6 +62,7 @@ export function buildProgram(tree: Tree): Command {
   addFailover(program, tree);
   addBackup(program, tree);
   addEngine(program, tree);
+  addForecast(program, tree);
   addWhy(program, tree);
   addAudit(program, tree);
   addAbout(program, tree);

@@ -18,6 +18,7 @@ export const leastRole: Readonly<Record<keyof OperatorService, UserRole>> = {
   watchOperation: 'viewer',
   listBackups: 'viewer',
   explain: 'viewer',
+  getForecast: 'viewer',
   renewCertificate: 'viewer',
   makePlan: 'operator',
   applyPlan: 'operator',

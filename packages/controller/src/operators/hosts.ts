@@ -12,6 +12,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { Fleet } from '../fleet.js';
 import { askHost } from '../images.js';
+import { forecastFindings } from '../planning/index.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Operator } from './access.js';
 
@@ -49,7 +50,9 @@ export async function getFindings(
 
 /** A host's findings, each with the waiver that covers it. */
 export function findingsOf(snapshot: Snapshot, host: string): readonly FindingView[] {
-  return (snapshot.hosts[host]?.findings ?? []).map((finding) => ({
+  const state = snapshot.hosts[host];
+  if (state === undefined) return [];
+  return [...state.findings, ...forecastFindings(snapshot, state)].map((finding) => ({
     host,
     finding,
     waiver: snapshot.waivers.find((w) => w.host === host && w.check === finding.check),
@@ -82,7 +85,7 @@ export function waive(fleet: Fleet, request: WaiveRequest, by: Operator): Promis
         'invalid',
         `${what}: --until must be in the future and within a year`,
       );
-    const known = new Set((snapshot.hosts[request.host]?.findings ?? []).map((f) => f.check));
+    const known = new Set(findingsOf(snapshot, request.host).map(({ finding }) => finding.check));
     if (known.size > 0 && !known.has(request.check))
       throw new LeafwardError(
         'not-found',

@@ -11,6 +11,7 @@ import { assertMay, type Operator } from './access.js';
 import { actOnBackup, verifyBackup } from './backups.js';
 import { acknowledgeFailover } from './acknowledge.js';
 import { testEngine } from './engines.js';
+import { getForecast } from './forecast.js';
 import { endWaiver, getFindings, tuneHost, waive } from './hosts.js';
 import { showOperation, showPlan } from './hide.js';
 import type { LiveCalls } from './live-calls.js';
@@ -90,6 +91,7 @@ type Reads = Pick<
   | 'watchOperation'
   | 'listBackups'
   | 'explain'
+  | 'getForecast'
 >;
 
 function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
@@ -150,6 +152,7 @@ function reads({ fleet, store, clock, watchers }: OperatorsOptions): Reads {
         .backups.filter((b) => service === undefined || b.service === service),
     }),
     explain: ({ subject }) => explainSubject(fleet, store, subject),
+    getForecast: async ({ subject }) => getForecast(fleet.snapshot(), subject),
   };
 }
 

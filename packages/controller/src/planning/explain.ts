@@ -3,6 +3,7 @@ import type { Explanation, Operation } from '@leafward/shared/gen/domain.js';
 import type { HostState, Snapshot } from '../snapshot.js';
 import { explainAutomatic } from './automatic-explain.js';
 import { diagnose, evidenceOf } from './diagnose.js';
+import { forecastFacts, forecastFindings } from './forecast-words.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
 import { explainRebuild } from './rebuild-words.js';
 import { objectToBackups, objectToStop } from './safety.js';
@@ -92,12 +93,15 @@ function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explan
           { seenAt: retirement.at },
         ),
       ),
+      ...hostsOf(snapshot, service).flatMap((host) => forecastFacts(snapshot, host, service.name)),
     ],
     waits: operationsOn(snapshot, service.name).flatMap((operation) =>
       operation.progress.flatMap((progress) => progress.wait ?? []),
     ),
     refusals: objectToBackups(snapshot, service),
-    findings: [],
+    findings: hostsOf(snapshot, service).flatMap((host) =>
+      forecastFindings(snapshot, host, service.name),
+    ),
   };
   return [
     own,
@@ -105,6 +109,10 @@ function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explan
     ...service.members.map((member) => explainMember(snapshot, service, member)),
   ];
 }
+
+/** Where its members are. */
+const hostsOf = (snapshot: Snapshot, { members }: ServiceAt): readonly HostState[] =>
+  [...new Set(members.map(({ host }) => host))].flatMap((name) => snapshot.hosts[name] ?? []);
 
 function explainMembers(snapshot: Snapshot, name: string): readonly Explanation[] {
   return Object.keys(snapshot.services).flatMap((serviceName) => {
@@ -185,7 +193,9 @@ const retiredText = (
 
 function explainHost(snapshot: Snapshot, host: HostState): Explanation {
   const problems = hostProblems(snapshot, host);
-  const bad = host.findings.filter((finding) => finding.severity !== 'ok');
+  const bad = [...host.findings, ...forecastFindings(snapshot, host)].filter(
+    (finding) => finding.severity !== 'ok',
+  );
   return {
     subject: host.name,
     summary:
@@ -209,6 +219,7 @@ function explainHost(snapshot: Snapshot, host: HostState): Explanation {
             }),
           ]),
       ...(host.fact === undefined ? [] : [evidence('agent version', host.fact.agentVersion)]),
+      ...forecastFacts(snapshot, host),
     ],
     waits: Object.values(host.members).flatMap(({ value }) => value.waits),
     refusals: Object.values(host.members).flatMap(({ value }) => value.refusals),

@@ -1,12 +1,12 @@
 // When a rule on space breaks: the backup rule, the guide's 50 % rule and the boot limit, for each volume, by how fast
 // data, kept backups and everything else grew. Pure. Says nothing where too little is known; never promises that what
 // shrinks goes on shrinking.
+import type { SpaceRule } from '@leafward/shared/gen/domain.js';
 import type { HostState, ServiceState, Snapshot } from '../snapshot.js';
 import { DAY_MS, type Rate, type Trend } from './forecast-trend.js';
 import { volumesOf, type Kept, type Room, type VolumeAt } from './forecast-volumes.js';
 import { BOOT_FREE_SHARE, GUIDE_DATA_SHARE } from './thresholds.js';
 
-export type SpaceRule = 'backup' | 'half' | 'boot';
 type Bound = 'expected' | 'low' | 'high';
 
 /** Later than this nothing is said: no service grows for so long as it does now. */

@@ -6,6 +6,7 @@ export { PROBE_PREFIX, requestsOf } from './automatic-probes.js';
 export type { AutomaticStep } from './automatic-step.js';
 export { forecastHost } from './forecast.js';
 export { growthOf, sampleOf } from './forecast-samples.js';
+export { forecastFindings, servicesOf } from './forecast-words.js';
 export { gatherService } from './gather.js';
 export { explain } from './explain.js';
 export { imagesNeeded, type ImageNeeded } from './images-needed.js';

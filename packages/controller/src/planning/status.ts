@@ -3,6 +3,7 @@ import type { HostView, MemberView, ServiceView, Status } from '@leafward/shared
 import type { HostState, Snapshot } from '../snapshot.js';
 import { automaticProblems } from './automatic-explain.js';
 import { diagnose } from './diagnose.js';
+import { forecastFindings, forecastProblems } from './forecast-words.js';
 import {
   backupsOf,
   gatherService,
@@ -132,7 +133,7 @@ export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonl
 }
 
 function hostView(snapshot: Snapshot, host: HostState): HostView {
-  const open = host.findings.filter(
+  const open = [...host.findings, ...forecastFindings(snapshot, host)].filter(
     (finding) =>
       !snapshot.waivers.some(
         (waiver) =>
@@ -185,5 +186,5 @@ export function hostProblems(snapshot: Snapshot, host: HostState): readonly stri
         ? 'its certificate has expired'
         : `its certificate expires in ${renderDuration(expiresAt - now)}`,
     );
-  return problems;
+  return [...problems, ...forecastProblems(snapshot, host)];
 }
