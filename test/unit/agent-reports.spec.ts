@@ -234,6 +234,7 @@ async function firstReport(
       observeHost: () => Promise.reject(new Error('the host says nothing')),
       findings: () => [],
       backups: () => [],
+      duties: () => [],
       members: () => [],
       outcomes: () => [],
       memory: () => memoryOf(emptyState),

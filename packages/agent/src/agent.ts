@@ -20,6 +20,7 @@ import { startLoop, type Loop } from '@leafward/shared/loop.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import { createChains, type Chains } from './chains.js';
+import type { Duties } from './duty/duties.js';
 import { createEpochs, type Epochs } from './epochs.js';
 import type { Evictions } from './evictions.js';
 import type { Hands } from './hands.js';
@@ -54,6 +55,7 @@ export interface AgentOptions {
   readonly secrets: Secrets;
   /** Opened with `onChange` of this agent's `wake`. */
   readonly requests: Requests;
+  readonly duties: Pick<Duties, 'facts' | 'heard'>;
   readonly backups: () => readonly Backup[];
   readonly findings: () => readonly Finding[];
   readonly observeHost: () => Promise<HostFact>;
@@ -135,13 +137,10 @@ class RunningAgent implements Agent {
     });
     this.#glances = createGlances(options.observer, () => this.tell());
     this.#reporter = createReporter({
-      clock: options.clock,
-      log: options.log,
+      ...options,
       monotonic: this.#monotonic,
       send: (report) => options.send({ kind: 'report', ...report }),
-      observeHost: options.observeHost,
-      findings: options.findings,
-      backups: options.backups,
+      duties: () => options.duties.facts(),
       members: () => this.#currentFacts(),
       outcomes: () => options.requests.outcomes(),
       memory: () => memoryOf(options.journal.state),
@@ -186,6 +185,7 @@ class RunningAgent implements Agent {
       case 'report-answer': {
         const sentAt = this.#reporter.answered(message.sequence, message.reportEveryMs);
         if (sentAt !== undefined) this.#permit(message.permits, sentAt);
+        this.options.duties.heard(message.services);
         this.#lastIntent = this.#lastIntent.then(() => this.#acknowledge(message.settled));
         return;
       }

@@ -6,24 +6,26 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { HostFact, MemberIntent, SessionRequest } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop, type Loop } from '@leafward/shared/loop.js';
-import { specDigestOf } from '@leafward/shared/spec-digest.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { startAgent, type Agent } from './agent.js';
 import { createEvictions } from './evictions.js';
 import { openCatalogue, type Catalogue } from './backups/catalogue.js';
-import { createPins } from './backups/pins.js';
+import { createPins, type Pins } from './backups/pins.js';
 import { backupDirectoryOf } from './backups/place.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
 import { createTuner } from './checks/tuner.js';
 import type { AgentConfig } from './config.js';
-import type { Engine, EngineParts } from './engines/engine.js';
-import { engineFactories, engineNameOf } from './engines/registry.js';
-import { unknownEngine } from './engines/unknown.js';
+import type { Engine } from './engines/engine.js';
+import { openEngines } from './engines/open-engines.js';
+import { createDuties, type Duties } from './duty/duties.js';
+import { engineFactories } from './engines/registry.js';
+import { openDrills, type Drills } from './drill/drills.js';
 import { openGuard, type DeadmanPlace, type Guard } from './deadman/guard.js';
 import { startFindings, type Findings } from './findings.js';
 import { observeHost, readInventory } from './host-fact.js';
 import type { Journal } from './journal.js';
+import { openCopies, type Copies } from './offsite/open-copies.js';
 import { createObserver } from './observe.js';
 import { createAct } from './requests/acts.js';
 import { openRequests, type Requests } from './requests.js';
@@ -67,6 +69,9 @@ const LOOP_DELAY_RESOLUTION_MS = 200;
 /** What parts call before the agent that they are parts of is there. */
 interface Late {
   agent?: Agent;
+  requests?: Requests;
+  measures?: Measures;
+  duties?: Duties;
 }
 
 /** @throws LeafwardError when a part cannot begin. */
@@ -84,15 +89,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     signal: parts.signal,
   });
   const secrets = await openSecrets(join(stateDirectory, 'secrets'), log);
-  const { engineOf, forgetAll } = createEngines({
-    runtimeOf: (spec) => runtimes.of(spec.runtime),
-    containerOf: ({ member, service, spec }) => {
-      const environment = secrets.environmentOf(member, spec);
-      return { member, service, spec: { ...spec, environment }, specDigest: specDigestOf(spec) };
-    },
-    redact: (text) => secrets.redact(text),
-    log,
-  });
+  const { engineOf, forgetAll } = openEngines({ runtimes, secrets, log });
   const catalogue = await openCatalogue({
     directory: join(stateDirectory, 'catalogue'),
     host: parts.host,
@@ -100,11 +97,15 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     log,
   });
   const guard = openGuard(parts, (member) => late.agent?.isBusy(member) ?? false);
-  const measures = startMeasures(parts, { runtimes, guard }, () => late.agent?.tell());
+  const pins = createPins();
+  const copies = openHostCopies(parts, { catalogue, pins, secrets, late });
+  const measures = startMeasures(parts, { runtimes, guard, copies }, () => late.agent?.tell());
   const act = createAct({
     ...parts,
     catalogue,
-    pins: createPins(),
+    pins,
+    offsite: copies.offsite,
+    drills: openHostDrills(parts, { runtimes, secrets }),
     tuner: createTuner({ roots: config.roots, stateFile: join(stateDirectory, 'tuned.json') }),
     runtime: (name) => runtimes.of(name),
     engineOf,
@@ -119,6 +120,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     onChange: () => {
       late.agent?.tell();
       late.agent?.wake();
+      late.duties?.wake();
     },
     onProgress: () => late.agent?.tell(),
     act,
@@ -127,16 +129,19 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   // A crash may have come between an order and what it forgets.
   if (intent !== undefined) await secrets.retain(secretsOfIntent(intent));
   const hostFacts = await openHostFacts(parts, measures, guard);
-  const work = { runtimes, guard, engineOf, catalogue, measures, requests, secrets, late };
+  const duties = openDuties(parts, { catalogue, requests, late });
+  const work = { runtimes, guard, engineOf, catalogue, measures, requests, secrets, duties, late };
   const agent = assemble(parts, work, hostFacts.observe);
-  late.agent = agent;
+  Object.assign(late, { agent, requests, measures, duties });
+  duties.wake();
   const catalogueLoop = startCatalogueLoop(catalogue, parts, () => agent.tell());
   return {
     agent,
     async stop() {
+      await duties.stop(); // what it would begin now ends at once
       await agent.stop();
       forgetAll(); // an open link to a member would keep this process alive
-      await Promise.all([measures.stop(), catalogueLoop.stop()]);
+      await Promise.all([measures.stop(), catalogueLoop.stop(), copies.stop()]);
       hostFacts.stop();
     },
   };
@@ -150,7 +155,24 @@ interface Work {
   readonly measures: Measures;
   readonly requests: Requests;
   readonly secrets: Secrets;
+  readonly duties: Duties;
   readonly late: Late;
+}
+
+function openDuties(
+  { journal, clock, log }: AgentParts,
+  { catalogue, requests, late }: Pick<Work, 'catalogue' | 'requests' | 'late'>,
+): Duties {
+  return createDuties({
+    journal,
+    clock,
+    log,
+    catalogue,
+    requests,
+    members: () => late.agent?.facts() ?? [],
+    isBusy: (member) => late.agent?.isBusy(member) ?? false,
+    onChange: () => late.agent?.tell(),
+  });
 }
 
 function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFact>): Agent {
@@ -206,11 +228,49 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     },
     secrets,
     requests,
+    duties: work.duties,
     backups: () => catalogue.list(),
     findings: () => measures.findings.current(),
     observeHost: hostFact,
     send: parts.send,
-    onNews: () => measures.findings.wake(),
+    onNews: () => {
+      measures.findings.wake();
+      work.duties.wake();
+    },
+  });
+}
+
+function openHostCopies(
+  parts: AgentParts,
+  { late, ...rest }: Pick<Work, 'catalogue' | 'secrets' | 'late'> & { readonly pins: Pins },
+): Copies {
+  return openCopies({
+    ...rest,
+    stateDirectory: parts.config.stateDirectory,
+    host: parts.host,
+    clock: parts.clock,
+    log: parts.log,
+    members: () => intentsOf(parts),
+    activityOf: (member) => late.requests?.activityOf(member),
+    onChange: () => {
+      late.measures?.findings.wake();
+      late.agent?.tell();
+    },
+  });
+}
+
+function openHostDrills(
+  parts: AgentParts,
+  { runtimes, secrets }: Pick<Work, 'runtimes' | 'secrets'>,
+): Drills {
+  return openDrills({
+    stateDirectory: parts.config.stateDirectory,
+    clock: parts.clock,
+    log: parts.log,
+    runtime: (name) => runtimes.of(name),
+    members: () => intentsOf(parts),
+    environmentOf: (member, spec) => secrets.environmentOf(member, spec),
+    redact: (text) => secrets.redact(text),
   });
 }
 
@@ -223,7 +283,7 @@ interface Measures {
 
 function startMeasures(
   parts: AgentParts,
-  { runtimes, guard }: Pick<Work, 'runtimes' | 'guard'>,
+  { runtimes, guard, copies }: Pick<Work, 'runtimes' | 'guard'> & { readonly copies: Copies },
   onChange: () => void,
 ): Measures {
   const { config, clock, log } = parts;
@@ -244,6 +304,7 @@ function startMeasures(
     deadman: () => guard.deadman.fact(),
     latency: () => disks.latency(),
     dataBytes: () => meter.dataBytes(),
+    offsite: (signal) => copies.fact(signal),
     onChange,
   });
   return {
@@ -315,31 +376,4 @@ function runOnHere(parts: AgentParts): readonly string[] {
 
 function storagesOf(parts: AgentParts): readonly string[] {
   return intentsOf(parts).map(({ spec }) => spec.storage);
-}
-
-interface Engines {
-  /** One engine for each kind, made when it is first needed. */
-  readonly engineOf: (intent: MemberIntent) => Engine;
-  /** Closes every link that any of them holds. */
-  readonly forgetAll: () => void;
-}
-
-function createEngines(parts: EngineParts): Engines {
-  const engines = new Map<string, { readonly engine: Engine; readonly members: Set<string> }>();
-  return {
-    engineOf: (intent) => {
-      const name = engineNameOf(intent);
-      const known = engines.get(name) ?? {
-        engine: engineFactories[name]?.(parts) ?? unknownEngine(name),
-        members: new Set<string>(),
-      };
-      engines.set(name, known);
-      known.members.add(intent.member);
-      return known.engine;
-    },
-    forgetAll: () => {
-      for (const { engine, members } of engines.values())
-        for (const member of members) engine.forget(member);
-    },
-  };
 }

@@ -1,6 +1,7 @@
 // What an agent tells: the whole of what it knows, as one value. Pure.
 import type {
   Backup,
+  DutyFact,
   Finding,
   HostFact,
   MemberFact,
@@ -19,16 +20,18 @@ export interface ReportParts {
   /** Undefined: not changed since it was last acknowledged. */
   readonly findings: readonly Finding[] | undefined;
   readonly backups: readonly Backup[] | undefined;
+  readonly duties: readonly DutyFact[] | undefined;
   readonly outcomes: readonly Outcome[];
   readonly refusedOrders: number;
 }
 
 export function buildReport(parts: ReportParts): Report {
-  const { findings, backups, ...rest } = parts;
+  const { findings, backups, duties, ...rest } = parts;
   return {
     ...rest,
     findings: findings === undefined ? undefined : { findings },
     backups: backups === undefined ? undefined : { backups },
+    ...(duties === undefined ? {} : { duties: { duties } }),
   };
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
 import type {
   Backup,
+  DutyFact,
   Finding,
   HostFact,
   MemberFact,
@@ -27,6 +28,7 @@ export interface ReporterOptions {
   /** A new array when something changed, the same one when not. */
   readonly findings: () => readonly Finding[];
   readonly backups: () => readonly Backup[];
+  readonly duties: () => readonly DutyFact[];
   readonly members: () => readonly MemberFact[];
   readonly outcomes: () => readonly Outcome[];
   /** Told while a controller has lost its store; as `backups`. */
@@ -82,6 +84,7 @@ class TimedReporter implements Reporter {
   readonly #unanswered = new Map<number, number>();
   #findings: Section<Finding> = emptySection();
   #backups: Section<Backup> = emptySection();
+  #duties: Section<DutyFact> = emptySection();
   #memory: Section<Memory> = emptySection();
   #rebuilding = false;
   #host: { readonly at: number; readonly fact: HostFact } | undefined;
@@ -95,6 +98,7 @@ class TimedReporter implements Reporter {
     this.#unanswered.clear();
     this.#findings = emptySection();
     this.#backups = emptySection();
+    this.#duties = emptySection();
     this.#setInterval(everyMs);
     this.soon();
   }
@@ -106,7 +110,7 @@ class TimedReporter implements Reporter {
   }
 
   answered(sequence: number, everyMs: number): number | undefined {
-    for (const section of [this.#findings, this.#backups, this.#memory])
+    for (const section of [this.#findings, this.#backups, this.#duties, this.#memory])
       if (sequence >= section.sentIn && section.sent !== undefined) section.answered = true;
     this.#setInterval(everyMs);
     const sentAt = this.#unanswered.get(sequence);
@@ -178,6 +182,7 @@ class TimedReporter implements Reporter {
           ? undefined
           : openSection(this.#findings, this.options.findings(), sequence),
         backups: memory ? undefined : openSection(this.#backups, this.options.backups(), sequence),
+        duties: memory ? undefined : openSection(this.#duties, this.options.duties(), sequence),
         outcomes: this.options.outcomes(),
         refusedOrders: this.options.refusedOrders(),
       });

@@ -2,6 +2,7 @@
 // then either the journal or the program is broken and acting on it could make two leaders.
 import { assert, unreachable } from '@leafward/shared/assert.js';
 import type { HostIntent, Outcome } from '@leafward/shared/gen/domain.js';
+import { dutiesOf, foldDuty } from '../duty/memory.js';
 import { foldFilling } from './fold-filling.js';
 import type { JournalRecord, JournalState, RequestRecord } from './records.js';
 
@@ -44,6 +45,9 @@ export function fold(state: JournalState, record: JournalRecord): JournalState {
       if (step.step !== 'start' || record.error === undefined) return { ...state, steps };
       return { ...state, steps, leftRunning: { ...state.leftRunning, [record.member]: false } };
     }
+    case 'duty-begun':
+    case 'due-over':
+      return { ...state, duties: foldDuty(state.duties ?? {}, record) };
     case 'snapshot':
       return record.state;
     default:
@@ -75,7 +79,17 @@ function acceptIntent(state: JournalState, intent: HostIntent): JournalState {
     terms,
     startedOn: stillNamed(state, intent),
     leftRunning: leftOf(state, intent),
+    ...dutiesLeft(state, intent),
   };
+}
+
+function dutiesLeft(
+  { duties }: JournalState,
+  { members }: HostIntent,
+): Pick<JournalState, 'duties'> {
+  if (duties === undefined) return {};
+  const named = members.map(({ member }) => member);
+  return { duties: dutiesOf(duties, named) };
 }
 
 /** A member that was removed, or left out, begins anew when it comes back. */

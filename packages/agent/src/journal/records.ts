@@ -1,5 +1,6 @@
 // What an agent writes down before and after it acts, and what it knows from that. Types only.
 import type { HostIntent, Outcome, Request, Runtime } from '@leafward/shared/gen/domain.js';
+import type { Duties, DutyRecord } from '../duty/memory.js';
 
 /** A storage that lost its leadership by force; nothing starts from it (I2). */
 export interface StorageRetirement {
@@ -62,6 +63,7 @@ export type JournalRecord =
       readonly cause: string;
     }
   | { readonly kind: 'step-ended'; readonly member: string; readonly error?: string | undefined }
+  | DutyRecord
   /** First record of a compacted journal: everything before it. */
   | { readonly kind: 'snapshot'; readonly state: JournalState };
 
@@ -116,6 +118,8 @@ export interface JournalState {
   readonly requests: Readonly<Record<string, RequestRecord>>;
   /** The step that each member was at. */
   readonly steps: Readonly<Record<string, StepInFlight>>;
+  /** Times of the schedules of backups and drills: what became of them. */
+  readonly duties?: Duties | undefined;
 }
 
 export const emptyState: JournalState = {
