@@ -31,6 +31,10 @@ const RESTORE_MS = 3 * 24 * 60 * 60_000;
 const TRANSFER_MS = 3 * 24 * 60 * 60_000;
 const PROBE_MS = 30_000;
 const CHECK_MS = 60_000;
+/** A backup is some hundred files; a file of some TB takes seconds to remove. */
+const PRUNE_MS = 60 * 60_000;
+/** To copy it, and to migrate, for which it gets more than its own timeout; a day is more than anybody waits. */
+const DRILL_MS = 24 * 60 * 60_000;
 /** Every command of a definition with its own deadline, one after the other. */
 const TEST_MS = 5 * 60_000;
 /** What an engine's act may take beyond its own timeout. */
@@ -71,7 +75,7 @@ export function createAct(parts: ActParts): Act {
       case 'verify-backup':
         return verifyBackup(request, within(BACKUP_MS));
       case 'drill-backup':
-        return drillBackup(request, within(request.timeoutMs + MARGIN_MS));
+        return drillBackup(request, within(DRILL_MS));
       case 'copy-backup':
         return copyBackup(request, within(BACKUP_MS));
       case 'fetch-backup':
@@ -85,7 +89,7 @@ export function createAct(parts: ActParts): Act {
       case 'receive-backup':
         return receiveBackup(request, within(TRANSFER_MS));
       case 'prune-backups':
-        return pruneBackups(request, within(CHECK_MS));
+        return pruneBackups(request, within(PRUNE_MS));
       case 'restore-backup':
         return restoreBackup(request, within(RESTORE_MS));
       default:

@@ -5,9 +5,11 @@ import type { MemberIntent, Request, Runtime as RuntimeName } from '@leafward/sh
 import type { Catalogue } from '../../backups/catalogue.js';
 import type { Pins } from '../../backups/pins.js';
 import type { Tuner } from '../../checks/check.js';
+import type { Drills } from '../../drill/drills.js';
 import type { Engine } from '../../engines/engine.js';
 import type { Journal } from '../../journal.js';
 import { readMarker, realPathOf } from '../../marker.js';
+import type { Offsite } from '../../offsite/offsite.js';
 import type { Runtime } from '../../runtimes/runtime.js';
 import type { OpenTransferLine } from '../../transfer/line.js';
 
@@ -19,6 +21,8 @@ export interface ActParts {
   readonly catalogue: Catalogue;
   /** Held by whoever reads a backup: what is held is not removed. */
   readonly pins: Pins;
+  readonly offsite: Offsite;
+  readonly drills: Drills;
   readonly tuner: Tuner;
   readonly runtime: (name: RuntimeName) => Runtime;
   readonly engineOf: (intent: MemberIntent) => Engine;
