@@ -68,7 +68,9 @@ class StreamLine implements TransferLine {
       this.#isFull = false;
       this.#wake();
     });
-    this.#stream.on('error', (error: ServiceError) => this.#end(errorFromStatus(error, what)));
+    this.#stream.on('error', (error: ServiceError) =>
+      this.#end(brokenOr(errorFromStatus(error, what))),
+    );
     this.#stream.on('end', () => this.#end(new LeafwardError('unavailable', `${what} has ended`)));
     signal.addEventListener('abort', this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
@@ -137,4 +139,10 @@ class StreamLine implements TransferLine {
       this.#wakes.add(go);
     });
   }
+}
+
+/** However a line breaks, a killed controller has many words for it; what the controller refuses stays refused. */
+function brokenOr(error: LeafwardError): LeafwardError {
+  if (error.code === 'denied' || error.code === 'invalid') return error;
+  return new LeafwardError('unavailable', error.text, { retry: 'later', cause: error });
 }
