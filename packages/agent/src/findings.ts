@@ -6,7 +6,7 @@ import type { DeadmanFact, Finding, MemberIntent } from '@leafward/shared/gen/do
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop } from '@leafward/shared/loop.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
-import type { CheckContext, DiskLatency, HostRoots } from './checks/check.js';
+import type { CheckContext, DiskLatency, HostRoots, OffsiteFact } from './checks/check.js';
 import { runChecks } from './checks/run-checks.js';
 import type { Runtimes } from './runtimes/registry.js';
 
@@ -22,6 +22,7 @@ export interface FindingsOptions {
   readonly deadman: () => DeadmanFact | undefined;
   readonly latency: () => ReadonlyMap<string, DiskLatency>;
   readonly dataBytes: () => ReadonlyMap<string, number>;
+  readonly offsite?: ((signal: AbortSignal) => Promise<OffsiteFact | undefined>) | undefined;
   /** The findings are others than before. */
   readonly onChange: () => void;
 }
@@ -81,6 +82,7 @@ async function contextOf(options: FindingsOptions, signal: AbortSignal): Promise
     deadman: options.deadman(),
     latency: options.latency(),
     dataBytes: options.dataBytes(),
+    offsite: await options.offsite?.(signal),
   };
 }
 

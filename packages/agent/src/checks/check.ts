@@ -28,6 +28,27 @@ export interface CheckContext {
   readonly latency: ReadonlyMap<string, DiskLatency>;
   /** Allocated bytes of each member's storage, measured slowly in the background. */
   readonly dataBytes: ReadonlyMap<string, number>;
+  /** Undefined: no backup of this host goes off it. */
+  readonly offsite?: OffsiteFact | undefined;
+}
+
+export interface OffsiteFact {
+  readonly restic: { readonly version?: string; readonly error?: string };
+  readonly services: readonly ServiceCopies[];
+}
+
+/** The copies of one service's backups that lie on this host. */
+export interface ServiceCopies {
+  readonly service: string;
+  /** Each new one is copied by itself. */
+  readonly each: boolean;
+  readonly copies: number;
+  /** Without a copy. */
+  readonly waiting: number;
+  /** What is wrong with each copy that something is wrong with. */
+  readonly damaged: readonly string[];
+  readonly failure:
+    { readonly since: number; readonly code: string; readonly error: string } | undefined;
 }
 
 export interface DiskLatency {

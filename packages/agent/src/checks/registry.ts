@@ -1,5 +1,6 @@
 // Every check, in the order in which findings are shown. A new check is one file and one line here.
 import { addressTranslation } from './address-translation.js';
+import { backupCopies } from './backup-copies.js';
 import type { Check } from './check.js';
 import { clockOffset } from './clock-offset.js';
 import { deadman } from './deadman.js';
@@ -16,6 +17,7 @@ import { openFiles } from './open-files.js';
 import { openMetrics } from './open-metrics.js';
 import { portCollision } from './port-collision.js';
 import { replicationPorts } from './replication-ports.js';
+import { restic } from './restic.js';
 import { restartPolicy } from './restart-policy.js';
 import { storageMedium } from './storage-medium.js';
 import { storageOwner } from './storage-owner.js';
@@ -36,6 +38,8 @@ export const allChecks: readonly Check[] = [
   freeSpaceBoot,
   freeSpaceBackup,
   freeSpaceGuide,
+  restic,
+  backupCopies,
   storageOwner,
   portCollision,
   replicationPorts,

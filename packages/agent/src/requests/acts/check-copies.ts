@@ -1,11 +1,11 @@
-// check-copies: not known to this agent yet.
-import { LeafwardError } from '@leafward/shared/errors.js';
+// The repository off the host read again. Touches no member.
 import type { Result } from '../../requests.js';
-import type { Kind, Turn } from './parts.js';
+import { intentOf, type Kind, type Turn } from './parts.js';
 
-/** @throws LeafwardError */
-export function checkCopies(request: Kind<'check-copies'>, _turn: Turn): Promise<Result> {
-  return Promise.reject(
-    new LeafwardError('unavailable', `${request.kind}: this agent is too old for it`),
-  );
+/** @throws LeafwardError `failed` when it is damaged, what checking throws. */
+export async function checkCopies(request: Kind<'check-copies'>, turn: Turn): Promise<Result> {
+  const { parts } = turn;
+  return {
+    message: await parts.offsite.check(request.dataPercent, intentOf(request, parts), turn),
+  };
 }

@@ -1,11 +1,9 @@
-// fetch-backup: not known to this agent yet.
-import { LeafwardError } from '@leafward/shared/errors.js';
+// A copy from the repository off the host into the member's backup directory. Touches no member.
 import type { Result } from '../../requests.js';
-import type { Kind, Turn } from './parts.js';
+import { intentOf, type Kind, type Turn } from './parts.js';
 
-/** @throws LeafwardError */
-export function fetchBackup(request: Kind<'fetch-backup'>, _turn: Turn): Promise<Result> {
-  return Promise.reject(
-    new LeafwardError('unavailable', `${request.kind}: this agent is too old for it`),
-  );
+/** @throws LeafwardError `not-found`, what fetching throws. */
+export async function fetchBackup(request: Kind<'fetch-backup'>, turn: Turn): Promise<Result> {
+  const { parts } = turn;
+  return { backup: await parts.offsite.fetch(request, intentOf(request, parts), turn) };
 }

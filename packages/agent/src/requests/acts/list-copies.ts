@@ -1,11 +1,11 @@
-// list-copies: not known to this agent yet.
-import { LeafwardError } from '@leafward/shared/errors.js';
+// What lies in the repository off the host, whatever became of the backups themselves.
 import type { Result } from '../../requests.js';
-import type { Kind, Turn } from './parts.js';
+import { intentOf, type Kind, type Turn } from './parts.js';
 
-/** @throws LeafwardError */
-export function listCopies(request: Kind<'list-copies'>, _turn: Turn): Promise<Result> {
-  return Promise.reject(
-    new LeafwardError('unavailable', `${request.kind}: this agent is too old for it`),
-  );
+/** @throws LeafwardError what listing throws. */
+export async function listCopies(
+  request: Kind<'list-copies'>,
+  { parts, signal }: Turn,
+): Promise<Result> {
+  return { copies: { backups: await parts.offsite.list(intentOf(request, parts), signal) } };
 }

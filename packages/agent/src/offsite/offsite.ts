@@ -1,0 +1,213 @@
+// Copies of this host's backups in their services' repositories, one piece of work at a time: what the requests and the
+// loop of copies do. Must never make anybody wait who takes a backup.
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type {
+  Backup,
+  MemberIntent,
+  OffsiteCopy,
+  SecretVariables,
+} from '@leafward/shared/gen/domain.js';
+import type { Catalogue } from '../backups/catalogue.js';
+import { whileHeld, type Pins } from '../backups/pins.js';
+import { backupDirectoryOf } from '../backups/place.js';
+import { checkedCopy, checkRepository, refuseDamaged } from './checking.js';
+import { backupOfSnapshot, filterOf } from './copy-tags.js';
+import { copyTo } from './copying.js';
+import { fetchFrom } from './fetching.js';
+import { LEAST_RESTIC } from './least-restic.js';
+import { Repository, type RepositoryParts } from './repository.js';
+import { isAtLeast, parseVersion } from './restic-output.js';
+import { runRestic } from './run-restic.js';
+
+export interface OffsiteTurn {
+  readonly onProgress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Offsite {
+  /** @throws LeafwardError `refused` without a repository, what restic says. */
+  copy(backup: Backup, intent: MemberIntent, turn: OffsiteTurn): Promise<Backup>;
+  fetch(meant: CopyMeant, intent: MemberIntent, turn: OffsiteTurn): Promise<Backup>;
+  /** Marks the copies of this host; says what was found. @throws LeafwardError `failed` when it is damaged. */
+  check(dataPercent: number, intent: MemberIntent, turn: OffsiteTurn): Promise<string>;
+  /** Newest first. */
+  list(intent: MemberIntent, signal: AbortSignal): Promise<readonly Backup[]>;
+  /** Of restic on this host. @throws LeafwardError `not-found`, `failed` */
+  version(signal: AbortSignal): Promise<string>;
+}
+
+export interface CopyMeant {
+  readonly backup: string;
+  /** Empty: the newest of that name, or the snapshot that is called so. */
+  readonly snapshot: string;
+}
+
+export interface OffsiteParts extends Omit<RepositoryParts, 'secretsOf'> {
+  readonly catalogue: Catalogue;
+  readonly pins: Pins;
+  readonly secrets: {
+    valuesOf(
+      what: string,
+      variables: SecretVariables | undefined,
+    ): Readonly<Record<string, string>>;
+  };
+}
+
+const VERSION_MS = 10_000;
+/** More than this is not read by anybody, nor does it fit into a message. */
+const MOST_LISTED = 200;
+/** Of a snapshot's id, so that no name of a backup is taken for one. */
+const SNAPSHOT = /^[0-9a-f]{8,64}$/;
+
+export function createOffsite(parts: OffsiteParts): Offsite {
+  return new HostOffsite(parts);
+}
+
+class HostOffsite implements Offsite {
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(readonly parts: OffsiteParts) {}
+
+  copy(backup: Backup, intent: MemberIntent, turn: OffsiteTurn): Promise<Backup> {
+    const { catalogue, pins, host } = this.parts;
+    return this.#inTurn(turn, async () => {
+      const repository = await this.#repositoryOf(intent, turn.signal);
+      const copy = await whileHeld(pins, backup.path, () =>
+        copyTo(repository, backup, { ...turn, host }),
+      );
+      const noted = await catalogue.amend(backup.path, (now) => withCopy(now, copy));
+      if (noted !== undefined) return noted;
+      throw new LeafwardError('failed', `copy ${backup.name}: it was removed meanwhile`);
+    });
+  }
+
+  fetch(meant: CopyMeant, intent: MemberIntent, turn: OffsiteTurn): Promise<Backup> {
+    const { catalogue, host } = this.parts;
+    return this.#inTurn(turn, async () => {
+      const repository = await this.#repositoryOf(intent, turn.signal);
+      const copy = await findCopy(repository, meant, intent, turn.signal);
+      const directory = backupDirectoryOf(intent.spec);
+      const version = await this.version(turn.signal);
+      const fetched = { copy, directory, catalogue, version };
+      return fetchFrom(repository, fetched, { ...turn, host });
+    });
+  }
+
+  check(dataPercent: number, intent: MemberIntent, turn: OffsiteTurn): Promise<string> {
+    const { catalogue } = this.parts;
+    return this.#inTurn(turn, async () => {
+      const repository = await this.#repositoryOf(intent, turn.signal);
+      const { service } = intent;
+      const checked = await checkRepository(repository, { service, dataPercent }, turn);
+      let [copies, gone] = [0, 0];
+      for (const { path } of catalogue.list().filter((one) => one.service === service))
+        await catalogue.amend(path, (now) => {
+          const before = now.copies?.copies ?? [];
+          const after = before.flatMap((copy) =>
+            copy.repository === repository.shown ? (checkedCopy(copy, checked) ?? []) : copy,
+          );
+          copies += after.length;
+          gone += before.length - after.length;
+          return withCopies(now, after);
+        });
+      refuseDamaged(`check the copies of ${service}`, checked);
+      const read = checked.hasReadData ? `${dataPercent} % of the data were read` : 'no data read';
+      return (
+        `${repository.shown}: nothing wrong found, ${read}; it lists ${checked.snapshots.size} copies of ${service}, ` +
+        `${copies} of them of backups on this host` +
+        (gone === 0 ? '' : `; ${gone} that were known here are there no more`)
+      );
+    });
+  }
+
+  async list(intent: MemberIntent, signal: AbortSignal): Promise<readonly Backup[]> {
+    const repository = await this.#repositoryOf(intent, signal);
+    return (await copiesIn(repository, intent.service, signal)).slice(0, MOST_LISTED);
+  }
+
+  async version(signal: AbortSignal): Promise<string> {
+    const { path, redact } = this.parts;
+    const what = 'ask restic for its version';
+    const within = AbortSignal.any([signal, AbortSignal.timeout(VERSION_MS)]);
+    const run = { what, arguments: ['version'], environment: { PATH: path }, redact };
+    const version = parseVersion((await runRestic(run, within)).stdout);
+    if (version !== undefined) return version;
+    throw new LeafwardError('failed', `${what}: its answer is not understood`);
+  }
+
+  async #repositoryOf(intent: MemberIntent, signal: AbortSignal): Promise<Repository> {
+    const offsite = intent.backupDuty?.offsite;
+    if (offsite === undefined)
+      throw new LeafwardError(
+        'refused',
+        `${intent.service} has no repository off the host: say backup.offsite in fleet.yaml and deploy it`,
+      );
+    const version = await this.version(signal);
+    if (!isAtLeast(version, LEAST_RESTIC))
+      throw new LeafwardError(
+        'failed',
+        `restic on host ${this.parts.host} is ${version}, and ${LEAST_RESTIC} is needed: apt-get install restic`,
+      );
+    const { directory, secrets } = this.parts;
+    return new Repository(offsite, {
+      ...this.parts,
+      directory,
+      secretsOf: (what, variables) => secrets.valuesOf(what, variables),
+    });
+  }
+
+  /** One at a time on a host: each reads all that the disk gives. */
+  #inTurn<T>({ onProgress, signal }: OffsiteTurn, work: () => Promise<T>): Promise<T> {
+    onProgress('waiting for other work on copies');
+    const turn = this.#last.then(() => {
+      if (signal.aborted) throw new LeafwardError('aborted', 'work on copies: stopped');
+      return work();
+    });
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** Newest first. */
+async function copiesIn(
+  repository: Repository,
+  service: string,
+  signal: AbortSignal,
+): Promise<readonly Backup[]> {
+  const snapshots = await repository.snapshots({ tags: filterOf({ service }) }, signal);
+  return snapshots
+    .flatMap((snapshot) => backupOfSnapshot(snapshot, repository.shown) ?? [])
+    .sort((a, b) => b.finishedAt - a.finishedAt || copiedAt(b) - copiedAt(a));
+}
+
+async function findCopy(
+  repository: Repository,
+  { backup, snapshot }: CopyMeant,
+  { service }: MemberIntent,
+  signal: AbortSignal,
+): Promise<Backup> {
+  const all = await copiesIn(repository, service, signal);
+  const idOf = (one: Backup): string => one.copies?.copies[0]?.snapshot ?? '';
+  const found =
+    snapshot === ''
+      ? (all.find((one) => one.name === backup) ??
+        all.find((one) => SNAPSHOT.test(backup) && idOf(one).startsWith(backup)))
+      : all.find((one) => idOf(one).startsWith(snapshot));
+  if (found !== undefined) return found;
+  throw new LeafwardError(
+    'not-found',
+    `fetch ${backup}: ${repository.shown} has no copy of it; see what it has: leafward backup copies ${service}`,
+  );
+}
+
+const copiedAt = (backup: Backup): number => backup.copies?.copies[0]?.at ?? 0;
+
+function withCopy(backup: Backup, copy: OffsiteCopy): Backup {
+  const others = (backup.copies?.copies ?? []).filter((one) => one.repository !== copy.repository);
+  return withCopies(backup, [copy, ...others]);
+}
+
+function withCopies(backup: Backup, copies: readonly OffsiteCopy[]): Backup {
+  const { copies: _, ...rest } = backup;
+  return copies.length === 0 ? rest : { ...rest, copies: { copies } };
+}
