@@ -113,7 +113,7 @@ describe('a backup that is sent to another host', function () {
       '--to',
       'alpha',
       '--rate',
-      '4MiB',
+      '10MiB',
     ]);
     sending.catch(() => undefined); // its controller dies
     const staging = join(storage('00.cortex'), 'backups', `.leafward-receive-${backup.name}`);
