@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { HostFact, MemberIntent, SessionRequest } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
-import { startLoop, type Loop } from '@leafward/shared/loop.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { startAgent, type Agent } from './agent.js';
 import { createEvictions } from './evictions.js';
+import { startBackupLoops, type BackupLoops } from './backups/backup-loops.js';
 import { openCatalogue, type Catalogue } from './backups/catalogue.js';
 import { createPins, type Pins } from './backups/pins.js';
-import { backupDirectoryOf } from './backups/place.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
 import { createTuner } from './checks/tuner.js';
@@ -60,8 +59,6 @@ export interface OpenedAgent {
   stop(): Promise<void>;
 }
 
-/** How often backups are looked for that nobody told of, and ones that are gone. */
-const CATALOGUE_EVERY_MS = 60_000;
 const DATA_METER_EVERY_MS = 60_000;
 /** A coarse sampler: five wakes a second are the whole cost of knowing that the loop is blocked. */
 const LOOP_DELAY_RESOLUTION_MS = 200;
@@ -72,6 +69,14 @@ interface Late {
   requests?: Requests;
   measures?: Measures;
   duties?: Duties;
+  backups?: BackupLoops;
+}
+
+/** Something of a request has changed. */
+function wakeAll({ agent, duties }: Late): void {
+  agent?.tell();
+  agent?.wake();
+  duties?.wake();
 }
 
 /** @throws LeafwardError when a part cannot begin. */
@@ -95,6 +100,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     host: parts.host,
     clock: parts.clock,
     log,
+    onAdded: () => late.backups?.added(),
   });
   const guard = openGuard(parts, (member) => late.agent?.isBusy(member) ?? false);
   const pins = createPins();
@@ -117,11 +123,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     clock: parts.clock,
     log,
     clockOffsetMs: parts.clockOffsetMs,
-    onChange: () => {
-      late.agent?.tell();
-      late.agent?.wake();
-      late.duties?.wake();
-    },
+    onChange: () => wakeAll(late),
     onProgress: () => late.agent?.tell(),
     act,
   });
@@ -132,16 +134,16 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const duties = openDuties(parts, { catalogue, requests, late });
   const work = { runtimes, guard, engineOf, catalogue, measures, requests, secrets, duties, late };
   const agent = assemble(parts, work, hostFacts.observe);
-  Object.assign(late, { agent, requests, measures, duties });
+  const backups = openBackupLoops(parts, { ...work, pins });
+  Object.assign(late, { agent, requests, measures, duties, backups });
   duties.wake();
-  const catalogueLoop = startCatalogueLoop(catalogue, parts, () => agent.tell());
   return {
     agent,
     async stop() {
       await duties.stop(); // what it would begin now ends at once
       await agent.stop();
       forgetAll(); // an open link to a member would keep this process alive
-      await Promise.all([measures.stop(), catalogueLoop.stop(), copies.stop()]);
+      await Promise.all([measures.stop(), backups.stop(), copies.stop()]);
       hostFacts.stop();
     },
   };
@@ -171,6 +173,24 @@ function openDuties(
     requests,
     members: () => late.agent?.facts() ?? [],
     isBusy: (member) => late.agent?.isBusy(member) ?? false,
+    onChange: () => late.agent?.tell(),
+  });
+}
+
+function openBackupLoops(
+  { journal, clock, log }: AgentParts,
+  { runtimes, ...work }: Work & { readonly pins: Pins },
+): BackupLoops {
+  const { catalogue, pins, engineOf, duties, late } = work;
+  return startBackupLoops({
+    journal,
+    clock,
+    log,
+    catalogue,
+    pins,
+    engineOf,
+    runtime: (name) => runtimes.of(name),
+    operationOn: (service) => duties.operationOn(service),
     onChange: () => late.agent?.tell(),
   });
 }
@@ -345,22 +365,6 @@ async function openHostFacts(
       });
     },
   };
-}
-
-function startCatalogueLoop(catalogue: Catalogue, parts: AgentParts, onChange: () => void): Loop {
-  return startLoop({
-    name: 'catalogue',
-    clock: parts.clock,
-    log: parts.log,
-    everyMs: CATALOGUE_EVERY_MS,
-    deadlineMs: CATALOGUE_EVERY_MS,
-    pass: async () => {
-      const directories = intentsOf(parts).map(({ spec }) => backupDirectoryOf(spec));
-      if (!(await catalogue.refresh([...new Set(directories)]))) return undefined;
-      onChange();
-      return `${catalogue.list().length} backups are known`;
-    },
-  });
 }
 
 function intentsOf({ journal }: AgentParts): readonly MemberIntent[] {

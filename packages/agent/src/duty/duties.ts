@@ -43,6 +43,8 @@ export interface Duties {
   facts(): readonly DutyFact[];
   /** What a controller says of the services with every answer. */
   heard(words: ServiceWords | undefined): void;
+  /** What goes on with a service, as far as its controller was heard. */
+  operationOn(service: string): string | undefined;
   /** A new order, or the end of an act: look again soon. */
   wake(): void;
   stop(): Promise<void>;
@@ -83,6 +85,10 @@ class KeptDuties implements Duties {
 
   facts(): readonly DutyFact[] {
     return this.#facts;
+  }
+
+  operationOn(service: string): string | undefined {
+    return this.#words.of(service)?.operation;
   }
 
   heard(words: ServiceWords | undefined): void {
@@ -192,7 +198,7 @@ class KeptDuties implements Duties {
     // One host's backups of a service are drilled once, whoever of it lives there.
     const first = this.#intents().find((one) => one.service === service);
     if (moments === undefined || first?.member !== member) return undefined;
-    const begunFor = attemptsOf('scheduled-drill', member, journal.state.requests);
+    const begunFor = attemptsOf('drill-by-schedule', member, journal.state.requests);
     const decision = decideDrill({
       now: clock.now(),
       member,
@@ -206,7 +212,7 @@ class KeptDuties implements Duties {
     for (const record of decision.records) await journal.append(record);
     if (decision.begin !== undefined) {
       const { due, backup } = decision.begin;
-      const id = scheduledId('scheduled-drill', { member, due, attempt: 1 });
+      const id = scheduledId('drill-by-schedule', { member, due, attempt: 1 });
       await this.#request(intent, this.#drillOf(intent, backup, id));
       begun.push(id);
     }

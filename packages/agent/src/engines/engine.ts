@@ -60,6 +60,8 @@ export interface BackupRoom {
   readonly freeBytes: number;
   /** How needBytes was reckoned, in words and figures. */
   readonly rule: string;
+  /** needBytes counts the backups that are kept where this one will lie. */
+  readonly countsKept?: boolean | undefined;
 }
 
 /** Methods but observe throw LeafwardError; each has a deadline inside. */
@@ -86,6 +88,11 @@ export interface Engine {
     },
     signal: AbortSignal,
   ): Promise<{ readonly path: string; readonly position?: number | undefined }>;
+  /**
+   * True while the member itself writes a backup, whoever began it. Undefined: it never does without its agent.
+   * Throws when it could not be asked.
+   */
+  isBackingUp?(member: EngineMember, signal: AbortSignal): Promise<boolean>;
   /**
    * Returns when this member leads. Graceful hands over from its upstream, which must be the active leader.
    * Throws `timeout` or `failed`: then observe, never guess.

@@ -43,5 +43,6 @@ export async function backupRoom(
     ? ` + ${reserveBytes} bytes, 5 % of the volume of ${totalBytes} that it shares`
     : ', on a volume of its own';
   const rule = `${wholeBytes} bytes of the whole service directory, kept backups included${reserve}`;
-  return { needBytes: wholeBytes + reserveBytes, freeBytes, rule };
+  const countsKept = backupDirectoryOf(spec).startsWith(`${spec.storage}/`);
+  return { needBytes: wholeBytes + reserveBytes, freeBytes, rule, countsKept };
 }

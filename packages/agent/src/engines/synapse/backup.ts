@@ -9,6 +9,7 @@ import type { EngineMember } from '../engine.js';
 import { CellError } from './telepath/cell-error.js';
 import type { Call } from './telepath/encode.js';
 import type { HeldLink } from './telepath/held-link.js';
+import type { Link } from './telepath/link.js';
 import { listOf, mapOf, numberOf, type Value, type ValueMap } from './telepath/value.js';
 
 /** Each of the small calls around a backup. */
@@ -64,6 +65,11 @@ export async function backUp(
     throw error;
   }
   return { path, position };
+}
+
+/** A cell goes on with a backup whoever waits for it. @throws what asking it throws. */
+export async function isBackingUp(link: Pick<Link, 'call'>, signal: AbortSignal): Promise<boolean> {
+  return isRunning(mapOf(await link.call({ method: 'getBackupInfo' }, CALL_DEADLINE_MS, signal)));
 }
 
 async function ask(job: Job, call: Call, signal: AbortSignal): Promise<Value> {

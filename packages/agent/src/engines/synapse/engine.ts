@@ -2,7 +2,7 @@
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { EngineFact } from '@leafward/shared/gen/domain.js';
 import type { Engine, EngineMember } from '../engine.js';
-import { backUp } from './backup.js';
+import { backUp, isBackingUp } from './backup.js';
 import { backupRoom } from './backup-room.js';
 import { probeHistory } from './history.js';
 import { migrationIn } from './migration-line.js';
@@ -61,6 +61,8 @@ export function createSynapseEngine(): Engine {
       const held = createHeldLink(socketOf(member.spec.storage), CONNECT_DEADLINE_MS);
       return backUp(member, held, options, signal).finally(() => held.drop());
     },
+    isBackingUp: (member, signal) =>
+      withOwnLink(member, signal, (link) => isBackingUp(link, signal)),
     promote: (member, options, signal) =>
       withOwnLink(member, signal, (link) => promote(link, member, options, signal)),
     probeHistory: (member, offset, signal) =>

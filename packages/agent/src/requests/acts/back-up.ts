@@ -1,30 +1,53 @@
-// A live backup with a manifest of its files. Must not begin without the room for it (I7).
-import { LeafwardError } from '@leafward/shared/errors.js';
+// A live backup with a manifest of its files. Must not begin without the room for it (I7), nor leave anything but a
+// whole backup.
+import { join } from 'node:path';
+import type { Backup, MemberIntent } from '@leafward/shared/gen/domain.js';
+import { refuseOpenPlace } from '../../backups/access.js';
+import { backupDirectoryOf } from '../../backups/place.js';
+import { createStillWritten } from '../../backups/still-written.js';
 import { engineMember } from '../../engines/engine-member.js';
 import type { Result } from '../../requests.js';
-import { intentOf, megabytes, type Kind, type Turn } from './parts.js';
+import { makeRoom } from './make-room.js';
+import { intentOf, type Kind, type Turn } from './parts.js';
 
-/** @throws LeafwardError `exhausted` with the figures, what the engine throws. */
+/** @throws LeafwardError `exhausted` with the figures, `refused` for an open place, what the engine throws. */
 export async function backUp(request: Kind<'run-backup'>, turn: Turn): Promise<Result> {
   const { parts, onProgress, signal } = turn;
   const intent = intentOf(request, parts);
-  const member = engineMember(intent);
-  const engine = parts.engineOf(intent);
+  const directory = backupDirectoryOf(intent.spec);
   const startedAt = parts.clock.now();
+  await refuseOpenPlace(`back up ${request.member}`, directory);
   onProgress('reckoning the room that it needs');
-  const room = await engine.backupRoom(member, signal);
-  if (room.freeBytes < room.needBytes)
-    throw new LeafwardError(
-      'exhausted',
-      `back up ${request.member}: it needs ${megabytes(room.needBytes)} and ` +
-        `${megabytes(room.freeBytes)} are free (${room.rule}); free some space or give it another ` +
-        'backup directory (I7)',
-      { retry: 'later' },
-    );
-  const fact = await engine.observe(member, signal);
-  const { name, databaseBackup, scheduledFor } = request;
-  const made = await engine.backup(member, { name, databaseBackup, onProgress }, signal);
-  const backup = await parts.catalogue.add(
+  await makeRoom(intent, turn);
+  const fact = await parts.engineOf(intent).observe(engineMember(intent), signal);
+  const { name } = request;
+  const { member, service } = intent;
+  const path = join(directory, name);
+  await parts.catalogue.begin({ service, member, name, path });
+  try {
+    const backup = await take(request, { intent, fact, startedAt }, turn);
+    return { backup, position: backup.position };
+  } catch (error) {
+    parts.catalogue.giveUp(path);
+    await cleanUp(directory, turn);
+    throw error;
+  }
+}
+
+interface Begun {
+  readonly intent: MemberIntent;
+  readonly fact: Pick<Backup, 'position' | 'version' | 'iden'>;
+  readonly startedAt: number;
+}
+
+async function take(
+  { name, databaseBackup, scheduledFor }: Kind<'run-backup'>,
+  { intent, fact, startedAt }: Begun,
+  { parts, onProgress, signal }: Turn,
+): Promise<Backup> {
+  const options = { name, databaseBackup, onProgress };
+  const made = await parts.engineOf(intent).backup(engineMember(intent), options, signal);
+  return parts.catalogue.add(
     {
       name,
       service: intent.service,
@@ -42,5 +65,15 @@ export async function backUp(request: Kind<'run-backup'>, turn: Turn): Promise<R
     onProgress,
     signal,
   );
-  return { backup, position: backup.position };
+}
+
+/** What is left after it, because the service still writes or the agent ends, is taken away later. */
+async function cleanUp(directory: string, { parts, onProgress, signal }: Turn): Promise<void> {
+  if (signal.aborted) return;
+  const isWritten = createStillWritten(parts, signal);
+  try {
+    await parts.catalogue.clean({ directories: [directory], isWritten }, signal);
+  } catch {
+    onProgress(`half a backup may be left in ${directory} for a while`);
+  }
 }

@@ -1,0 +1,94 @@
+// Takes away by itself what the rules of keep let go, after each new backup and now and then, and what cut attempts and
+// removals left. Leaves a service alone while one of its backups is read or an operation goes on with it.
+import type { Clock } from '@leafward/shared/clock.js';
+import { messageOf } from '@leafward/shared/errors.js';
+import type { MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { Logger } from '@leafward/shared/log.js';
+import { startLoop, type Loop } from '@leafward/shared/loop.js';
+import type { Catalogue } from './catalogue.js';
+import { judgeService, keptServices, removeJudged, type KeepParts } from './keep.js';
+import { backupDirectoryOf } from './place.js';
+import { createStillWritten, type WrittenParts } from './still-written.js';
+
+export interface KeepLoopParts extends KeepParts, WrittenParts {
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Of a service, as far as a controller was heard. */
+  readonly operationOn: (service: string) => string | undefined;
+  /** The list of backups is another one. */
+  readonly onChange: () => void;
+}
+
+/** Rules of hours are the finest; a new backup wakes it at once. */
+const EVERY_MS = 10 * 60_000;
+/** What is not removed by then is swept in the next pass. */
+const DEADLINE_MS = 30 * 60_000;
+
+export function startKeepLoop(parts: KeepLoopParts): Loop {
+  return startLoop({
+    name: 'keep',
+    clock: parts.clock,
+    log: parts.log,
+    everyMs: EVERY_MS,
+    deadlineMs: DEADLINE_MS,
+    pass: (signal) => keepPass(parts, signal),
+  });
+}
+
+/** One sentence on what was removed, if anything. */
+export async function keepPass(
+  parts: KeepLoopParts,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const did = [...(await clean(parts, signal))];
+  for (const service of keptServices(parts)) {
+    if (isAtRest(service, parts)) did.push(...(await prune(service, parts, signal)));
+  }
+  if (did.length === 0) return undefined;
+  parts.onChange();
+  return did.join('; ');
+}
+
+async function clean(parts: KeepLoopParts, signal: AbortSignal): Promise<readonly string[]> {
+  const isWritten = createStillWritten(parts, signal);
+  try {
+    return await parts.catalogue.clean({ directories: directoriesOf(parts), isWritten }, signal);
+  } catch (error) {
+    // What cannot be taken away must not keep the rules from making room.
+    parts.log.error({ err: error }, `remains of backups are left: ${messageOf(error)}`);
+    return [];
+  }
+}
+
+function isAtRest(service: string, { catalogue, pins, operationOn }: KeepLoopParts): boolean {
+  const backups = catalogue.all().filter((one) => one.service === service);
+  return operationOn(service) === undefined && !backups.some(({ path }) => pins.isHeld(path));
+}
+
+async function prune(
+  service: string,
+  parts: KeepLoopParts,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const judged = await judgeService(service, parts);
+  if (judged === undefined) return [];
+  const removed: string[] = [];
+  await removeJudged(
+    judged,
+    parts,
+    ({ name, path, reason }) => {
+      removed.push(`removed ${service}/${name} (${reason})`);
+      parts.log.info({ path, service }, `removed the backup ${path}: ${reason}`);
+      parts.onChange();
+    },
+    signal,
+  );
+  return removed;
+}
+
+/** Where the backups of this host's members lie. */
+export function directoriesOf({ journal }: Pick<WrittenParts, 'journal'>): readonly string[] {
+  const members: readonly MemberIntent[] = journal.state.intent?.members ?? [];
+  return [...new Set(members.map(({ spec }) => backupDirectoryOf(spec)))];
+}
