@@ -24,6 +24,8 @@ const needs = {
   prometheus: () => has('prometheus') || 'prometheus is not installed (apt-get install prometheus)',
 };
 
+const MOST_COMPLAINTS = 8_000;
+
 /** Suites in the order in which they run: folder below test/, what it needs. */
 const suites = [
   { name: 'unit' },
@@ -77,12 +79,17 @@ console.log(line);
 process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
 
 /** Said again at the very end of a long run, where it is looked for. */
-function keepFailures(name, text) {
+function keepFailures({ name, text, complaints, end: ended }) {
   if (!process.env.LEAFWARD_FAILURES) return;
   const end = text.search(/^\s+\d+ failing/m);
-  const said = end === -1 ? text.split('\n').slice(-60).join('\n') : text.slice(end);
+  // Every test passed, and yet it ended badly: what it said last is all that tells why.
+  const said =
+    end === -1
+      ? `${text.split('\n').slice(-30).join('\n')}\nended with ${ended}\n${complaints}`
+      : text.slice(end);
   appendFileSync(process.env.LEAFWARD_FAILURES, `-- suite ${name}\n${said}\n`);
-  const lines = failedTests(text).map((test) => `suite ${name}: ${test}\n`);
+  const failed = end === -1 ? [`no test failed, ended with ${ended}`] : failedTests(text);
+  const lines = failed.map((test) => `suite ${name}: ${test}\n`);
   appendFileSync(`${process.env.LEAFWARD_FAILURES}.lines`, lines.join(''));
 }
 
@@ -90,7 +97,6 @@ function keepFailures(name, text) {
 function failedTests(text) {
   const said = text.slice(text.search(/^\s+\d+ failing/m));
   const blocks = said.split(/^\s+\d+\) /m).slice(1);
-  if (blocks.length === 0) return ['ended without a list of failures'];
   return blocks.map((block) => {
     const lines = block.split('\n').map((one) => one.trim());
     const end = lines.findIndex((one) => one.endsWith(':'));
@@ -122,7 +128,7 @@ function runMocha({ name, jobs }, files) {
         ...['--require', 'test/build/property-seed.js', ...files],
       ],
       {
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, FORCE_COLOR: '0' },
       },
     );
@@ -131,13 +137,19 @@ function runMocha({ name, jobs }, files) {
       text += chunk;
       process.stdout.write(chunk);
     });
-    child.on('close', (code) => {
+    let complaints = '';
+    child.stderr.on('data', (chunk) => {
+      complaints = `${complaints}${chunk}`.slice(-MOST_COMPLAINTS);
+      process.stderr.write(chunk);
+    });
+    child.on('close', (code, signal) => {
       const count = (word) => Number(new RegExp(`^\\s+(\\d+) ${word}`, 'm').exec(text)?.[1] ?? 0);
       const failed = Math.max(count('failing'), code === 0 ? 0 : 1);
       totals.passed += count('passing');
       totals.failed += failed;
       totals.skipped += count('pending');
-      if (failed > 0) keepFailures(name, text);
+      const end = signal === null ? `code ${code}` : signal;
+      if (failed > 0) keepFailures({ name, text, complaints, end });
       const seconds = ((Date.now() - started) / 1000).toFixed(1);
       console.log(
         `suite ${name}: ${count('passing')} passed, ${failed} failed, ${count('pending')} skipped in ${seconds} s\n`,
