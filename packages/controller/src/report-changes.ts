@@ -30,12 +30,15 @@ const keys = (
     readonly name: string;
     readonly manifestSha256: string;
     readonly verification?: { readonly at: number } | undefined;
+    readonly drill?: { readonly at: number } | undefined;
+    readonly copies?: object | undefined;
   }[],
 ) =>
   backups
     .map(
-      ({ member, name, manifestSha256, verification }) =>
-        `${member}/${name}/${manifestSha256}/${verification?.at ?? ''}`,
+      ({ member, name, manifestSha256, verification, drill, copies }) =>
+        `${member}/${name}/${manifestSha256}/${verification?.at ?? ''}/${drill?.at ?? ''}/` +
+        JSON.stringify(copies ?? ''),
     )
     .sort()
     .join('\n');
