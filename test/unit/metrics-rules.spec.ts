@@ -8,6 +8,7 @@ import { AUTOMATIC_FAMILIES } from '@leafward/controller/metrics/automatic-famil
 import { MEMBER_FAMILIES, SERVICE_FAMILIES } from '@leafward/controller/metrics/member-families.js';
 import { hostFamilies, VOLUME_FAMILIES } from '@leafward/controller/metrics/host-families.js';
 import { renderFleet } from '@leafward/controller/metrics/fleet-families.js';
+import { SPACE_FAMILIES } from '@leafward/controller/metrics/space-families.js';
 import { createMetrics } from '@leafward/controller/metrics/metrics.js';
 import { emptySnapshot } from './metrics-fixture.js';
 
@@ -54,6 +55,7 @@ describe('the alerts', () => {
       ...SERVICE_FAMILIES,
       ...AUTOMATIC_FAMILIES,
       ...VOLUME_FAMILIES,
+      ...SPACE_FAMILIES,
       ...hostFamilies(new Set(), new Map()),
       ...own,
     ];

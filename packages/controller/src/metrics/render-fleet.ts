@@ -7,6 +7,7 @@ import { renderFleet } from './fleet-families.js';
 import { hostFamilies, VOLUME_FAMILIES } from './host-families.js';
 import { MEMBER_FAMILIES, SERVICE_FAMILIES } from './member-families.js';
 import { startPace, type Pace } from './pace.js';
+import { SPACE_FAMILIES, spaceRows, type SpaceSubject } from './space-families.js';
 import type { ProbeHistograms } from './probe-histograms.js';
 import { hostRows, memberRows, serviceRows, volumeRows, type MemberSubject } from './rows.js';
 
@@ -34,6 +35,12 @@ export async function* renderSnapshot(
   );
   yield* renderFamilies(hostFamilies(waived, observed.refusedOrders), hosts, pace);
   yield* renderFamilies(VOLUME_FAMILIES, volumeRows(hosts), pace);
+  const space: Row<SpaceSubject>[] = [];
+  for (const { subject } of hosts) {
+    space.push(...spaceRows(snapshot, subject));
+    if (pace.isDue()) await pace.rest();
+  }
+  yield* renderFamilies(SPACE_FAMILIES, space, pace);
   yield* renderProbes(
     observed.probes,
     hosts.map(({ subject }) => subject.name),

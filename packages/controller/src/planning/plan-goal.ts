@@ -12,6 +12,7 @@ import { planFailover } from './plan-failover.js';
 import { planPromote } from './plan-promote.js';
 import { planReseed } from './plan-reseed.js';
 import { planRestore } from './plan-restore.js';
+import { withSpace } from './plan-space.js';
 import { planUpdate } from './plan-update.js';
 import { assertPlanSafe } from './prove-plan.js';
 
@@ -24,7 +25,7 @@ export function planGoal(
   goal: Goal,
   images: Readonly<Record<string, Image>>,
 ): Plan {
-  const draft = draftOf(snapshot, goal, images);
+  const draft = withSpace(snapshot, draftOf(snapshot, goal, images));
   const moves = draft.moves.map((move, index): Move => ({ ...move, id: `m${index + 1}` }));
   const basis = basisOf(snapshot, goal, draft.services);
   const plan: Plan = {
