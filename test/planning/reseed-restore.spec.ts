@@ -210,6 +210,18 @@ describe('a restore', () => {
     expect(world.services['cortex']?.topology.term).to.equal(3);
   });
 
+  it('takes a backup that lies on several hosts where its member is, or where it is told to', () => {
+    const world = deployed();
+    const [home] = world.backups;
+    world.backups = ['alpha', 'bravo'].map((host) => ({ ...home!, host })).concat(home!);
+    const leads = (goal: ReturnType<typeof restore>) =>
+      world.plan(goal).moves.flatMap((move) => (move.kind === 'restore' ? [move.host] : []));
+    expect(leads(restore())).to.eql([home?.host]);
+    expect(leads(restore({ host: 'alpha' }))).to.eql(['alpha']);
+    world.backups = world.backups.filter(({ host }) => host === 'bravo');
+    expect(leads(restore())).to.eql(['bravo']);
+  });
+
   it('is refused without the backup, out of its reach, with an older image, or beside a silent leader', () => {
     const world = deployed();
     expect(codes(world, restore({ backup: 'b9' }))).to.eql(['no-such-backup']);
@@ -218,6 +230,7 @@ describe('a restore', () => {
     world.backups = world.backups.map((backup) => ({ ...backup, version: '2.1.0', host: 'echo' }));
     expect(codes(world, restore())).to.eql(['backup-out-of-reach']);
     world.backups = world.backups.map((backup) => ({ ...backup, host: 'charlie' }));
+    expect(codes(world, restore({ host: 'alpha' }))).to.eql(['no-such-backup']);
     world.powerOff('alpha');
     world.round();
     expect(codes(world, restore())).to.eql(['host-silent']);

@@ -19,7 +19,8 @@ import { retreed } from './intents.js';
 import { fateOf, reseedMove } from './plan-reseed.js';
 import { retiredOnes } from './plan-update.js';
 import { goesWith, objectToLostBackups, objectToSeedSpace } from './replaced.js';
-import { objectToOthers, objectToRetired, silent } from './safety.js';
+import { objectToCompany } from './scheduled.js';
+import { objectToRetired, silent } from './safety.js';
 import { isStack, workersOf } from './stack.js';
 import { restoredTo } from './tree.js';
 import { isOlder } from './versions.js';
@@ -37,7 +38,7 @@ export function planRestore(snapshot: Snapshot, service: ServiceAt, goal: Restor
   const { name } = service;
   const inability = objectToInability(service, ['restore'], 'be restored');
   if (inability.length > 0) return unable(name, inability);
-  const backup = backupsOf(snapshot, name).find((one) => one.name === goal.backup);
+  const backup = backupMeant(snapshot, service, goal);
   const member = backup === undefined ? undefined : memberFor(service, backup);
   if (backup === undefined || member === undefined)
     return {
@@ -72,6 +73,22 @@ const sum = (parts: readonly (number | undefined)[]): number | undefined =>
     ? parts.reduce<number>((all, part) => all + part, 0)
     : undefined;
 
+/** One that was sent to other hosts: where its own member is, else where another one is that could take it. */
+function backupMeant(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  { backup: name, host }: RestoreGoal,
+): Backup | undefined {
+  const found = backupsOf(snapshot, service.name).filter(
+    (one) => one.name === name && (host === undefined || one.host === host),
+  );
+  return (
+    found.find((one) => memberFor(service, one)?.name === one.member) ??
+    found.find((one) => memberFor(service, one) !== undefined) ??
+    found[0]
+  );
+}
+
 /** It reads the backup from its own disk: the member that took it, else another one of that host. */
 function memberFor(service: ServiceAt, backup: Backup): MemberAt | undefined {
   const there = livingOf(service).filter(
@@ -81,12 +98,15 @@ function memberFor(service: ServiceAt, backup: Backup): MemberAt | undefined {
   return usable.find((member) => member.name === backup.member) ?? usable[0];
 }
 
-function noBackup(snapshot: Snapshot, service: ServiceAt, { backup }: RestoreGoal): Objection {
-  const names = backupsOf(snapshot, service.name).map((one) => one.name);
+function noBackup(snapshot: Snapshot, service: ServiceAt, goal: RestoreGoal): Objection {
+  const { backup, host } = goal;
+  const names = backupsOf(snapshot, service.name).map((one) =>
+    host === undefined ? one.name : `${one.name} on ${one.host}`,
+  );
   return {
     code: 'no-such-backup',
     subject: service.name,
-    message: `${service.name} has no complete backup ${backup}`,
+    message: `${service.name} has no complete backup ${backup}${host === undefined ? '' : ` on host ${host}`}`,
     unblock: names.length === 0 ? 'there is none at all' : `there are: ${names.join(', ')}`,
     evidence: [],
   };
@@ -96,7 +116,7 @@ const outOfReach = (backup: Backup): Objection => ({
   code: 'backup-out-of-reach',
   subject: backup.name,
   message: `${backup.name} of ${backup.member} lies on host ${backup.host}, where no living member of ${backup.service} is that could take it`,
-  unblock: `begin the member of that host again first: leafward plan reseed ${backup.service} ${backup.member}; or take another backup`,
+  unblock: `send it to a host that has one: leafward backup send ${backup.name} --to HOST; or take another backup`,
   evidence: [evidence('path', `${backup.host}:${backup.path}`)],
 });
 
@@ -113,7 +133,7 @@ function gatesFor(
     {
       name: 'alone',
       passed: `no other operation is going on on ${name}`,
-      objections: objectToOthers(snapshot, name, undefined),
+      objections: objectToCompany(snapshot, name),
     },
     {
       name: 'backup',

@@ -928,6 +928,7 @@ export interface RestoreGoal {
   readonly backup: string;
   readonly wipe: boolean;
   readonly id: string;
+  readonly host?: string | undefined;
 }
 
 export type Goal =

@@ -103,19 +103,24 @@ function addReplacements(plan: Command, tree: Tree): void {
     act: (run, options, service = '', member = '') =>
       planAndShow(run, { kind: 'reseed', service, member, wipe: options.wipe === true, id: '' }),
   });
-  addCommand<{ backup: string; wipe?: boolean }>(plan, tree, {
+  addCommand<{ backup: string; wipe?: boolean; host?: string }>(plan, tree, {
     usage: 'restore <service>',
     summary: 'the whole service goes back to a backup; what was written since is lost',
     options: [
       required(new Option('--backup <name>', 'see leafward backup list')),
+      new Option(
+        '--host <host>',
+        'where it lies on several; a member there leads then (default: where its member is)',
+      ),
       wipe('its members have'),
     ],
     act: (run, options, service = '') => {
-      const { backup } = options;
+      const { backup, host } = options;
       return planAndShow(run, {
         kind: 'restore',
         service,
         backup,
+        host,
         wipe: options.wipe === true,
         id: '',
       });
