@@ -23,27 +23,35 @@ const HOSTS_A_PASS = 40;
 const DEADLINE_MS = 60_000;
 
 export function startSpaceLoop(options: SpaceLoopOptions): Loop {
-  const read = new Set<string>();
   return startLoop({
     name: 'space',
     clock: options.clock,
     log: options.log,
     everyMs: EVERY_MS,
     deadlineMs: DEADLINE_MS,
-    pass: async (signal) => {
-      const snapshot = options.fleet.snapshot();
-      const due = Object.values(snapshot.hosts).filter(
-        (host) => !read.has(host.name) || isDue(snapshot, host),
-      );
-      for (const host of due.slice(0, HOSTS_A_PASS)) {
-        if (signal.aborted) return undefined;
-        await measure(options, snapshot, host);
-        read.add(host.name);
-        await nextTurn();
-      }
-      return undefined;
-    },
+    pass: createSpacePass(options),
   });
+}
+
+/** One pass: samples of the hosts whose hour has come; of each one, at first, what the store has already. */
+export function createSpacePass({
+  fleet,
+  store,
+}: Pick<SpaceLoopOptions, 'fleet' | 'store'>): (signal: AbortSignal) => Promise<undefined> {
+  const read = new Set<string>();
+  return async (signal) => {
+    const snapshot = fleet.snapshot();
+    const due = Object.values(snapshot.hosts).filter(
+      (host) => !read.has(host.name) || isDue(snapshot, host),
+    );
+    for (const host of due.slice(0, HOSTS_A_PASS)) {
+      if (signal.aborted) return undefined;
+      await measure({ fleet, store }, snapshot, host);
+      read.add(host.name);
+      await nextTurn();
+    }
+    return undefined;
+  };
 }
 
 /** Once in each hour of the clock, from a host that is there; at once when the clock was set back before the last. */
@@ -54,7 +62,7 @@ function isDue({ now }: Snapshot, { connected, fact, growth }: HostState): boole
 }
 
 async function measure(
-  { fleet, store }: SpaceLoopOptions,
+  { fleet, store }: Pick<SpaceLoopOptions, 'fleet' | 'store'>,
   snapshot: Snapshot,
   host: HostState,
 ): Promise<void> {
