@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
+import { DUTY_FAMILIES } from '@leafward/controller/metrics/duty-families.js';
 import { AUTOMATIC_FAMILIES } from '@leafward/controller/metrics/automatic-families.js';
 import { MEMBER_FAMILIES, SERVICE_FAMILIES } from '@leafward/controller/metrics/member-families.js';
 import { hostFamilies, VOLUME_FAMILIES } from '@leafward/controller/metrics/host-families.js';
@@ -54,6 +55,7 @@ describe('the alerts', () => {
       ...MEMBER_FAMILIES,
       ...SERVICE_FAMILIES,
       ...AUTOMATIC_FAMILIES,
+      ...DUTY_FAMILIES,
       ...VOLUME_FAMILIES,
       ...SPACE_FAMILIES,
       ...hostFamilies(new Set(), new Map()),

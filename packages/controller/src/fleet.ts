@@ -47,6 +47,7 @@ export interface Fleet {
   intent(host: string): HostIntent | undefined;
   services(): Readonly<Record<string, ServiceState>>;
   operations(): readonly Operation[];
+  readonly backups: readonly Backup[];
   /** Requests of a host that have no outcome yet, oldest first. */
   pending(host: string): readonly RequestState[];
   outcome(requestId: string): Outcome | undefined;
@@ -219,6 +220,9 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
     intent: (host) => image.intents[host],
     services: () => image.services,
     operations: () => image.operations,
+    get backups() {
+      return image.backups;
+    },
     pending: (host) => image.pending.get(host) ?? [],
     isOwner: () => tenure.isOwned(),
     outcome: (id) => image.requests[id]?.outcome,
@@ -312,6 +316,7 @@ function hostStateOf(image: FleetImage, name: string): HostState {
     members: live.members,
     findings: live.findings,
     growth: live.growth,
+    schedule: live.schedule,
   };
   image.states.set(name, { live, state });
   return state;

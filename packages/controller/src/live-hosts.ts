@@ -1,7 +1,7 @@
 // What the agents said since this controller started, plus what was remembered from before. Memory only; the
 // store gets a copy now and then (fleet.ts).
 import type { Finding, HostFact, MemberFact, Report } from '@leafward/shared/gen/domain.js';
-import type { HostGrowth, HostLeases, Received } from './snapshot.js';
+import type { HostGrowth, HostLeases, HostSchedule, Received } from './snapshot.js';
 
 export interface LiveHost {
   readonly name: string;
@@ -22,6 +22,7 @@ export interface LiveHost {
   readonly refusedOrders: number;
   /** By the samples that the store has; undefined until they were read. */
   readonly growth?: HostGrowth | undefined;
+  readonly schedule?: HostSchedule | undefined;
 }
 
 export const unknownHost = (name: string): LiveHost => ({
@@ -56,7 +57,18 @@ export function afterReport(host: LiveHost, report: Report, receivedAt: number):
     members,
     findings: withEqualParts(host.findings, findings),
     refusedOrders: report.refusedOrders,
+    ...scheduleAfter(host, report),
   };
+}
+
+/** An outcome that no request of the controller asked for is of a backup that the agent began by itself. */
+function scheduleAfter(host: LiveHost, report: Report): Pick<LiveHost, 'schedule'> {
+  const { duties } = report.duties ?? host.schedule ?? { duties: [] };
+  const running = report.outcomes.filter(
+    ({ requestId, state }) => state === 'running' && requestId.startsWith('scheduled-'),
+  );
+  if (duties.length === 0 && running.length === 0) return { schedule: undefined };
+  return { schedule: withEqualParts(host.schedule, { duties, running }) };
 }
 
 /**

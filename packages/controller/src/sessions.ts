@@ -23,6 +23,7 @@ import { leasesOf } from './planning/lease.js';
 import { changesOfReport } from './report-changes.js';
 import { paceFor } from './report-pace.js';
 import { tellReturn } from './returns.js';
+import { wordsFor } from './service-words.js';
 
 export type AgentStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 
@@ -291,6 +292,7 @@ async function onReport(table: Table, session: Session, report: Report): Promise
     settled,
     clockMs: clock.now(),
     reportEveryMs: (session.everyMs = paceFor(fleet, host, table.reportEveryMs)),
+    services: mayConfirm ? wordsFor(fleet, host) : undefined,
   });
   push(table, session);
   for (const listener of table.listeners) listener(host);

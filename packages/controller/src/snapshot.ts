@@ -2,6 +2,7 @@
 // the agents' reports, and by hand in tests.
 import type {
   Backup,
+  DutyFact,
   Finding,
   HostFact,
   HostIntent,
@@ -42,6 +43,13 @@ export interface HostGrowth {
   readonly others: Readonly<Record<string, Trend>>;
 }
 
+/** What an agent does by the schedules of its members' backups. */
+export interface HostSchedule {
+  readonly duties: readonly DutyFact[];
+  /** Backups that it has begun by itself. */
+  readonly running: readonly Outcome[];
+}
+
 export interface HostState {
   readonly name: string;
   readonly enrolled: boolean;
@@ -67,6 +75,7 @@ export interface HostState {
   readonly findings: readonly Finding[];
   /** Undefined: its volumes were never sampled. */
   readonly growth?: HostGrowth | undefined;
+  readonly schedule?: HostSchedule | undefined;
 }
 
 /** A service that was deployed: what is declared of it and where its leadership is. */

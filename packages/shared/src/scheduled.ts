@@ -9,7 +9,7 @@ export interface ScheduledRun {
   readonly attempt: number;
 }
 
-export type ScheduledAct = 'scheduled' | 'scheduled-drill';
+export type ScheduledAct = 'scheduled' | 'drill-by-schedule';
 
 /** scheduled-00.cortex-1764000000000, and its second attempt scheduled-00.cortex-1764000000000-2 */
 export function scheduledId(act: ScheduledAct, { member, due, attempt }: ScheduledRun): string {

@@ -129,7 +129,13 @@ export const SERVICE_FAMILIES: readonly Family<ServiceSubject>[] = [
   gauge(
     'leafward_backup_last_attempt_success',
     '1 when the last finished attempt at a backup of the service succeeded, else 0.',
-    ({ lastAttempt }) =>
-      truth(lastAttempt === undefined ? undefined : lastAttempt.state === 'succeeded'),
+    ({ lastAttempt, lastBackup }) =>
+      lastAttempt === undefined
+        ? undefined
+        : truth(
+            lastAttempt.state === 'succeeded' ||
+              // An agent has taken one by itself since.
+              (lastBackup?.finishedAt ?? 0) > (lastAttempt.finishedAt ?? 0),
+          ),
   ),
 ];

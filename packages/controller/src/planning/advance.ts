@@ -8,7 +8,7 @@ import { begin, check } from './moves/table.js';
 import { startStopped } from './halted.js';
 import { isHalfway } from './operation.js';
 import { objectToBegin } from './safe-begin.js';
-import { BEGIN_PATIENCE_MS } from './thresholds.js';
+import { BACKUP_MS, BEGIN_PATIENCE_MS } from './thresholds.js';
 
 /** What one run of the table wants committed, all in one transaction. */
 export interface Advance {
@@ -111,7 +111,8 @@ function safeToBegin(context: MoveContext): Step | undefined {
   return wait(context, {
     ...objection,
     message: `${context.move.id} cannot begin: ${objection.message}`,
-    timeoutMs: BEGIN_PATIENCE_MS,
+    // A backup ends, however long it takes; what else stands in the way may stay.
+    timeoutMs: objection.code === 'scheduled-backup' ? BACKUP_MS : BEGIN_PATIENCE_MS,
   });
 }
 

@@ -7,6 +7,7 @@ import { forecastFacts, forecastFindings } from './forecast-words.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
 import { explainRebuild } from './rebuild-words.js';
 import { objectToBackups, objectToStop } from './safety.js';
+import { dutyFacts } from './scheduled.js';
 import { isStack } from './stack.js';
 import { hostProblems, serviceProblems } from './status.js';
 import { evidence, plural, renderDuration, renderSize } from './words.js';
@@ -86,6 +87,7 @@ function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explan
           seenAt: newest?.finishedAt,
         },
       ),
+      ...dutyFacts(snapshot, service),
       ...topology.retired.map((retirement) =>
         evidence(
           `retired ${retirement.member}`,

@@ -140,7 +140,7 @@ export const urlOf = (declaration: ServiceDeclaration, member: string): string =
 const backupIndex = new WeakMap<readonly Backup[], ReadonlyMap<string, readonly Backup[]>>();
 
 /** Backups of a service, newest first. Indexed once a list, so that planning many services stays linear. */
-export function backupsOf(snapshot: Snapshot, service: string): readonly Backup[] {
+export function backupsOf(snapshot: Pick<Snapshot, 'backups'>, service: string): readonly Backup[] {
   let index = backupIndex.get(snapshot.backups);
   if (index === undefined) {
     const made = new Map<string, Backup[]>();

@@ -6,7 +6,8 @@ import { databaseOf, nameOfBackup } from './database.js';
 import { emptyDraft, expectedMs, join, judge, type Draft } from './draft.js';
 import { gatherService, livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { isStack } from './stack.js';
-import { objectToBackupSpace, objectToOthers, silent } from './safety.js';
+import { objectToCompany } from './scheduled.js';
+import { objectToBackupSpace, silent } from './safety.js';
 import { evidence, renderSize, type Objection } from './words.js';
 
 type BackupGoal = Extract<Goal, { kind: 'backup' }>;
@@ -51,7 +52,7 @@ function planOne(
     {
       name: 'alone',
       passed: `no other operation is going on on ${name}`,
-      objections: objectToOthers(snapshot, name, undefined),
+      objections: objectToCompany(snapshot, name),
     },
     {
       name: 'health',

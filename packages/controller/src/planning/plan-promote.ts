@@ -8,7 +8,8 @@ import { objectToInability, unable } from './able.js';
 import { evidenceOf, unhealthyOf } from './diagnose.js';
 import { expectedMs, judge, type Draft } from './draft.js';
 import { memberOf, type ServiceAt } from './gather.js';
-import { objectToHandOver, objectToOthers } from './safety.js';
+import { objectToCompany } from './scheduled.js';
+import { objectToHandOver } from './safety.js';
 import { isOlder } from './versions.js';
 import { listed, renderDuration } from './words.js';
 
@@ -40,7 +41,7 @@ export function planPromote(
       {
         name: 'alone',
         passed: `no other operation is going on on ${name}`,
-        objections: objectToOthers(snapshot, name, undefined),
+        objections: objectToCompany(snapshot, name),
       },
       {
         name: 'ready to hand over',

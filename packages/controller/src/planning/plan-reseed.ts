@@ -16,7 +16,8 @@ import {
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { pullMove } from './pull-move.js';
 import { objectToLostBackups, objectToSeedSpace } from './replaced.js';
-import { objectToOthers, objectToStop, silent } from './safety.js';
+import { objectToCompany } from './scheduled.js';
+import { objectToStop, silent } from './safety.js';
 import { isOlder } from './versions.js';
 import { listed, renderSize, type Objection } from './words.js';
 
@@ -114,7 +115,7 @@ function gatesFor(
     {
       name: 'alone',
       passed: `no other operation is going on on ${service.name}`,
-      objections: objectToOthers(snapshot, service.name, undefined),
+      objections: objectToCompany(snapshot, service.name),
     },
     {
       name: 'connected',

@@ -17,6 +17,7 @@ import {
   objectToStop,
   silent,
 } from './safety.js';
+import { objectToCompany } from './scheduled.js';
 import { objectToSource } from './plan-reseed.js';
 import { isStack, objectToStackOrder, objectToWorkerStart } from './stack.js';
 import { isHandedOver } from './moves/handed-over.js';
@@ -27,7 +28,11 @@ export function objectToBegin(
   operation: Operation,
   move: Move,
 ): readonly Objection[] {
-  const busy = objectToOthers(snapshot, move.service, operation);
+  // A leader that is dead is not waited for because a backup of it, or of a mirror, hangs.
+  const busy =
+    operation.goal.kind === 'failover'
+      ? objectToOthers(snapshot, move.service, operation)
+      : objectToCompany(snapshot, move.service, operation);
   const service = gatherService(snapshot, move.service);
   if (busy.length > 0 || service === undefined) return busy;
   switch (move.kind) {

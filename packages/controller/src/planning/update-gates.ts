@@ -5,12 +5,12 @@ import type { Snapshot } from '../snapshot.js';
 import { evidenceOf, unhealthyOf } from './diagnose.js';
 import type { GateCheck } from './draft.js';
 import { backupsOf, livingOf, type MemberAt, type ServiceAt } from './gather.js';
+import { objectToCompany } from './scheduled.js';
 import {
   objectToBackups,
   objectToBootSpace,
   objectToDowngrade,
   objectToImageSpace,
-  objectToOthers,
   objectToSilence,
 } from './safety.js';
 import { evidence, listed, renderDuration, type Objection } from './words.js';
@@ -56,7 +56,7 @@ export function gatesBeforeStops(
       {
         name: 'alone',
         passed: `no other operation is going on on ${name}`,
-        objections: objectToOthers(snapshot, name, undefined),
+        objections: objectToCompany(snapshot, name),
       },
       {
         name: 'connected',

@@ -10,6 +10,7 @@ import type { Run } from '../run.js';
 import { applyPlan, watchOptions, type ApplyOptions } from './apply.js';
 import { addBackupDrill } from './backup-drill.js';
 import { addBackupSend } from './backup-send.js';
+import { addBackupSchedule } from './backup-schedule.js';
 import { addBackupVerify } from './backup-verify.js';
 import { makePlan } from './plan.js';
 
@@ -41,6 +42,7 @@ export function addBackup(program: Command, tree: Tree): void {
     },
   });
   addBackupVerify(backup, tree);
+  addBackupSchedule(backup, tree);
   addBackupSend(backup, tree);
   addBackupDrill(backup, tree);
 }

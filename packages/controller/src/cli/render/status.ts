@@ -8,6 +8,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import { defaultsOf } from '@leafward/shared/manifest/kinds.js';
 import { renderOperationLines } from './operation.js';
+import { nextBackup } from './schedule.js';
 import type { Colour, Style } from './style.js';
 import { renderTable, type Cell, type Column } from './table.js';
 import { plural, wrap } from './text.js';
@@ -95,10 +96,12 @@ function renderService(service: ServiceView, style: Style): string {
   const rows = inTreeOrder(service.members).map(({ member, prefix }) =>
     memberRow(member, prefix, { term: service.term, isStack, leaderSeenAt }, style),
   );
+  const next = nextBackup(service, style);
   const lines = [
     [
       style.paint('bold', service.service),
       `  ${service.kind} · ${isStack ? '' : `term ${service.term} · `}${lastBackup(service.lastBackup, style)}`,
+      next === undefined ? '' : ` · ${next}`,
       service.operation === undefined ? '' : ` · ${style.paint('cyan', service.operation)}`,
     ].join(''),
     renderTable({ columns: COLUMNS, rows, indent: '  ' }, style),
