@@ -1,7 +1,7 @@
 // Which secrets an order speaks of, by name and version, and what a secret may be. Pure; values are only looked at
 // to be checked, and never get into a text.
 import { LeafwardError } from './errors.js';
-import type { HostIntent, MemberSpec, SecretReference } from './gen/domain.js';
+import type { HostIntent, MemberIntent, MemberSpec, SecretReference } from './gen/domain.js';
 import { NAME_PATTERN } from './manifest/name-pattern.js';
 
 /** What an environment variable in a manifest may hold as well; 100 of the longest fit into a host's delivery. */
@@ -13,14 +13,20 @@ export const secretKey = ({ name, version }: SecretReference): string => `${name
 export const secretsOfSpec = (spec: MemberSpec): readonly SecretReference[] =>
   Object.values(spec.secretEnvironment?.variables ?? {});
 
+/** Its copies' as well. */
+export const secretsOfMember = ({
+  spec,
+  backupDuty,
+}: Pick<MemberIntent, 'spec' | 'backupDuty'>): readonly SecretReference[] => [
+  ...secretsOfSpec(spec),
+  ...Object.values(backupDuty?.offsite?.secretEnvironment?.variables ?? {}),
+];
+
 /** Without twins, in order of their keys: those of members that run or may run again by this very order. */
 export function secretsOfIntent(intent: HostIntent): readonly SecretReference[] {
   const named = intent.members
     .filter(({ run }) => run === 'running' || run === 'stopped')
-    .flatMap(({ spec, backupDuty }) => [
-      ...secretsOfSpec(spec),
-      ...Object.values(backupDuty?.offsite?.secretEnvironment?.variables ?? {}),
-    ]);
+    .flatMap(secretsOfMember);
   const byKey = new Map(named.map((reference) => [secretKey(reference), reference]));
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, reference]) => reference);
 }

@@ -122,7 +122,14 @@ class HostOffsite implements Offsite {
 
   async list(intent: MemberIntent, signal: AbortSignal): Promise<readonly Backup[]> {
     const repository = await this.#repositoryOf(intent, signal);
-    return (await copiesIn(repository, intent.service, signal)).slice(0, MOST_LISTED);
+    try {
+      return (await copiesIn(repository, intent.service, signal)).slice(0, MOST_LISTED);
+    } catch (error) {
+      // Nothing was copied yet.
+      const isAbsent = error instanceof LeafwardError && error.code === 'not-found';
+      if (isAbsent && !(await repository.wasThere())) return [];
+      throw error;
+    }
   }
 
   async version(signal: AbortSignal): Promise<string> {

@@ -62,7 +62,7 @@ export class Repository {
     );
     if (looked.exitCode === 0) return this.#remember();
     if (classify(looked) !== 'absent') throw errorOf(what, looked);
-    if ((await this.#known()).includes(this.shown)) throw this.#isGone(what);
+    if (await this.wasThere()) throw this.#isGone(what);
     call.onProgress(`making the repository ${this.shown}`);
     const making = `make the repository ${this.shown}`;
     const made = await this.#run({ ...call, what: making, arguments: ['init'] }, signal);
@@ -70,6 +70,11 @@ export class Repository {
     if (made.exitCode !== 0 && !/already (exists|initialized)/i.test(made.stderr))
       throw errorOf(making, made);
     return this.#remember();
+  }
+
+  /** It has been used from this host before. */
+  async wasThere(): Promise<boolean> {
+    return (await this.#known()).includes(this.shown);
   }
 
   /** In no order. @throws LeafwardError what restic says. */
@@ -98,8 +103,7 @@ export class Repository {
   async call(call: Call, signal: AbortSignal): Promise<ResticEnd> {
     const end = await this.attempt(call, signal);
     if (end.exitCode === 0) return end;
-    if (classify(end) === 'absent' && (await this.#known()).includes(this.shown))
-      throw this.#isGone(call.what);
+    if (classify(end) === 'absent' && (await this.wasThere())) throw this.#isGone(call.what);
     throw errorOf(call.what, end);
   }
 

@@ -127,6 +127,21 @@ export const SERVICE_FAMILIES: readonly Family<ServiceSubject>[] = [
     ({ lastBackup }) => truth(lastBackup?.verification?.ok),
   ),
   gauge(
+    'leafward_backup_copy_timestamp_seconds',
+    'When the newest backup of the service that has a sound copy off its host was finished.',
+    ({ copies }) => seconds(copies?.newestAt),
+  ),
+  gauge(
+    'leafward_backup_copy_checked_timestamp_seconds',
+    'When data of copies of the service were last read back and found right.',
+    ({ copies }) => seconds(copies?.checkedAt),
+  ),
+  gauge(
+    'leafward_backup_copies_failing',
+    'Hosts on which copies of the service fail or are known to be damaged.',
+    ({ copies }) => copies?.failing,
+  ),
+  gauge(
     'leafward_backup_last_attempt_success',
     '1 when the last finished attempt at a backup of the service succeeded, else 0.',
     ({ lastAttempt, lastBackup }) =>

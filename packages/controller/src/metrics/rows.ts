@@ -2,6 +2,7 @@
 import type { Backup, MemberFact, Outcome, VolumeFact } from '@leafward/shared/gen/domain.js';
 import { isRetired } from '@leafward/shared/topology.js';
 import type { HostState, Received, ServiceState, Snapshot } from '../snapshot.js';
+import { copiesOf, type CopiesSubject } from './copies.js';
 import { labelText, type Row } from './family.js';
 
 export type MemberRole = 'leader' | 'mirror' | 'worker' | 'retired';
@@ -26,6 +27,8 @@ export interface ServiceSubject {
   readonly now: number;
   readonly lastBackup?: Backup | undefined;
   readonly lastAttempt?: Outcome | undefined;
+  /** Undefined: none of its backups goes off its host. */
+  readonly copies?: CopiesSubject | undefined;
 }
 
 const MOST_VOLUMES = 64; // per host; more is a bug of its agent
@@ -93,6 +96,7 @@ export function serviceRows(snapshot: Snapshot): readonly Row<ServiceSubject>[] 
       now: snapshot.now,
       lastBackup: lastBackups.get(name),
       lastAttempt: attempts.get(name),
+      copies: copiesOf(snapshot, service),
     },
   }));
 }

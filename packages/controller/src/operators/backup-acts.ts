@@ -43,13 +43,13 @@ export async function orderFor(
       return order(placeOf(snapshot, found), backup, { kind: 'copy-backup', path: found.path });
     }
     case 'fetch': {
-      const found = needed(backup, act.kind);
-      const copy = found.copies?.copies[0];
-      if (copy === undefined)
-        throw new LeafwardError('not-found', `fetch ${found.name}: there is no copy of it`);
-      const place = placeOf(snapshot, { ...found, host: act.host ?? found.host });
-      const fetch = { kind: 'fetch-backup', backup: found.name, snapshot: copy.snapshot } as const;
-      return order(place, backup, fetch);
+      // Of one that no host has any more only the repository knows; its host finds it by its name.
+      const place =
+        backup === undefined
+          ? anyPlaceOf(snapshot, meant.service, act.host)
+          : placeOf(snapshot, { ...backup, host: act.host ?? backup.host });
+      const copy = backup?.copies?.copies[0]?.snapshot ?? '';
+      return order(place, backup, { kind: 'fetch-backup', backup: act.backup, snapshot: copy });
     }
     case 'check': {
       const { dataPercent } = act;

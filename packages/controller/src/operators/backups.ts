@@ -45,7 +45,7 @@ export async function actOnBackup(
   request: ActOnBackupRequest,
 ): Promise<ActOnBackupResponse> {
   const snapshot = fleet.snapshot();
-  const backup = request.backup === '' ? undefined : backupOf(snapshot, request);
+  const backup = request.backup === '' ? undefined : meantBackup(snapshot, request);
   if (request.kind === 'send') {
     if (backup === undefined)
       throw new LeafwardError('invalid', 'send: it is not said which backup is meant');
@@ -86,6 +86,15 @@ async function ask(
     requestId,
     outcome: outcome ?? { requestId, state: 'running', startedAt: known.createdAt, changes: [] },
   };
+}
+
+/** A copy may be of one that no host has any more; then its service is said. */
+function meantBackup(snapshot: Snapshot, request: ActOnBackupRequest): Backup | undefined {
+  const { kind, backup: name, service } = request;
+  const isGone = !snapshot.backups.some((one) => one.name === name && one.service === service);
+  return kind === 'fetch' && service !== undefined && isGone
+    ? undefined
+    : backupOf(snapshot, request);
 }
 
 type Named = Pick<VerifyBackupRequest, 'backup' | 'service' | 'atHost'>;

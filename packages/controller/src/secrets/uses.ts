@@ -1,7 +1,13 @@
 // Who uses which secret: what may be forgotten, and what must not be removed. Pure; knows no value.
-import type { MemberSpec, SecretReference } from '@leafward/shared/gen/domain.js';
-import { secretKey, secretsOfIntent, secretsOfSpec } from '@leafward/shared/secrets.js';
+import type { SecretReference } from '@leafward/shared/gen/domain.js';
+import {
+  secretKey,
+  secretsOfIntent,
+  secretsOfMember,
+  secretsOfSpec,
+} from '@leafward/shared/secrets.js';
 import type { Change } from '../changes.js';
+import { offsiteSecretsOf } from '../planning/duty.js';
 import type { Snapshot } from '../snapshot.js';
 import type { StoredSecret } from './seal.js';
 
@@ -38,9 +44,8 @@ export function usesInIntents(snapshot: Snapshot): readonly SecretUseAt[] {
 function usesInOperations(snapshot: Snapshot): readonly SecretReference[] {
   return snapshot.operations.flatMap(({ moves }) =>
     moves.flatMap((move) => {
-      const spec: MemberSpec | undefined =
-        move.kind === 'recreate' ? move.spec : move.kind === 'place' ? move.intent.spec : undefined;
-      return spec === undefined ? [] : secretsOfSpec(spec);
+      if (move.kind === 'recreate') return secretsOfSpec(move.spec);
+      return move.kind === 'place' ? secretsOfMember(move.intent) : [];
     }),
   );
 }
@@ -49,11 +54,14 @@ function usesInOperations(snapshot: Snapshot): readonly SecretReference[] {
 export function usersOf(snapshot: Snapshot, name: string): readonly string[] {
   const users = [
     ...usesInIntents(snapshot).flatMap((use) => (use.name === name ? [use.member] : [])),
-    ...Object.values(snapshot.services).flatMap(({ declaration }) =>
-      declaration.members
+    ...Object.values(snapshot.services).flatMap(({ declaration }) => [
+      ...(Object.values(offsiteSecretsOf(declaration)).includes(name)
+        ? [`the copies of ${declaration.name}`]
+        : []),
+      ...declaration.members
         .filter(({ secretEnvironment = {} }) => Object.values(secretEnvironment).includes(name))
         .map((member) => member.name),
-    ),
+    ]),
     ...(usesInOperations(snapshot).some((use) => use.name === name)
       ? ['an operation that is going on']
       : []),

@@ -8,6 +8,7 @@ import { isRefused, renderPlan } from '../render/plan.js';
 import { formatBytes, formatDuration } from '../render/units.js';
 import type { Run } from '../run.js';
 import { applyPlan, watchOptions, type ApplyOptions } from './apply.js';
+import { addBackupCopies } from './backup-copies.js';
 import { addBackupDrill } from './backup-drill.js';
 import { addBackupSend } from './backup-send.js';
 import { addBackupSchedule } from './backup-schedule.js';
@@ -45,6 +46,7 @@ export function addBackup(program: Command, tree: Tree): void {
   addBackupSchedule(backup, tree);
   addBackupSend(backup, tree);
   addBackupDrill(backup, tree);
+  addBackupCopies(backup, tree);
 }
 
 async function runBackup(run: Run, service: string, options: BackupOptions): Promise<ExitCode> {

@@ -10,6 +10,7 @@ import { describeGoal } from './move.js';
 import { currentMove } from './operation.js';
 import { renderEvidence, renderRefusal, renderWait } from './outlook.js';
 import { isRefused } from './plan.js';
+import { copiesCell } from './copies.js';
 import type { Colour, Style } from './style.js';
 import { renderTable, type Cell } from './table.js';
 import { plural, wrap } from './text.js';
@@ -116,6 +117,7 @@ export function renderBackups(backups: readonly Backup[], style: Style): string 
     formatCount(backup.position),
     backup.version ?? NOTHING,
     verifiedCell(backup, style),
+    copiesCell(backup, style),
     backup.manifestSha256.slice(0, 12),
   ]);
   return renderTable(
@@ -131,6 +133,7 @@ export function renderBackups(backups: readonly Backup[], style: Style): string 
         { title: 'POSITION', right: true, sacrifice: 1 },
         { title: 'VERSION', sacrifice: 4 },
         { title: 'VERIFIED', right: true },
+        { title: 'COPIES', elastic: true, optional: true },
         { title: 'MANIFEST', sacrifice: 5 },
       ],
       rows,
