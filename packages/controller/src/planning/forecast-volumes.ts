@@ -1,7 +1,8 @@
 // A host's volumes as the rules on space see them: which storages lie on one, how much of them is data, and which
 // backups are kept there. Pure; joins what the snapshot has, concludes nothing.
-import type { Backup, MemberIntent, VolumeFact } from '@leafward/shared/gen/domain.js';
+import type { MemberIntent, VolumeFact } from '@leafward/shared/gen/domain.js';
 import type { HostState, Snapshot } from '../snapshot.js';
+import { backupsOn } from './gather.js';
 
 /** One file system. */
 export interface VolumeAt {
@@ -158,22 +159,4 @@ function mostKept(snapshot: Snapshot, service: string): number | undefined {
   if (keep === undefined) return undefined;
   const most = keep.last + keep.hourly + keep.daily + keep.weekly + keep.monthly;
   return most === 0 ? undefined : most;
-}
-
-const indexes = new WeakMap<readonly Backup[], ReadonlyMap<string, readonly Backup[]>>();
-
-/** Indexed once a list, so that a fleet of many hosts stays linear. */
-function backupsOn({ backups }: Snapshot, host: string): readonly Backup[] {
-  let index = indexes.get(backups);
-  if (index === undefined) {
-    const made = new Map<string, Backup[]>();
-    for (const backup of backups) {
-      const list = made.get(backup.host);
-      if (list === undefined) made.set(backup.host, [backup]);
-      else list.push(backup);
-    }
-    index = made;
-    indexes.set(backups, index);
-  }
-  return index.get(host) ?? [];
 }

@@ -137,23 +137,39 @@ export const mayRun = ({ intent }: MemberAt): boolean =>
 export const urlOf = (declaration: ServiceDeclaration, member: string): string =>
   declaration.members.find((declared) => declared.name === member)?.url ?? '';
 
-const backupIndex = new WeakMap<readonly Backup[], ReadonlyMap<string, readonly Backup[]>>();
-
-/** Backups of a service, newest first. Indexed once a list, so that planning many services stays linear. */
-export function backupsOf(snapshot: Pick<Snapshot, 'backups'>, service: string): readonly Backup[] {
-  let index = backupIndex.get(snapshot.backups);
-  if (index === undefined) {
-    const made = new Map<string, Backup[]>();
-    for (const backup of snapshot.backups) {
-      const list = made.get(backup.service);
-      if (list === undefined) made.set(backup.service, [backup]);
-      else list.push(backup);
+/** Indexed once a list, so that planning many services stays linear. */
+function indexBackups(keyOf: (backup: Backup) => string) {
+  const indexes = new WeakMap<readonly Backup[], ReadonlyMap<string, readonly Backup[]>>();
+  return (backups: readonly Backup[], key: string): readonly Backup[] => {
+    let index = indexes.get(backups);
+    if (index === undefined) {
+      const made = new Map<string, Backup[]>();
+      for (const backup of backups) {
+        const list = made.get(keyOf(backup));
+        if (list === undefined) made.set(keyOf(backup), [backup]);
+        else list.push(backup);
+      }
+      index = made;
+      indexes.set(backups, index);
     }
-    index = made;
-    backupIndex.set(snapshot.backups, index);
-  }
-  return index.get(service) ?? [];
+    return index.get(key) ?? [];
+  };
 }
+
+const byService = indexBackups(({ service }) => service);
+const byHost = indexBackups(({ host }) => host);
+
+/** Backups of a service, newest first. */
+export const backupsOf = (
+  { backups }: Pick<Snapshot, 'backups'>,
+  service: string,
+): readonly Backup[] => byService(backups, service);
+
+/** Backups that lie on a host, newest first. */
+export const backupsOn = (
+  { backups }: Pick<Snapshot, 'backups'>,
+  host: string,
+): readonly Backup[] => byHost(backups, host);
 
 export const operationsOn = (snapshot: Snapshot, service: string): readonly Operation[] =>
   snapshot.operations.filter((operation) => operation.services.includes(service));
