@@ -65,7 +65,7 @@ export async function preparePair(
   };
 }
 
-async function rawMaterial({ stateDir, config }: PreparedController) {
+export async function rawMaterial({ stateDir, config }: PreparedController) {
   const authority = await openAuthority(authorityPath(stateDir), config.fleet);
   const keyPem = await createKey();
   const { certificatePem } = authority.issue({

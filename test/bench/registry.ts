@@ -1,5 +1,6 @@
 // All benchmarks, in the order in which they run.
 import { agentAtRest } from './agent-at-rest.js';
+import { backups } from './backups.js';
 import { failover } from './failover.js';
 import { fdatasync } from './fdatasync-row.js';
 import type { Benchmark } from './harness.js';
@@ -20,4 +21,5 @@ export const benchmarks: readonly Benchmark[] = [
   updateOverhead,
   promotionPause,
   failover,
+  backups,
 ];

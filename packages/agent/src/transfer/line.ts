@@ -15,7 +15,7 @@ import { errorFromStatus } from '@leafward/shared/rpc/status.js';
 import type { ServiceError } from '@grpc/grpc-js';
 
 export interface TransferLine {
-  /** Resolves when the next message may be sent. @throws LeafwardError when the stream has ended. */
+  /** Resolves when it is on its way, and its bytes are free again. @throws LeafwardError when the stream has ended. */
   send(message: TransferRequest): Promise<void>;
   /** The next word of the other end. @throws LeafwardError when the stream has ended. */
   next(): Promise<TransferResponse>;
@@ -51,7 +51,6 @@ class StreamLine implements TransferLine {
   readonly #waiting: TransferResponse[] = [];
   readonly #wakes = new Set<() => void>();
   #ended: LeafwardError | undefined;
-  #isFull = false;
 
   constructor(
     readonly client: ServiceClient<TransferService>,
@@ -64,10 +63,6 @@ class StreamLine implements TransferLine {
       if (this.#waiting.length >= MOST_WAITING) this.#stream.pause();
       this.#wake();
     });
-    this.#stream.on('drain', () => {
-      this.#isFull = false;
-      this.#wake();
-    });
     this.#stream.on('error', (error: ServiceError) =>
       this.#end(brokenOr(errorFromStatus(error, what))),
     );
@@ -77,9 +72,14 @@ class StreamLine implements TransferLine {
   }
 
   async send(message: TransferRequest): Promise<void> {
-    while (this.#isFull && this.#ended === undefined) await this.#untilWoken();
     if (this.#ended !== undefined) throw this.#ended;
-    this.#isFull = !this.#stream.write(message);
+    let isSent = false;
+    this.#stream.write(message, () => {
+      isSent = true;
+      this.#wake();
+    });
+    while (!isSent && this.#ended === undefined) await this.#untilWoken();
+    if (!isSent && this.#ended !== undefined) throw this.#ended;
   }
 
   async next(): Promise<TransferResponse> {

@@ -18,7 +18,7 @@ export interface SendOptions {
 }
 
 /** Well below what a message may hold, well above what a message costs. */
-export const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 256 * 1024;
 const ZEROS = Buffer.alloc(PIECE_BYTES);
 
 /** Returns when the other end has it and has found it right. @throws LeafwardError */
@@ -80,9 +80,8 @@ async function sendContent(
     await line.send({ kind: 'piece', name, ...piece });
   };
   try {
+    const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
     for (;;) {
-      // A new one each time: the last one may still wait to be sent.
-      const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
       const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, offset + zeroBytes);
       const data = buffer.subarray(0, bytesRead);
       const isZero = bytesRead > 0 && data.equals(ZEROS.subarray(0, bytesRead));

@@ -250,6 +250,7 @@ const scalars: Readonly<Record<number, ValueReader>> = {
   5: { wireType: VARINT, read: readInt32, zero: 0 },
   8: { wireType: VARINT, read: readBoolean, zero: false },
   9: { wireType: LENGTH, read: (reader, end) => reader.text(end), zero: '' },
+  12: { wireType: LENGTH, read: (reader, end) => reader.data(end), zero: new Uint8Array() },
   13: { wireType: VARINT, read: readUint32, zero: 0 },
 };
 
