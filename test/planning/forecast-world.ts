@@ -31,6 +31,8 @@ export interface Filling {
   readonly freeBytes?: number;
   readonly totalBytes?: number;
   readonly backupDirectory?: string;
+  /** Free there, where it is a volume of its own that is reported. */
+  readonly backupFreeBytes?: number;
   readonly backups?: readonly Backup[];
   readonly keep?: Keep;
 }
@@ -56,6 +58,10 @@ export function at(filling: Filling, now: number): Snapshot {
     totalBytes,
     freeBytes,
   });
+  const elsewhere =
+    backupDirectory === undefined || filling.backupFreeBytes === undefined
+      ? []
+      : [{ ...volume(backupDirectory, '/dev/sdc1'), freeBytes: filling.backupFreeBytes }];
   const base = declaration('cortex', { '00.cortex': 'alpha' });
   const service = {
     ...base,
@@ -85,7 +91,7 @@ export function at(filling: Filling, now: number): Snapshot {
     hosts: {
       alpha: hostState('alpha', {
         lastSeenAt: now,
-        fact: { ...fact, volumes: [volume(STORAGE, '/dev/sda1')] },
+        fact: { ...fact, volumes: [volume(STORAGE, '/dev/sda1'), ...elsewhere] },
         members: {
           '00.cortex': { value: memberFact('cortex', '00.cortex', { storage }), receivedAt: now },
         },

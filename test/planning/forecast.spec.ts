@@ -113,6 +113,28 @@ describe('the forecast of space', () => {
     expect(days(elsewhere, 'boot')).to.eql([55, 55, 55]);
   });
 
+  it('looks at a volume of the backups alone: what the next one needs is free there', () => {
+    const backupDirectory = '/backups/cortex';
+    const path = `${backupDirectory}/b`;
+    const backups = [backup('b', 9 * DAY_MS, { path, sizeBytes: 10 * GiB })];
+    const snapshot = growing({
+      dataPerDay: GiB,
+      backupDirectory,
+      backupFreeBytes: 30 * GiB,
+      backups,
+      keep: keeping(1),
+    });
+    const alpha = snapshot.hosts['alpha'];
+    const found = (alpha && forecastHost(snapshot, alpha)) ?? [];
+    expect(found.map(({ volume, rules }) => [volume.name, rules.map(({ rule }) => rule)])).to.eql([
+      [STORAGE, ['boot']],
+      [backupDirectory, ['backup']],
+    ]);
+    // 30 - x >= 10 + x: the kept one grows with the data that the next one is a copy of.
+    const verdict = found[1]?.rules[0]?.verdict;
+    expect(verdict?.kind === 'breaks' && (verdict.expectedAt - NOW) / DAY_MS).to.equal(10);
+  });
+
   it('counts from when a host was seen last, and never says a day that has passed', () => {
     const snapshot = growing({ dataPerDay: GiB });
     const later = { ...snapshot, now: NOW + 60 * DAY_MS };

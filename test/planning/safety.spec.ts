@@ -135,6 +135,21 @@ describe('safety', () => {
     expect(codes(objectToBackupSpace(member(world, '03.cortex')))).to.eql([]);
   });
 
+  it('keeps no reserve on a volume of backups alone, but on a shared one that is reported twice', () => {
+    const world = stored(deployed(), '03.cortex', { dataBytes: 1000, freeBytes: 1499 });
+    const one = member(world, '03.cortex');
+    const spec = { ...one.intent!.spec, backupDirectory: '/backups' };
+    const ask = (device: string) => {
+      const size = { fileSystem: 'ext4', totalBytes: 10_000, freeBytes: 1499 };
+      const own = { ...size, path: spec.storage, device: 'sda' };
+      const volumes = [own, { ...size, path: '/backups', device }];
+      const hostState = { ...one.hostState!, fact: { volumes } as never };
+      return codes(objectToBackupSpace({ ...one, intent: { ...one.intent!, spec }, hostState }));
+    };
+    expect(ask('sdb')).to.eql([]);
+    expect(ask('sda')).to.eql(['no-space']);
+  });
+
   it('takes an image only where a volume could hold it (I7)', () => {
     const world = deployed();
     const one = member(world, '03.cortex');

@@ -14,6 +14,7 @@ import { createPins, type Pins } from './backups/pins.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
 import { createTuner } from './checks/tuner.js';
+import { backupPathsOf } from './checks/volumes.js';
 import type { AgentConfig } from './config.js';
 import type { Engine } from './engines/engine.js';
 import { openEngines } from './engines/open-engines.js';
@@ -358,7 +359,7 @@ async function openHostFacts(
         agentVersion: VERSION,
         agentStartedAt: startedAt,
         loopDelayP99Ms,
-        paths: storagesOf(parts),
+        paths: [...storagesOf(parts), ...backupPathsOf(intentsOf(parts))],
         latency: measures.disks.latency(),
         inventory,
         deadman: deadman.fact(),

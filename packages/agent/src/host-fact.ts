@@ -22,7 +22,7 @@ export interface HostFactOptions {
   readonly agentStartedAt: number;
   /** 99th percentile of the event loop's delay since the last report, milliseconds. */
   readonly loopDelayP99Ms: number;
-  /** Storage paths; several on one volume give one entry each. */
+  /** Of storages and of backups; several on one volume give one entry each. */
   readonly paths: readonly string[];
   readonly latency: ReadonlyMap<string, DiskLatency>;
   readonly inventory: HostInventory;

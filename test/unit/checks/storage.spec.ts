@@ -10,7 +10,7 @@ import { memorySize } from '@leafward/agent/checks/memory-size.js';
 import { mountOf, parseMounts } from '@leafward/agent/checks/mounts.js';
 import { storageMedium } from '@leafward/agent/checks/storage-medium.js';
 import { storageOwner } from '@leafward/agent/checks/storage-owner.js';
-import { readVolume } from '@leafward/agent/checks/volumes.js';
+import { backupPathsOf, readVolume } from '@leafward/agent/checks/volumes.js';
 import { GIB, makeHost, makeMember, runCheck, severities, type FakeHost } from './fixture.js';
 
 describe('storage checks', () => {
@@ -25,6 +25,16 @@ describe('storage checks', () => {
 
   const member = (spec: Parameters<typeof makeMember>[0] = {}) =>
     makeMember({ ...spec, spec: { storage, ...spec.spec } });
+
+  it('knows where backups land that lie in no storage, each once', () => {
+    const at = (backupDirectory: string | undefined, own = storage) =>
+      makeMember({ spec: { storage: own, backupDirectory } });
+    const others = [at('/backups'), at('/backups', '/srv/b'), at('/srv/b/kept', '/srv/a')];
+    expect(backupPathsOf([at(undefined), at(`${storage}/kept`), ...others])).to.eql(['/backups']);
+    expect(backupPathsOf([makeMember({ run: 'removed', spec: { backupDirectory: '/x' } })])).to.eql(
+      [],
+    );
+  });
 
   describe('storage-medium', () => {
     for (const [fileSystem, source, severity, words] of [

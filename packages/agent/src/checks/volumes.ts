@@ -104,3 +104,14 @@ export function storagesOf(
   }
   return storages;
 }
+
+/** Where backups of members land that do not lie in a storage, each once. */
+export function backupPathsOf(members: readonly MemberIntent[]): readonly string[] {
+  const storages = [...storagesOf(members).keys()];
+  const elsewhere = members.flatMap(({ run, spec: { backupDirectory } }) =>
+    run === 'removed' || backupDirectory === undefined ? [] : backupDirectory,
+  );
+  return [...new Set(elsewhere)].filter(
+    (path) => !storages.some((storage) => `${path}/`.startsWith(`${storage}/`)),
+  );
+}

@@ -216,10 +216,10 @@ export function objectToBackupSpace(member: MemberAt): readonly Objection[] {
   if (dataBytes === undefined || freeBytes === undefined || totalBytes === undefined) return [];
   const elsewhere = member.intent?.spec.backupDirectory;
   const volume = elsewhere === undefined ? undefined : volumeOf(member, elsewhere);
-  if (
-    volume !== undefined &&
-    volume.path !== volumeOf(member, member.intent?.spec.storage ?? '')?.path
-  )
+  const own = volumeOf(member, member.intent?.spec.storage ?? '');
+  // A volume is reported once for each path on it.
+  const isShared = volume?.device === own?.device && volume?.totalBytes === own?.totalBytes;
+  if (volume !== undefined && !isShared)
     return volume.freeBytes >= dataBytes
       ? []
       : [noSpace(member, `be backed up to ${elsewhere ?? ''}`, dataBytes, volume.freeBytes)];
