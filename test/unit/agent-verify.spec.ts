@@ -1,6 +1,16 @@
 // A backup that is read again: each way in which files can go is found and named, and nothing else is taken for damage.
 import { expect } from 'chai';
-import { appendFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@leafward/shared/clock.js';
@@ -82,6 +92,27 @@ describe('a backup that is read again', () => {
       'link has other content, of the same size',
       'stranger is not of the backup',
     ]);
+  });
+
+  it('is damaged by a file that others may read now', async () => {
+    const verification = await after(() => chmod(join(path, 'cell.guid'), 0o777));
+    expect(verification?.problems).to.have.length(1);
+    expect(verification?.problems[0]).to.match(/^cell\.guid has another mode: 0777, was 06\d\d$/);
+  });
+
+  it('is whole by a manifest of before, which knows no modes', async () => {
+    const catalogue = await open();
+    const backup = await add(catalogue);
+    const manifest = await readFile(`${path}.leafward-manifest`, 'utf8');
+    const old = manifest.replaceAll(/" 0\d{3}$/gm, '"');
+    expect(old).to.not.equal(manifest);
+    await writeFile(`${path}.leafward-manifest`, old);
+    const manifestSha256 = createHash('sha256').update(old).digest('hex');
+    await catalogue.amend(path, (one) => ({ ...one, manifestSha256 }));
+    const before = { ...backup, manifestSha256 };
+    const options = { onProgress: () => undefined, bytesPerSecond: 0 };
+    await chmod(join(path, 'empty'), 0o600);
+    expect((await catalogue.verify(before, options, signal)).verification?.ok).to.equal(true);
   });
 
   it('is damaged when its manifest is another one', async () => {

@@ -22,13 +22,23 @@ const STICKY = 0o1000;
 /** Undefined: nobody but its owner and its group gets at it, or it is not there yet. @throws what the system says. */
 export async function openPlaceOf(directory: string): Promise<OpenPlace | undefined> {
   const path = await realpath(directory).catch(ifThere);
-  if (path === undefined) return undefined;
-  const [own, above] = await Promise.all([modeOf(path), modeOf(dirname(path))]);
-  if (!(await isReachable(dirname(path)))) return undefined;
-  const isOpen = (above & OTHERS_WRITE) !== 0 && (above & STICKY) === 0 && dirname(path) !== path;
-  if (isOpen) return openPlace('writable', dirname(path), above);
-  if ((own & OTHERS_WRITE) !== 0) return openPlace('writable', path, own);
-  return (own & OTHERS_READ) === 0 ? undefined : openPlace('readable', path, own);
+  return path === undefined ? undefined : judgePlace(await modesUpFrom(path));
+}
+
+interface ModeAt {
+  readonly path: string;
+  readonly mode: number;
+}
+
+/** The directory itself first, the root of all last: whoever may not enter one on the way gets no further. */
+export function judgePlace([own, ...above]: readonly ModeAt[]): OpenPlace | undefined {
+  if (own === undefined || above.some(({ mode }) => (mode & OTHERS_ENTER) === 0)) return undefined;
+  const [parent] = above;
+  const isLoose = ({ mode }: ModeAt): boolean =>
+    (mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0;
+  if (parent !== undefined && isLoose(parent)) return openPlace('writable', parent);
+  if ((own.mode & OTHERS_WRITE) !== 0) return openPlace('writable', own);
+  return (own.mode & OTHERS_READ) === 0 ? undefined : openPlace('readable', own);
 }
 
 /** @throws LeafwardError `refused` with the command that closes it, where everybody can write. */
@@ -43,20 +53,16 @@ export async function refuseOpenPlace(what: string, directory: string): Promise<
   );
 }
 
-function openPlace(what: OpenPlace['what'], path: string, mode: number): OpenPlace {
+function openPlace(what: OpenPlace['what'], { path, mode }: ModeAt): OpenPlace {
   return { what, path, mode, fix: `chmod ${what === 'writable' ? 'o-w' : 'o-rwx'} ${path}` };
 }
 
-/** Whoever may not enter one directory on the way gets no further. */
-async function isReachable(path: string): Promise<boolean> {
+async function modesUpFrom(path: string): Promise<readonly ModeAt[]> {
+  const found: ModeAt[] = [];
   for (let at = path; ; at = dirname(at)) {
-    if (((await modeOf(at)) & OTHERS_ENTER) === 0) return false;
-    if (at === dirname(at)) return true;
+    found.push({ path: at, mode: (await stat(at)).mode & 0o7777 });
+    if (at === dirname(at)) return found;
   }
-}
-
-async function modeOf(path: string): Promise<number> {
-  return (await stat(path)).mode & 0o7777;
 }
 
 function ifThere(error: unknown): undefined {

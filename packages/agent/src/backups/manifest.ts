@@ -1,4 +1,4 @@
-// Every file of a backup with its size and SHA-256, one line each, sorted by path: what a later verification
+// Every file of a backup with its SHA-256, size, path and mode, one line each, sorted by path: what a later verification
 // and a restore are held against. Reads slowly on purpose: the service beside it needs the disk.
 import { createHash } from 'node:crypto';
 import { constants, type BigIntStats } from 'node:fs';
@@ -103,12 +103,16 @@ async function hashPath(
       `the backup ${directory} is not at rest: ${name} changed while it was hashed; find out who ` +
         'writes there and take another one',
     );
-  const size = found.isSymbolicLink() ? 'link' : found.size;
+  // A link has no mode of its own.
+  const [size, mode] = found.isSymbolicLink() ? ['link', ''] : [found.size, modeText(found.mode)];
   return {
-    line: `${hash} ${size} ${JSON.stringify(name)}`,
+    line: `${hash} ${size} ${JSON.stringify(name)}${mode}`,
     allocatedBytes: Number(found.blocks) * 512,
   };
 }
+
+/** Octal, as chmod(1) has them. */
+const modeText = (mode: bigint): string => ` ${(mode & 0o7777n).toString(8).padStart(4, '0')}`;
 
 async function walk(directory: string, found: string[]): Promise<string[]> {
   for (const entry of await readdir(directory, { withFileTypes: true })) {

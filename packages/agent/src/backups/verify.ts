@@ -39,7 +39,14 @@ export async function verifyFiles(
 }
 
 /** By file name: the rest of its line. */
-type Entries = ReadonlyMap<string, { readonly sha256: string; readonly size: string }>;
+type Entries = ReadonlyMap<string, Entry>;
+
+interface Entry {
+  readonly sha256: string;
+  readonly size: string;
+  /** Octal. Manifests of before have none, and links. */
+  readonly mode: string | undefined;
+}
 
 /** Undefined: nothing that the backup could be held against. */
 async function readManifest(backup: Backup, path: string): Promise<Entries | undefined> {
@@ -55,8 +62,11 @@ function entriesOf(text: string): Entries {
   return new Map(
     lines.map((line) => {
       const [sha256 = '', size = ''] = line.split(' ', 2);
-      const name = JSON.parse(line.slice(sha256.length + size.length + 2)) as string;
-      return [name, { sha256, size }];
+      const rest = line.slice(sha256.length + size.length + 2);
+      const end = rest.lastIndexOf('"') + 1;
+      const mode = rest.slice(end + 1);
+      const name = JSON.parse(rest.slice(0, end)) as string;
+      return [name, { sha256, size, mode: mode === '' ? undefined : mode }];
     }),
   );
 }
@@ -67,7 +77,7 @@ function differences(
   unreadable: ReadonlyMap<string, string>,
 ): readonly string[] {
   const problems: string[] = [];
-  for (const [name, { sha256, size }] of wanted) {
+  for (const [name, { sha256, size, mode }] of wanted) {
     const now = found.get(name);
     const why = unreadable.get(name);
     if (why !== undefined) problems.push(`${shown(name)} cannot be read: ${why}`);
@@ -76,6 +86,8 @@ function differences(
       problems.push(`${shown(name)} has another size: ${now.size}, was ${size}`);
     else if (now.sha256 !== sha256)
       problems.push(`${shown(name)} has other content, of the same size`);
+    else if (mode !== undefined && now.mode !== mode)
+      problems.push(`${shown(name)} has another mode: ${now.mode ?? 'none'}, was ${mode}`);
   }
   for (const name of [...found.keys(), ...unreadable.keys()])
     if (!wanted.has(name)) problems.push(`${shown(name)} is not of the backup`);
