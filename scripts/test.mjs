@@ -21,6 +21,7 @@ const needs = {
     existsSync('/usr/lib/postgresql/15/bin/postgres') ||
     'PostgreSQL 15 is not installed (apt-get install postgresql)',
   redis: () => has('redis-server') || 'Redis is not installed (apt-get install redis-server)',
+  restic: () => has('restic') || 'restic is not installed (apt-get install restic)',
   prometheus: () => has('prometheus') || 'prometheus is not installed (apt-get install prometheus)',
 };
 
@@ -35,6 +36,7 @@ const suites = [
   { name: 'conformance' },
   { name: 'crash' },
   { name: 'process' },
+  { name: 'offsite', needs: ['restic'] },
   { name: 'prometheus', needs: ['prometheus'] },
   { name: 'docker', needs: ['root', 'docker', 'registry'] },
   { name: 'hosts', needs: ['root', 'docker', 'registry', 'nspawn', 'iptables'] },

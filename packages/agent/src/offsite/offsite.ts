@@ -209,9 +209,13 @@ async function findCopy(
 
 const copiedAt = (backup: Backup): number => backup.copies?.copies[0]?.at ?? 0;
 
+/** One that is known already stays as it is known: when it was checked, what it cost. */
 function withCopy(backup: Backup, copy: OffsiteCopy): Backup {
-  const others = (backup.copies?.copies ?? []).filter((one) => one.repository !== copy.repository);
-  return withCopies(backup, [copy, ...others]);
+  const before = backup.copies?.copies ?? [];
+  const { repository, snapshot } = copy;
+  const isKnown = before.some((one) => one.repository === repository && one.snapshot === snapshot);
+  if (isKnown) return backup;
+  return withCopies(backup, [copy, ...before.filter((one) => one.repository !== repository)]);
 }
 
 function withCopies(backup: Backup, copies: readonly OffsiteCopy[]): Backup {

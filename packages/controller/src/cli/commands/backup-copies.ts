@@ -64,11 +64,10 @@ function renderCopied({ name, host, copies }: Backup): string {
   const [made] = copies?.copies ?? [];
   if (made === undefined) return `${name}: nothing was told of its copy`;
   const { repository, snapshot, addedBytes, tookMs } = made;
+  // Found there by an agent that had not made it, or could not note it.
   const cost =
-    tookMs === 0
-      ? 'it lay there already'
-      : `${formatBytes(addedBytes)} more there, took ${formatDuration(tookMs)}`;
-  return `${name} of host ${host} lies in ${repository} as ${snapshot.slice(0, 8)}: ${cost}`;
+    tookMs === 0 ? '' : `: ${formatBytes(addedBytes)} more there, took ${formatDuration(tookMs)}`;
+  return `${name} of host ${host} lies in ${repository} as ${snapshot.slice(0, 8)}${cost}`;
 }
 
 async function list(run: Run, service: string, host: string | undefined): Promise<ExitCode> {
