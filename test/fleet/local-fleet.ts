@@ -109,6 +109,16 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
   const operation = async (id: string): Promise<Operation> =>
     (await asked().getOperation({ id })).operation;
 
+  /** What an operator does whose plan is stale: the fleet has moved between the two commands. */
+  const planned = async (args: readonly string[], triesLeft = 5): Promise<Operation> => {
+    const { id } = await cliJson<Plan>(['plan', ...args]);
+    try {
+      return await cliJson<Operation>(['apply', id, '--no-watch', '--yes']);
+    } catch (error) {
+      if (triesLeft === 0 || !String(error).includes('[stale]')) throw error;
+      return planned(args, triesLeft - 1);
+    }
+  };
   const stop = async (): Promise<void> => {
     client?.close();
     await Promise.all([...agents.values()].map((agent) => agent.stop()));
@@ -185,8 +195,7 @@ export async function startLocalFleet(options: LocalFleetOptions): Promise<Local
     operation,
     plan,
     carryOut: async (args, timeoutMs = 120_000) => {
-      const made = await plan(args);
-      const applied = await cliJson<Operation>(['apply', made.id, '--no-watch', '--yes']);
+      const applied = await planned(args);
       return eventually(`operation ${applied.id} (${args.join(' ')}) ends`, timeoutMs, async () => {
         const now = await operation(applied.id);
         if (now.state === 'paused') throw new Error(`it is paused: ${now.reason ?? ''}`);

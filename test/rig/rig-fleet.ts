@@ -76,8 +76,23 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
       return (await rig.controller.run(['curl', '-sf', `${metricsUrl}/healthz`])) !== '';
     });
   };
-  const begin = (plan: Plan): Promise<Operation> =>
-    cliJson<Operation>(['apply', plan.id, '--no-watch', '--yes']);
+  const asked = new Map<string, readonly string[]>();
+  const plan = async (args: readonly string[]): Promise<Plan> => {
+    const made = await cliJson<Plan>(['plan', ...args]);
+    asked.set(made.id, args);
+    return made;
+  };
+  /** A stale one is made again, as an operator would: the fleet has moved between the two commands. */
+  const begin = async (made: Plan, triesLeft = 5): Promise<Operation> => {
+    try {
+      return await cliJson<Operation>(['apply', made.id, '--no-watch', '--yes']);
+    } catch (error) {
+      const args = asked.get(made.id);
+      const isStale = args !== undefined && String(error).includes('[stale]');
+      if (triesLeft === 0 || !isStale) throw error;
+      return begin(await plan(args), triesLeft - 1);
+    }
+  };
 
   const initialized = await rig.controller.run([
     node,
@@ -115,8 +130,8 @@ export async function startRigFleet(rig: Rig, fleet = 'rig'): Promise<RigFleet> 
     cli,
     cliJson,
     status,
-    plan: (args) => cliJson<Plan>(['plan', ...args]),
-    begin,
+    plan,
+    begin: (made) => begin(made),
     operation,
     untilDone: (id, timeoutMs) => untilDone(operation, id, timeoutMs),
     apply: async (plan, timeoutMs) => untilDone(operation, (await begin(plan)).id, timeoutMs),
