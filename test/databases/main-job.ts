@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Backup, Operation } from '@leafward/shared/gen/domain.js';
+import type { Backup, Drill, Operation } from '@leafward/shared/gen/domain.js';
 import { eventually } from '../fleet/programs.js';
 import type { Acknowledged, Writer } from '../fleet/writing.js';
 import { missingAt, type Database } from './database.js';
@@ -97,6 +97,23 @@ export function describeMainJob(database: Database): void {
       expect(backup?.member).to.not.equal('00.db');
       expect(backup?.files).to.be.greaterThan(0);
       expect(backup?.position).to.be.greaterThan(0);
+    });
+
+    it('proves the backup by booting a copy of it, under the noses of those who live', async () => {
+      const [backup] = await local.fleet.cliJson<readonly Backup[]>(['backup', 'list']);
+      const { stdout } = await local.fleet.cli(
+        ['backup', 'drill', backup?.name ?? '', '-o', 'json'],
+        [0, 1],
+      );
+      const { drill } = JSON.parse(stdout) as { readonly drill: Drill };
+      expect(drill.problems).to.deep.equal([]);
+      expect(drill.ok).to.equal(true);
+      // Redis counts anew from each start.
+      if (database.kind === 'postgresql')
+        expect(drill.position).to.be.at.least(backup?.position ?? Infinity);
+      figures.push(`a copy of a backup was up after ${drill.tookMs} ms`);
+      await running().untilNextWrite(PATIENCE_MS);
+      expect(await leader()).to.equal('00.db');
     });
 
     it('goes back to the backup: what came after it is gone, and the others are filled anew', async () => {

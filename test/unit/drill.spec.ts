@@ -19,7 +19,7 @@ const fact: EngineFact = {
   ...{ answered: true, active: true, ready: true, readOnly: false },
   ...{ iden: 'i1', version: '2.113.0', position: 40 },
 };
-const image = { version: '2.113.0' };
+const held = { image: { version: '2.113.0' }, keepsPosition: true };
 const spec = {
   kind: 'synapse',
   runtime: 'docker' as const,
@@ -48,15 +48,15 @@ const intent: MemberIntent = {
 
 describe('what a copy of a backup says of itself', () => {
   it('proves it when it is who it was, at least where it was, and leads', () => {
-    expect(problemsOf(recorded, fact, image)).to.deep.equal([]);
-    expect(problemsOf(recorded, { ...fact, position: 41 }, image)).to.deep.equal([]);
+    expect(problemsOf(recorded, fact, held)).to.deep.equal([]);
+    expect(problemsOf(recorded, { ...fact, position: 41 }, held)).to.deep.equal([]);
     expect(notYetUp(fact)).to.equal(undefined);
   });
 
   it('proves nothing that was not recorded, and misses nothing that was', () => {
     const mute = { ...fact, iden: undefined, version: undefined, position: undefined };
-    expect(problemsOf({}, mute, image)).to.deep.equal([]);
-    expect(problemsOf(recorded, mute, image)).to.have.length(3);
+    expect(problemsOf({}, mute, held)).to.deep.equal([]);
+    expect(problemsOf(recorded, mute, held)).to.have.length(3);
   });
 
   for (const [what, changed, problem] of [
@@ -77,12 +77,18 @@ describe('what a copy of a backup says of itself', () => {
     ],
   ] as const)
     it(`fails it for ${what}`, () => {
-      expect(problemsOf(recorded, { ...fact, ...changed }, image)).to.deep.equal([problem]);
+      expect(problemsOf(recorded, { ...fact, ...changed }, held)).to.deep.equal([problem]);
     });
 
   it('fails no backup because its member was updated since', () => {
     const newer = { ...fact, version: '2.150.0' };
-    expect(problemsOf(recorded, newer, { version: '2.150.0' })).to.deep.equal([]);
+    const image = { version: '2.150.0' };
+    expect(problemsOf(recorded, newer, { ...held, image })).to.deep.equal([]);
+  });
+
+  it('compares no position of a kind whose positions begin anew at each start', () => {
+    const anew = { ...fact, position: 0 };
+    expect(problemsOf(recorded, anew, { ...held, keepsPosition: false })).to.deep.equal([]);
   });
 });
 

@@ -4,16 +4,22 @@ import { coerceVersion, isAtLeast } from '../checks/versions.js';
 
 export type Recorded = Pick<Backup, 'iden' | 'version' | 'position'>;
 
+export interface Held {
+  readonly image: Pick<Image, 'version'>;
+  /** Whether its position is a part of its data; a kind whose positions begin anew at each start has another one. */
+  readonly keepsPosition: boolean;
+}
+
 /** What keeps it from being the service that it was; none: it is proven. */
 export function problemsOf(
   recorded: Recorded,
   fact: EngineFact,
-  image: Pick<Image, 'version'>,
+  { image, keepsPosition }: Held,
 ): readonly string[] {
   return [
     ...ofIdentity(recorded, fact),
     ...ofVersion(recorded, fact, image),
-    ...ofPosition(recorded, fact),
+    ...(keepsPosition ? ofPosition(recorded, fact) : []),
     ...ofRole(fact),
   ];
 }

@@ -172,9 +172,12 @@ async function tryOut(running: Running, trial: Trial): Promise<Drill> {
 
 function verdictOf(
   { fact, migrationMs, problems }: Booted,
-  { backup, image }: DrillOrder,
+  { backup, image, intent }: DrillOrder,
 ): Pick<Drill, 'ok' | 'version' | 'position' | 'migrationMs' | 'problems'> {
-  const found = problems.length > 0 ? problems : problemsOf(backup, fact, image);
+  // What only a running member says of a described kind is not in its files.
+  const commands = intent.exec?.commands;
+  const keepsPosition = commands === undefined || Object.hasOwn(commands, 'storedPosition');
+  const found = problems.length > 0 ? problems : problemsOf(backup, fact, { image, keepsPosition });
   const { version, position } = fact;
   return {
     ok: found.length === 0,

@@ -13,31 +13,29 @@ import type { Run } from './member-files.js';
 /** Where sockets of others lie, whoever they are. */
 const SHARED = ['/run', '/tmp'];
 const PLACES = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
-/** First word after the script: as long as it is in a command line, its namespaces are not ready. */
+/** First word after the script: as long as it is in a command line there, the namespaces are not ready. */
 const SCRIPT_NAME = 'leafward-isolate';
 
-// Words: the way to ip, mount and setpriv; the directory to begin in; how many directories are shown, each with where
-// it lies; pairs of a directory and what it stands in front of; --; the program. A shown directory is opened before
-// anything is hidden, since a path would lead to what stands in front of it.
+// Words: the way to ip, mount and setpriv; the directory to begin in; seven directories that are shown; pairs of a
+// directory and what it stands in front of; --; the program. What is shown is opened before anything is hidden, since a
+// path would then lead to what stands in front of it.
 const SCRIPT = `
 fail() { echo "leafward: it cannot be kept apart: $1; nothing was started" >&2; exit 126; }
 ip=$1 mount=$2 setpriv=$3 start=$4
 shift 4
 "$ip" link set lo up || fail 'no loopback'
-[ "$1" = . ] || exec 7<"$1" || fail "open $1"
-[ "$2" = . ] || exec 8<"$2" || fail "open $2"
-[ "$3" = . ] || exec 9<"$3" || fail "open $3"
-shift 3
+exec 3<"$1" 4<"$2" 5<"$3" 6<"$4" 7<"$5" 8<"$6" 9<"$7" || fail 'open what is to be shown'
+shift 7
 while [ "$1" != -- ]; do
   "$mount" --no-canonicalize --bind "$1" "$2" || fail "hide $2"
   shift 2
 done
 shift
 cd "$start" || fail "enter $start"
-exec "$setpriv" --inh-caps=-all --ambient-caps=-all -- "$@" 7<&- 8<&- 9<&-
+exec "$setpriv" --inh-caps=-all --ambient-caps=-all -- "$@" 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-
 `;
 /** Descriptors of the script for what is shown. */
-const DESCRIPTORS = [7, 8, 9];
+const DESCRIPTORS = [3, 4, 5, 6, 7, 8, 9];
 
 interface Programs {
   readonly unshare: string;
@@ -84,10 +82,12 @@ const PROBE_MS = 10_000;
 
 async function wordsApart({ spec }: ContainerSpec, isolation: Isolation): Promise<string[]> {
   const programs = await findPrograms();
-  const shown = await existing(isolation.shown);
-  if (shown.length > DESCRIPTORS.length)
-    throw new LeafwardError('unavailable', 'keep it apart: more is to be shown than can be');
-  const hidden = await outermost([...SHARED, ...isolation.hidden], shown);
+  const needed = await existing(isolation.shown);
+  const hidden = await outermost([...SHARED, ...isolation.hidden], needed);
+  // Where its programs are, should that be hidden.
+  const path = await existing((spec.environment['PATH'] ?? '').split(':'));
+  const programsIn = path.filter((one) => hidden.some((it) => one !== it && isWithin(one, it)));
+  const shown = [...new Set([...needed, ...programsIn])].slice(0, DESCRIPTORS.length);
   const pairs: string[] = [];
   for (const [index, path] of hidden.entries()) {
     const front = join(isolation.scratch, String(index));
@@ -97,7 +97,7 @@ async function wordsApart({ spec }: ContainerSpec, isolation: Isolation): Promis
   for (const [index, path] of shown.entries())
     if (hidden.some((one) => isWithin(path, one)))
       pairs.push(`/proc/self/fd/${DESCRIPTORS[index] ?? 0}`, path);
-  const opened = DESCRIPTORS.map((_, index) => shown[index] ?? '.');
+  const opened = DESCRIPTORS.map((_, index) => shown[index] ?? '/');
   return [
     ...programs.behind,
     ...[programs.unshare, '--user', '--map-current-user', '--keep-caps'],
@@ -110,9 +110,9 @@ async function wordsApart({ spec }: ContainerSpec, isolation: Isolation): Promis
 /** For a command beside a program that runs apart. @throws LeafwardError `unavailable` while that is not ready. */
 async function wordsBeside({ spec }: ContainerSpec, run: Run): Promise<string[]> {
   const { nsenter } = await findPrograms();
-  const pid = livingInSession(run.pid, run.startTicks)
-    .map((stat) => stat.pid)
-    .find(isApart);
+  const apart = livingInSession(run.pid, run.startTicks).filter(({ pid }) => isApart(pid));
+  // While the script is at it, what it calls is apart already and sees what is not hidden yet.
+  const pid = apart.some((one) => isScript(one.pid)) ? undefined : apart[0]?.pid;
   if (pid === undefined)
     throw new LeafwardError('unavailable', 'enter its namespaces: they are not ready', {
       retry: 'later',
@@ -124,16 +124,22 @@ async function wordsBeside({ spec }: ContainerSpec, run: Run): Promise<string[]>
   ];
 }
 
-/** Whether a process has a network and a view of files that are not this agent's, and is past making them. */
+/** Whether a process has a network and a view of files that are not this agent's. */
 function isApart(pid: number): boolean {
   try {
-    const own = (kind: string): boolean =>
-      readlinkSync(`/proc/${pid}/ns/${kind}`) === readlinkSync(`/proc/self/ns/${kind}`);
-    if (own('net') || own('mnt')) return false;
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words.length > 1 && !words.includes(SCRIPT_NAME);
+    return ['net', 'mnt'].every(
+      (kind) => readlinkSync(`/proc/${pid}/ns/${kind}`) !== readlinkSync(`/proc/self/ns/${kind}`),
+    );
   } catch {
     return false; // it has ended
+  }
+}
+
+function isScript(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(SCRIPT_NAME);
+  } catch {
+    return false;
   }
 }
 

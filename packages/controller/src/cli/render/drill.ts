@@ -14,7 +14,11 @@ export function renderDrill(backup: Backup, drill: Drill, isRehearsal: boolean):
   return [
     `${verdict}: ${took}`,
     row('version', backup.version ?? NOTHING, drill.version ?? NOTHING),
-    row('position', formatCount(backup.position), formatCount(drill.position)),
+    row(
+      'position',
+      formatCount(backup.position),
+      `${formatCount(drill.position)}${anew(backup, drill)}`,
+    ),
     ...problems.map((problem) => `  - ${problem}`),
     ...(ok || isRehearsal
       ? []
@@ -23,6 +27,10 @@ export function renderDrill(backup: Backup, drill: Drill, isRehearsal: boolean):
     .join('\n')
     .replace('SERVICE', backup.service);
 }
+
+/** Of a kind without the command storedPosition. */
+const anew = ({ position: was = 0 }: Backup, { ok, position = was }: Drill): string =>
+  ok && position < was ? ', as its positions begin anew at a start' : '';
 
 const row = (what: string, recorded: string, found: string): string =>
   `  ${what}: recorded ${recorded}, found ${found}`;
