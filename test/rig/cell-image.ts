@@ -13,7 +13,7 @@ export interface CellImage {
 
 /** Pushes it; about 2 s for the first version and 0.1 s for each other. */
 export async function pushCellImage(
-  rig: Rig,
+  rig: Pick<Rig, 'directory' | 'buildImage'>,
   registry: Registry,
   version: string,
 ): Promise<CellImage> {
