@@ -57,6 +57,7 @@ const READS: readonly string[] = [
   'backup run cortex',
   'backup list',
   'backup verify b1',
+  'backup prune cortex --dry-run',
   'forecast cortex',
   'why cortex',
   'audit',
@@ -209,6 +210,13 @@ describe('leafward', () => {
     asks('failover acknowledge cortex', 'acknowledgeFailover', { service: 'cortex' });
     asks('audit --limit 7', 'listAudit', { limit: 7 });
     asks('backup list cortex', 'listBackups', { service: 'cortex' });
+    asks('backup prune cortex --host alpha --dry-run', 'actOnBackup', {
+      kind: 'prune',
+      backup: '',
+      service: 'cortex',
+      host: 'alpha',
+      dryRun: true,
+    });
     asks('backup verify b1 --service cortex --rate 50MiB', 'verifyBackup', {
       backup: 'b1',
       service: 'cortex',

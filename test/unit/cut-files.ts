@@ -37,13 +37,13 @@ export async function withFault<T>(
   const before = new Map([...CHANGING, 'open'].map((name) => [name, calls[name] as Call]));
   for (const name of CHANGING) calls[name] = guarded(name, before.get(name) as Call);
   const open = before.get('open') as (...args: unknown[]) => Promise<FileHandle>;
-  calls['open'] = (async (...args: unknown[]) => {
+  calls['open'] = async (...args: unknown[]) => {
     if (/[wa]/.test(String(args[1]))) admit('open');
     const handle = await open(...args);
     const own = handle as unknown as Record<string, Call>;
     for (const name of OF_HANDLES) own[name] = guarded(name, (own[name] as Call).bind(handle));
     return handle;
-  });
+  };
   syncBuiltinESMExports();
   try {
     const result = await work().catch((error: unknown) => error as Error);

@@ -10,6 +10,7 @@ import type { Run } from '../run.js';
 import { applyPlan, watchOptions, type ApplyOptions } from './apply.js';
 import { addBackupCopies } from './backup-copies.js';
 import { addBackupDrill } from './backup-drill.js';
+import { addBackupPrune } from './backup-prune.js';
 import { addBackupSend } from './backup-send.js';
 import { addBackupSchedule } from './backup-schedule.js';
 import { addBackupVerify } from './backup-verify.js';
@@ -47,6 +48,7 @@ export function addBackup(program: Command, tree: Tree): void {
   addBackupSend(backup, tree);
   addBackupDrill(backup, tree);
   addBackupCopies(backup, tree);
+  addBackupPrune(backup, tree);
 }
 
 async function runBackup(run: Run, service: string, options: BackupOptions): Promise<ExitCode> {
