@@ -25,19 +25,19 @@ function judge(
     return {
       subject,
       severity: 'critical',
-      seen: `${damaged.length} copies count as damaged: ${problem}`,
+      seen: `copies that count as damaged: ${damaged.length}; ${problem}`,
       wanted,
       fix: `look into the repository with restic check; then: leafward backup check-copies ${service}`,
     };
   if (failure === undefined) {
-    const rest = waiting === 0 ? '' : `, ${waiting} without one${each ? ' yet' : ''}`;
-    return { subject, severity: 'ok', seen: `${copies} copies${rest}`, wanted, fix: '' };
+    const rest = waiting === 0 ? '' : `, backups without one${each ? ' yet' : ''}: ${waiting}`;
+    return { subject, severity: 'ok', seen: `copies: ${copies}${rest}`, wanted, fix: '' };
   }
   const isBad = FOR_AN_OPERATOR.includes(failure.code) || now - failure.since >= LONG_MS;
   return {
     subject,
     severity: isBad ? 'critical' : 'warning',
-    seen: `${waiting} backups have no copy since ${new Date(failure.since).toISOString()}: ${failure.error}`,
+    seen: `backups without a copy: ${waiting}; it fails since ${new Date(failure.since).toISOString()}: ${failure.error}`,
     wanted,
     fix: 'do what the error says; it is tried again by itself within an hour, at once with: leafward backup copy BACKUP',
   };

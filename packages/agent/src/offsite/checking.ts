@@ -4,7 +4,7 @@ import type { OffsiteCopy } from '@leafward/shared/gen/domain.js';
 import { filterOf } from './copy-tags.js';
 import { createTeller } from './progress.js';
 import type { Repository } from './repository.js';
-import { errorOf, wordsOf } from './restic-error.js';
+import { wordsOf } from './restic-error.js';
 import { parseProgress } from './restic-output.js';
 import type { CopyTurn } from './copying.js';
 
@@ -46,7 +46,7 @@ export async function checkRepository(
     signal,
   );
   const isDamaged = end.exitCode !== 0 && (errors.length > 0 || DAMAGED.test(end.stderr));
-  if (end.exitCode !== 0 && !isDamaged) throw errorOf(what, end);
+  if (end.exitCode !== 0 && !isDamaged) throw await repository.failure(what, end);
   const problem = isDamaged ? `the repository is damaged: ${wordsOf(end)}` : undefined;
   const listed = await repository.snapshots({ tags: filterOf({ service }) }, signal);
   const snapshots = new Set(listed.map(({ id }) => id));

@@ -7,7 +7,6 @@ import { MANIFEST_SUFFIX, RECORD_SUFFIX } from '../backups/catalogue.js';
 import { backupOfSnapshot, filterOf, tagsOf } from './copy-tags.js';
 import { createTeller } from './progress.js';
 import type { Repository } from './repository.js';
-import { errorOf } from './restic-error.js';
 import { parseProgress, parseSummary, type ResticSummary } from './restic-output.js';
 
 export interface CopyTurn {
@@ -72,7 +71,7 @@ async function backUp(
     const forget = ['forget', summary.snapshot];
     await repository.attempt({ ...call, arguments: forget, onLine: undefined }, signal);
   }
-  throw errorOf(what, end);
+  throw await repository.failure(what, end);
 }
 
 async function newestCopy(

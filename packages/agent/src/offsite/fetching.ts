@@ -12,7 +12,7 @@ import { verifyFiles } from '../backups/verify.js';
 import { syncDirectory } from '../journal.js';
 import { createTeller } from './progress.js';
 import type { Repository } from './repository.js';
-import { classify, errorOf, wordsOf } from './restic-error.js';
+import { classify, wordsOf } from './restic-error.js';
 import { isAtLeast, parseProgress } from './restic-output.js';
 import type { CopyTurn } from './copying.js';
 
@@ -90,14 +90,14 @@ async function bring(
   };
   const end = await repository.attempt(call, signal);
   if (end.exitCode === 0) return;
-  // Somebody else took the room meanwhile; what errorOf would say is of the repository's.
+  // Somebody else took the room meanwhile; it is not the repository's.
   if (classify(end) === 'full')
     throw new LeafwardError(
       'exhausted',
       `${what}: ${directory} or the agent’s state directory has no room left: ${wordsOf(end)}`,
       { retry: 'later' },
     );
-  throw errorOf(what, end);
+  throw await repository.failure(what, end);
 }
 
 /** With every hole written out. */

@@ -113,9 +113,9 @@ class HostOffsite implements Offsite {
       refuseDamaged(`check the copies of ${service}`, checked);
       const read = checked.hasReadData ? `${dataPercent} % of the data were read` : 'no data read';
       return (
-        `${repository.shown}: nothing wrong found, ${read}; it lists ${checked.snapshots.size} copies of ${service}, ` +
-        `${copies} of them of backups on this host` +
-        (gone === 0 ? '' : `; ${gone} that were known here are there no more`)
+        `${repository.shown}: nothing wrong found, ${read}; copies of ${service}: ${checked.snapshots.size}, ` +
+        `of backups on this host: ${copies}` +
+        (gone === 0 ? '' : `; known here and there no more: ${gone}`)
       );
     });
   }

@@ -61,8 +61,8 @@ export class Repository {
       signal,
     );
     if (looked.exitCode === 0) return this.#remember();
-    if (classify(looked) !== 'absent') throw errorOf(what, looked);
-    if (await this.wasThere()) throw this.#isGone(what);
+    if (classify(looked) !== 'absent' || (await this.wasThere()))
+      throw await this.failure(what, looked);
     call.onProgress(`making the repository ${this.shown}`);
     const making = `make the repository ${this.shown}`;
     const made = await this.#run({ ...call, what: making, arguments: ['init'] }, signal);
@@ -102,9 +102,20 @@ export class Repository {
   /** Waits for a lock that somebody holds. @throws LeafwardError what restic says. */
   async call(call: Call, signal: AbortSignal): Promise<ResticEnd> {
     const end = await this.attempt(call, signal);
-    if (end.exitCode === 0) return end;
-    if (classify(end) === 'absent' && (await this.wasThere())) throw this.#isGone(call.what);
-    throw errorOf(call.what, end);
+    if (end.exitCode !== 0) throw await this.failure(call.what, end);
+    await this.#remember();
+    return end;
+  }
+
+  /** Why it was not done; one that was there and is not is told otherwise than one that never was. */
+  async failure(what: string, end: ResticEnd): Promise<LeafwardError> {
+    if (classify(end) !== 'absent' || !(await this.wasThere())) return errorOf(what, end);
+    return new LeafwardError(
+      'not-found',
+      `${what}: the repository ${this.shown} was there and is gone; bring it back (is its volume mounted?). If it ` +
+        'shall be a new one, make it by hand: restic init',
+      { retry: 'later' },
+    );
   }
 
   /** As `call`, with whatever it ended with. */
@@ -153,15 +164,6 @@ export class Repository {
       ...environment,
       ...secretsOf(what, secretEnvironment),
     };
-  }
-
-  #isGone(what: string): LeafwardError {
-    return new LeafwardError(
-      'not-found',
-      `${what}: the repository ${this.shown} was there and is gone; bring it back (is its volume mounted?). If it ` +
-        'shall be a new one, make it by hand: restic init',
-      { retry: 'later' },
-    );
   }
 
   async #known(): Promise<readonly string[]> {

@@ -24,7 +24,7 @@ export function checkDuty({ name, backup }: ServiceDeclaration, tell: Tell): voi
     tell([...at, 'window'], 'it begins and ends at the same minute: nothing would ever begin');
   checkKeep(duty.keep, (message) => tell([...at, 'keep'], message));
   if (duty.offsite !== undefined)
-    checkOffsite(duty.offsite, (message) => tell([...at, 'offsite', 'environment'], message));
+    checkOffsite(duty.offsite, (key, message) => tell([...at, 'offsite', key], message));
 }
 
 function isTimeZone(timeZone: string): boolean {
@@ -48,12 +48,20 @@ function checkKeep(keep: Duty['keep'], tell: (message: string) => void): void {
 
 /** A password in a manifest is in every copy of it (I14). */
 function checkOffsite(
-  { environment, secretEnvironment = {} }: DeclaredOffsite,
-  tell: (message: string) => void,
+  { repository, environment, secretEnvironment = {} }: DeclaredOffsite,
+  tell: (key: 'repository' | 'environment', message: string) => void,
 ): void {
+  if (/\/\/[^/@]*:[^/@]+@/.test(repository))
+    tell(
+      'repository',
+      'there is a password in it: write it without, and the whole of it as a secret in environment: RESTIC_REPOSITORY: { secret: NAME }',
+    );
   const ways = ['RESTIC_PASSWORD', 'RESTIC_PASSWORD_FILE', 'RESTIC_PASSWORD_COMMAND'];
   if (environment['RESTIC_PASSWORD'] !== undefined)
-    tell('RESTIC_PASSWORD is a secret: write { secret: NAME } and set it with leafward secret set');
+    tell(
+      'environment',
+      'RESTIC_PASSWORD is a secret: write { secret: NAME } and set it with leafward secret set',
+    );
   else if (!ways.some((way) => way in environment || way in secretEnvironment))
-    tell('restic needs a password: RESTIC_PASSWORD: { secret: NAME }');
+    tell('environment', 'restic needs a password: RESTIC_PASSWORD: { secret: NAME }');
 }
