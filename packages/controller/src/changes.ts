@@ -8,6 +8,7 @@ import type {
   Image,
   Waiver,
 } from '@leafward/shared/gen/domain.js';
+import type { BasisFacts } from './planning/basis.js';
 import type { StoredSecret } from './secrets/seal.js';
 import type { AutomaticState, RebuildState, RequestState, ServiceState } from './snapshot.js';
 
@@ -20,7 +21,13 @@ export type Change =
   | { readonly kind: 'intent'; readonly intent: HostIntent }
   | { readonly kind: 'request'; readonly state: RequestState }
   | { readonly kind: 'outcome'; readonly outcome: Outcome }
-  | { readonly kind: 'plan'; readonly plan: Plan; readonly images: Images }
+  | {
+      readonly kind: 'plan';
+      readonly plan: Plan;
+      readonly images: Images;
+      /** What it relies on. */
+      readonly facts?: readonly BasisFacts[] | undefined;
+    }
   | {
       readonly kind: 'operation';
       readonly operation: Operation;

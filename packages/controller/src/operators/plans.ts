@@ -9,14 +9,17 @@ import type { Change, Images } from '../changes.js';
 import type { Fleet } from '../fleet.js';
 import { resolveImages } from '../images.js';
 import {
+  basisFactsOf,
+  changesSince,
   controlOperation,
   imagesNeeded,
+  isStale,
   newOperation,
   objectToPlanning,
   planGoal,
 } from '../planning/index.js';
 import type { Snapshot } from '../snapshot.js';
-import type { FleetStore } from '../store/fleet-store.js';
+import type { FleetStore, StoredPlan } from '../store/fleet-store.js';
 import type { Operator } from './access.js';
 
 export interface PlanDesk {
@@ -36,14 +39,15 @@ export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): P
       const exact = withImage(goal, images);
       return fleet.transact((snapshot) => {
         const plan = planGoal(snapshot, exact, images);
-        return { changes: [{ kind: 'plan', plan, images }], value: plan };
+        const facts = basisFactsOf(snapshot, plan.services);
+        return { changes: [{ kind: 'plan', plan, images, facts }], value: plan };
       });
     },
     apply: async (id, by) => {
       const stored = await store.plan(id);
       if (stored === undefined)
         throw new LeafwardError('not-found', `apply plan ${id}: there is no such plan`);
-      return fleet.transact((snapshot) => begin(snapshot, stored.plan, stored.images, by));
+      return fleet.transact((snapshot) => begin(snapshot, stored, by));
     },
     control: (id, control, reason, by) =>
       fleet.transact((snapshot) => {
@@ -108,17 +112,24 @@ function assertGoal(goal: Goal, snapshot: Snapshot): void {
   );
 }
 
-function begin(snapshot: Snapshot, plan: Plan, images: Images, by: Operator) {
+function begin(snapshot: Snapshot, stored: StoredPlan, by: Operator) {
+  const { plan, images, facts } = stored;
   assertRebuilt(plan.goal, snapshot);
   const fresh = planGoal(snapshot, plan.goal, images);
   if (fresh.refusals.length > 0)
     throw new LeafwardError('refused', `apply plan ${plan.id}: it is refused`, {
       detail: fresh.refusals.map((r) => `${r.subject}: ${r.message}; ${r.unblock}`),
     });
-  if (fresh.basis !== plan.basis || JSON.stringify(fresh.moves) !== JSON.stringify(plan.moves))
+  if (isStale(plan, fresh))
     throw new LeafwardError(
       'stale',
       `apply plan ${plan.id}: what it relied on has changed since it was made; make it again and look at what is different`,
+      {
+        detail: changesSince(
+          { plan, facts },
+          { plan: fresh, facts: basisFactsOf(snapshot, fresh.services) },
+        ),
+      },
     );
   if (fresh.moves.length === 0)
     throw new LeafwardError('refused', `apply plan ${plan.id}: it has nothing to do`, {

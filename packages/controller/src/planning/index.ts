@@ -1,6 +1,7 @@
 // The one door into planning: pure functions from a snapshot to data. Nothing here asks, logs, waits or reads a
 // clock; the same input always gives the same answer.
 export { advance, type Advance } from './advance.js';
+export { basisFactsOf } from './basis.js';
 export { decideAutomatic } from './automatic.js';
 export { PROBE_PREFIX, requestsOf } from './automatic-probes.js';
 export type { AutomaticStep } from './automatic-step.js';
@@ -13,4 +14,5 @@ export { imagesNeeded, type ImageNeeded } from './images-needed.js';
 export { controlOperation, newOperation } from './operation.js';
 export { planGoal } from './plan-goal.js';
 export { objectToPlanning } from './rebuild-words.js';
+export { changesSince, isStale } from './stale-words.js';
 export { buildStatus } from './status.js';

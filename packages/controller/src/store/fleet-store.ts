@@ -13,6 +13,7 @@ import type {
   Waiver,
 } from '@leafward/shared/gen/domain.js';
 import type { Change, Images } from '../changes.js';
+import type { BasisFacts } from '../planning/basis.js';
 import type { StoredSecret } from '../secrets/seal.js';
 import type { AutomaticState, RebuildState, RequestState, ServiceState } from '../snapshot.js';
 import { loadSecrets } from './secret-rows.js';
@@ -38,6 +39,13 @@ export interface StoredFleet {
   readonly rebuild?: RebuildState | undefined;
 }
 
+export interface StoredPlan {
+  readonly plan: Plan;
+  readonly images: Images;
+  /** What it relied on; undefined: not kept. */
+  readonly facts?: readonly BasisFacts[] | undefined;
+}
+
 export interface FleetStore {
   /**
    * Takes over: raises the epoch, so that whoever had it before can commit no more; and above this one, which somebody
@@ -49,7 +57,7 @@ export interface FleetStore {
   load(): Promise<StoredFleet>;
   /** @throws LeafwardError `stale` when another controller took over since. */
   commit(changes: readonly Change[], epoch: number): Promise<void>;
-  plan(id: string): Promise<{ readonly plan: Plan; readonly images: Images } | undefined>;
+  plan(id: string): Promise<StoredPlan | undefined>;
   plans(limit: number): Promise<readonly Plan[]>;
   operation(id: string): Promise<Operation | undefined>;
   operations(limit: number): Promise<readonly Operation[]>;
@@ -77,7 +85,9 @@ export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
       }),
     plan: async (id) => {
       const row = await db.selectFrom('plans').selectAll().where('id', '=', id).executeTakeFirst();
-      return row && { plan: parse<Plan>(row.body), images: parse<Images>(row.images) };
+      if (row === undefined) return undefined;
+      const facts = row.facts === null ? undefined : parse<StoredPlan['facts']>(row.facts);
+      return { plan: parse<Plan>(row.body), images: parse<Images>(row.images), facts };
     },
     plans: async (limit) =>
       (

@@ -5,6 +5,7 @@ import * as identities from './migrations/002-identities.js';
 import * as secrets from './migrations/003-secrets.js';
 import * as automaticFailover from './migrations/004-automatic-failover.js';
 import * as spaceSamples from './migrations/005-space-samples.js';
+import * as planFacts from './migrations/006-plan-facts.js';
 
 export const migrations: Readonly<Record<string, { up(db: Kysely<unknown>): Promise<void> }>> = {
   '001-fleet': fleet,
@@ -12,4 +13,5 @@ export const migrations: Readonly<Record<string, { up(db: Kysely<unknown>): Prom
   '003-secrets': secrets,
   '004-automatic-failover': automaticFailover,
   '005-space-samples': spaceSamples,
+  '006-plan-facts': planFacts,
 };

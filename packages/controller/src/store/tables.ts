@@ -22,7 +22,14 @@ export interface FleetTables {
     /** 1 while an outcome is still to come. */
     open: number;
   };
-  plans: { id: string; made_at: number; body: string; images: string };
+  plans: {
+    id: string;
+    made_at: number;
+    body: string;
+    images: string;
+    /** What it relied on. Null: not kept. */
+    facts: string | null;
+  };
   operations: { id: string; open: number; created_at: number; body: string };
   operation_events: { id: Generated<number>; operation_id: string; at: number; text: string };
   host_facts: { host: string; received_at: number; body: string };

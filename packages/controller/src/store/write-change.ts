@@ -114,6 +114,7 @@ async function writeRecord(trx: Transaction<FleetTables>, change: RecordChange):
         made_at: change.plan.madeAt,
         body: JSON.stringify(change.plan),
         images: JSON.stringify(change.images),
+        facts: change.facts === undefined ? null : JSON.stringify(change.facts),
       };
       await trx
         .insertInto('plans')
