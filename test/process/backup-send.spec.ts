@@ -6,6 +6,9 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { openAgentIdentity } from '@leafward/agent/identity.js';
+import { transferLines } from '@leafward/agent/transfer/line.js';
+import { messageOf } from '@leafward/shared/errors.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import { cortexManifest, storageOf, type CortexMember } from '../fleet/cortex-manifest.js';
 import { startLocalFleet, type LocalFleet } from '../fleet/local-fleet.js';
@@ -138,6 +141,18 @@ describe('a backup that is sent to another host', function () {
       await readFile(`${backup.path}.leafward-manifest`, 'utf8'),
     );
     expect(await left()).to.deep.equal([]);
+  });
+
+  it('lets no host into a transfer that it was not asked to', async () => {
+    const identity = await openAgentIdentity(fleet.agentDir('alpha'));
+    const line = transferLines(identity)(AbortSignal.timeout(30_000));
+    await line.send({ kind: 'join', transfer: 'transfer-of-others', sends: false });
+    const said = await line.next().then(
+      ({ kind }) => kind,
+      (error: unknown) => messageOf(error),
+    );
+    line.close();
+    expect(said).to.include('host alpha was not asked to take part in this transfer');
   });
 
   it('is refused for a host that has no member of its service, and for its own', async () => {

@@ -1,5 +1,6 @@
 // Backups on their way from one host to another: both agents call, and what one says is passed on to the other, no
 // faster than that one takes it. Nothing is kept: a transfer is known by the requests that are open on its two hosts.
+import type { ServerHttp2Session } from 'node:http2';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
@@ -81,6 +82,7 @@ export function createTransfers(snapshot: () => Snapshot): Transfers {
   return {
     open: () => ends.size,
     accept(host, stream) {
+      widen(stream);
       let end: End | undefined;
       stream.on('data', (message: TransferRequest) => {
         try {
@@ -92,6 +94,21 @@ export function createTransfers(snapshot: () => Snapshot): Transfers {
       });
     },
   };
+}
+
+/**
+ * HTTP/2 lets 64 KiB be on their way, and a piece would stand still four times. The connection is the transfer's own; a
+ * grpc-js that shows it no longer is as right and slower.
+ */
+function widen(stream: TransferStream): void {
+  const session = (stream as Underneath).call?.stream?.session;
+  session?.settings?.({ initialWindowSize: WINDOW_BYTES });
+  session?.setLocalWindowSize?.(WINDOW_BYTES);
+}
+const WINDOW_BYTES = 1024 * 1024;
+
+interface Underneath {
+  readonly call?: { readonly stream?: { readonly session?: Partial<ServerHttp2Session> } };
 }
 
 const keyOf = (transfer: string, sends: boolean): string => `${sends ? 'from' : 'to'} ${transfer}`;

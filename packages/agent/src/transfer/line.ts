@@ -12,7 +12,7 @@ import { FreshChannelCredentials } from '@leafward/shared/rpc/credentials.js';
 import { channelOptions } from '@leafward/shared/rpc/options.js';
 import { createClient, type ServiceClient } from '@leafward/shared/rpc/service.js';
 import { errorFromStatus } from '@leafward/shared/rpc/status.js';
-import type { ServiceError } from '@grpc/grpc-js';
+import type { ChannelOptions, ServiceError } from '@grpc/grpc-js';
 
 export interface TransferLine {
   /** Resolves when it is on its way, and its bytes are free again. @throws LeafwardError when the stream has ended. */
@@ -28,6 +28,11 @@ export interface TransferLine {
 
 export type OpenTransferLine = (signal: AbortSignal) => TransferLine;
 
+/** What may be on its way to this end and not read yet: a line with a long way must not stand still for each piece. */
+const transferOptions: ChannelOptions = {
+  ...channelOptions,
+  'grpc-node.flow_control_window': 1024 * 1024,
+};
 /** Words that wait to be asked for; then the other end is held back. */
 const MOST_WAITING = 4;
 const FINISH_MS = 10_000;
@@ -40,7 +45,7 @@ export function transferLines(identity: IdentityKeeper): OpenTransferLine {
       transferService,
       address,
       credentials,
-      channelOptions,
+      transferOptions,
     );
     return new StreamLine(client, `the transfer through ${address}`, signal);
   };
