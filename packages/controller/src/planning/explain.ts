@@ -5,6 +5,7 @@ import { explainAutomatic } from './automatic-explain.js';
 import { diagnose, evidenceOf } from './diagnose.js';
 import { forecastFacts, forecastFindings } from './forecast-words.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
+import { provenFact } from './proven.js';
 import { explainRebuild } from './rebuild-words.js';
 import { objectToBackups, objectToStop } from './safety.js';
 import { dutyFacts } from './scheduled.js';
@@ -87,6 +88,7 @@ function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explan
           seenAt: newest?.finishedAt,
         },
       ),
+      provenFact(snapshot, service),
       ...dutyFacts(snapshot, service),
       ...topology.retired.map((retirement) =>
         evidence(

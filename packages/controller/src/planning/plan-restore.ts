@@ -61,12 +61,13 @@ export function planRestore(snapshot: Snapshot, service: ServiceAt, goal: Restor
     warnings: warningsOf(snapshot, service, what),
     unchanged: retiredOnes(service),
     moves: movesOf(snapshot, service, what),
-    expectedDowntimeMs: sum([
-      expectedMs(snapshot, name, 'halt'),
-      expectedMs(snapshot, name, 'restore'),
-    ]),
+    expectedDowntimeMs: sum([expectedMs(snapshot, name, 'halt'), restoreMs(snapshot, backup)]),
   };
 }
+
+/** Measured by a drill of this very backup, else as it took before. */
+const restoreMs = (snapshot: Snapshot, { service, drill }: Backup): number | undefined =>
+  drill?.ok === true ? drill.tookMs : expectedMs(snapshot, service, 'restore');
 
 const sum = (parts: readonly (number | undefined)[]): number | undefined =>
   parts.every((part) => part !== undefined)
@@ -259,7 +260,7 @@ function movesOf(
     kind: 'restore',
     service: name,
     cause: `backup ${backup.name} lies on its host; term ${term} begins`,
-    expectedMs: expectedMs(snapshot, name, 'restore'),
+    expectedMs: restoreMs(snapshot, backup),
     member: member.name,
     host: member.host,
     backup: backup.name,
@@ -337,6 +338,7 @@ function warningsOf(
   const image = member.intent?.spec.image;
   return [
     ...damageOf(backup),
+    ...drillOf(backup),
     lossOf(snapshot, service, backup),
     fateOf(member, goal.wipe),
     ...others.map((one) => fateOf(one, goal.wipe, goal.id)),
@@ -364,6 +366,13 @@ const damageOf = ({ name, verification }: Backup): readonly string[] =>
     ? []
     : [
         `${name} is DAMAGED: ${verification.problems[0] ?? 'its files are not what they were'}; take another one if there is any`,
+      ];
+
+const drillOf = ({ name, drill }: Backup): readonly string[] =>
+  drill?.ok !== false
+    ? []
+    : [
+        `${name} FAILED its drill: ${drill.problems[0] ?? 'no reason given'}; take one that is proven if there is any`,
       ];
 
 /** Time first: it is always known. */

@@ -13,6 +13,7 @@ import {
   type MemberAt,
   type ServiceAt,
 } from './gather.js';
+import { hasFailedDrill, objectToUnproven } from './proven.js';
 import { BOOT_FREE_SHARE } from './thresholds.js';
 import { isOlder } from './versions.js';
 import { evidence, listed, renderDuration, renderSize, type Objection } from './words.js';
@@ -153,16 +154,19 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
   const { requireBackup } = service.declaration.update;
   const { maxAgeMs } = service.declaration.backup;
   if (!requireBackup) return [];
-  const newest = backupsOf(snapshot, service.name).find(
+  const usable = backupsOf(snapshot, service.name).filter(
     (backup) =>
       backup.manifestSha256 !== '' &&
       backup.verification?.ok !== false &&
+      !hasFailedDrill(backup) &&
       memberOf(service, backup.member)?.isRetired === false &&
       !isAbandoned(service, backup) &&
       hasItsDatabase(snapshot, service, backup),
   );
+  const [newest] = usable;
   const ageMs = newest === undefined ? undefined : snapshot.now - newest.finishedAt;
-  if (ageMs !== undefined && ageMs <= maxAgeMs) return [];
+  if (newest !== undefined && ageMs !== undefined && ageMs <= maxAgeMs)
+    return objectToUnproven(snapshot, service, usable);
   return [
     {
       code: 'no-backup',

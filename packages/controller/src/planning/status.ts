@@ -14,6 +14,7 @@ import {
 } from './gather.js';
 import { roleOf } from './intents.js';
 import { rebuildProblems } from './rebuild-words.js';
+import { drillProblems } from './proven.js';
 import { dutyProblems, dutyViews } from './scheduled.js';
 import { isStack } from './stack.js';
 import { renderDuration } from './words.js';
@@ -125,7 +126,7 @@ export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonl
       problems.push(
         `its backup ${name} on ${host} is damaged: ${verification.problems[0] ?? 'no reason given'}`,
       );
-  problems.push(...dutyProblems(snapshot, service));
+  problems.push(...drillProblems(snapshot, service), ...dutyProblems(snapshot, service));
   const known = new Set(service.members.map((member) => member.name));
   const missing = service.declaration.members.filter((member) => !known.has(member.name));
   if (missing.length > 0)

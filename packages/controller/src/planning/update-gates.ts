@@ -36,7 +36,7 @@ export function gatesBeforeStops(
           {
             name: 'backup',
             passed: service.declaration.update.requireBackup
-              ? `${name} has a fresh, complete backup`
+              ? `${name} has a fresh, ${service.declaration.backup.requireDrill === true ? 'proven' : 'complete'} backup`
               : 'the policy asks for no backup',
             objections: objectToBackups(snapshot, service),
             evidence: backupEvidence(snapshot, service),

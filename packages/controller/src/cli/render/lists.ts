@@ -117,6 +117,7 @@ export function renderBackups(backups: readonly Backup[], style: Style): string 
     formatCount(backup.position),
     backup.version ?? NOTHING,
     verifiedCell(backup, style),
+    provenCell(backup, style),
     copiesCell(backup, style),
     backup.manifestSha256.slice(0, 12),
   ]);
@@ -133,6 +134,7 @@ export function renderBackups(backups: readonly Backup[], style: Style): string 
         { title: 'POSITION', right: true, sacrifice: 1 },
         { title: 'VERSION', sacrifice: 4 },
         { title: 'VERIFIED', right: true },
+        { title: 'PROVEN', right: true },
         { title: 'COPIES', elastic: true, optional: true },
         { title: 'MANIFEST', sacrifice: 5 },
       ],
@@ -147,6 +149,13 @@ function verifiedCell({ verification }: Backup, style: Style): Cell {
   if (verification === undefined) return NOTHING;
   if (!verification.ok) return { text: 'damaged', colour: 'red' };
   return formatAge(verification.at, style.now);
+}
+
+/** When a copy of it was booted; never: nobody knows whether anything comes up from it. */
+function provenCell({ drill }: Backup, style: Style): Cell {
+  if (drill === undefined) return NOTHING;
+  if (!drill.ok) return { text: 'failed', colour: 'red' };
+  return formatAge(drill.at, style.now);
 }
 
 export function renderAudit(rows: readonly AuditRow[], style: Style): string {

@@ -120,7 +120,8 @@ function renderService(service: ServiceView, style: Style): string {
 function lastBackup(backup: Backup | undefined, style: Style): string {
   if (backup === undefined) return style.paint('yellow', 'no backup yet');
   const age = formatAge(backup.finishedAt, style.now);
-  return `last backup ${age} ago (${formatBytes(backup.sizeBytes)} from ${backup.member})`;
+  const proven = backup.drill?.ok === true ? ', proven' : '';
+  return `last backup ${age} ago (${formatBytes(backup.sizeBytes)} from ${backup.member}${proven})`;
 }
 
 /** The leader first, each mirror below its upstream, the ones that nothing holds last. */
