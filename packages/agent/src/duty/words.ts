@@ -2,10 +2,11 @@
 // goes on alone.
 import type { ServiceWord, ServiceWords } from '@leafward/shared/gen/domain.js';
 
-/** A connected agent hears every few seconds; what others do now is known for so long. */
-const FRESH_MS = 60_000;
-/** An operation goes on for a while without its controller; nobody advances it after that. */
-const OPERATION_MS = 10 * 60_000;
+/**
+ * A connected agent hears every few seconds, at the longest every minute. A word that is older says nothing about now: an
+ * operation whose controller is away is advanced by nobody, and must not keep backups from being taken.
+ */
+const FRESH_MS = 150_000;
 
 export interface Words {
   /** True when something else was said than before. */
@@ -36,7 +37,7 @@ export function createWords(monotonic: () => number): Words {
       const { operation, ...word } = found.word;
       return {
         ...word,
-        operation: ageMs <= OPERATION_MS ? operation : undefined,
+        operation: ageMs <= FRESH_MS ? operation : undefined,
         isFresh: ageMs <= FRESH_MS,
       };
     },
