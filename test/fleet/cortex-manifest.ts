@@ -16,6 +16,8 @@ export interface CortexManifestOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** The service's policy, as YAML. */
   readonly failover?: string;
+  /** The same of its backups. */
+  readonly backup?: string;
 }
 
 export const storageOf = (dir: string, member: CortexMember): string =>
@@ -45,7 +47,7 @@ ${lines(
   Object.entries(environment).map(([key, value]) => `${key}: '${value}'`),
   6,
 )}    failover: ${options.failover ?? '{ onIsolation: keep, lease: 5s }'}
-    members:
+${options.backup === undefined ? '' : `    backup: ${options.backup}\n`}    members:
 ${lines(
   members.map(
     (m) =>
