@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MemberView } from '@leafward/shared/gen/domain.js';
+import type { Backup, MemberView } from '@leafward/shared/gen/domain.js';
 import { buildCellImage } from '../standin/build-cell-image.js';
 import { pushCellImage } from '../rig/cell-image.js';
 import { eventually } from '../rig/conditions.js';
@@ -70,6 +70,15 @@ describe('the agent as a unit', function () {
     await untilReady('00.box');
     await untilReady('00.plain');
     expect((await cells()).split('\n').length).to.be.greaterThan(1);
+  });
+
+  it('drills backups of members of both runtimes, hardened as it is', async () => {
+    for (const service of ['box', 'plain']) {
+      await fleet.cli(['backup', 'run', service]);
+      const [newest] = await fleet.cliJson<readonly Backup[]>(['backup', 'list', service]);
+      const { drill } = await fleet.cliJson<Backup>(['backup', 'drill', newest?.name ?? '']);
+      expect(drill, service).to.include({ ok: true, version: '2.113.0' });
+    }
   });
 
   it('stops, starts and is killed without a member noticing', async () => {

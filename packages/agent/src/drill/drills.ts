@@ -26,6 +26,7 @@ import { problemsOf } from './compare.js';
 import { backupsIn, drillMember, scratchIn, storageIn, type DrillPlace } from './drill-member.js';
 import { openLeftovers, type DrillRecord, type Leftovers } from './leftovers.js';
 import { drillPath, findRoom } from './place.js';
+import { giveTo, userApart } from './user-apart.js';
 
 export interface DrillOrder {
   readonly backup: Backup;
@@ -148,6 +149,7 @@ async function tryOut(running: Running, trial: Trial): Promise<Drill> {
   const since = (): number => Math.round(clock.monotonic() - beganAt);
   const restored = await restore(engineWith(options, trial, forRestore), running, member);
   const copyMs = since();
+  await giveTo(await userApart(member.spec), member.spec.storage);
   // What a database copied of it along with its data is not its own.
   await rm(join(member.spec.storage, MARKER_FILE), { force: true });
   const bytes = await allocatedBytes(member.spec.storage, signal);
@@ -260,12 +262,13 @@ function engineWith(
   throw new LeafwardError('invalid', `drill: this agent knows no kind ${name}`);
 }
 
-/** As open to the member's user as the directories that they stand for, and to nobody else. */
+/** As open to whoever runs it as the directories that they stand for, and to nobody else. */
 async function makePlace({ root }: DrillPlace, spec: MemberSpec): Promise<void> {
   const like = await stat(spec.storage);
+  const user = (await userApart(spec)) ?? like;
   for (const path of [root, storageIn(root), scratchIn(root), backupsIn(root)]) {
     await mkdir(path, { mode: 0o700 });
-    await chown(path, like.uid, like.gid);
+    await chown(path, user.uid, user.gid);
   }
   await chmod(scratchIn(root), 0o755);
   await chmod(storageIn(root), like.mode & 0o777);
