@@ -232,6 +232,30 @@ describe('a session', () => {
     expect(events[1]).to.match(/^host alpha is back after 42 s; meanwhile: 00.cortex was started/);
   });
 
+  it('settles a backup that the agent began by itself, and tells what others backed up', async () => {
+    await lead();
+    const duty = { schedule: '0 2 * * *', timeZone: 'UTC', jitterMs: 0, rank: 0, takeoverMs: 1 };
+    const members = [intentOf({ backupDuty: duty })];
+    await fleet.transact(() => ({
+      changes: [{ kind: 'intent', intent: { ...intent(2), members } }],
+      value: undefined,
+    }));
+    const stream = open();
+    stream.emit('data', hello(2));
+    const begun = { requestId: 'scheduled-00.cortex-900', startedAt: 950, changes: [] };
+    stream.emit('data', report(2, { outcomes: [{ ...begun, state: 'running' }] }));
+    await taken();
+    stream.emit('data', report(2, { sequence: 2, outcomes: [{ ...begun, state: 'failed' }] }));
+    await taken();
+    const answers = stream.sent.filter((sent) => sent.kind === 'report-answer');
+    expect(answers.map(({ settled }) => settled)).to.deep.equal([[], [begun.requestId]]);
+    expect(answers.map(({ services }) => services?.services[0]?.service)).to.deep.equal([
+      'cortex',
+      'cortex',
+    ]);
+    expect(fleet.snapshot().hosts['alpha']?.schedule).to.equal(undefined);
+  });
+
   it('takes nothing from a stream that a newer one has replaced', async () => {
     const old = open();
     old.emit('data', hello(3));
