@@ -188,7 +188,7 @@ describe('keeping backups', () => {
       engine = {
         backupRoom: (): Promise<BackupRoom> =>
           Promise.resolve({ needBytes: left.shift() ?? 0, freeBytes: 1000, rule: 'the rule' }),
-        observe: () => Promise.resolve({ answered: true }) as ReturnType<Engine['observe']>,
+        observe: () => Promise.resolve({ answered: true }),
         backup: async (_, { name }) => {
           made.push(name);
           await mkdir(pathOf(name));

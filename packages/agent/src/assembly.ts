@@ -106,7 +106,9 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const guard = openGuard(parts, (member) => late.agent?.isBusy(member) ?? false);
   const pins = createPins();
   const copies = openHostCopies(parts, { catalogue, pins, secrets, late });
-  const measures = startMeasures(parts, { runtimes, guard, copies }, () => late.agent?.tell());
+  const measures = startMeasures(parts, { runtimes, guard, catalogue, copies }, () =>
+    late.agent?.tell(),
+  );
   const act = createAct({
     ...parts,
     catalogue,
@@ -304,7 +306,12 @@ interface Measures {
 
 function startMeasures(
   parts: AgentParts,
-  { runtimes, guard, copies }: Pick<Work, 'runtimes' | 'guard'> & { readonly copies: Copies },
+  {
+    runtimes,
+    guard,
+    catalogue,
+    copies,
+  }: Pick<Work, 'runtimes' | 'guard' | 'catalogue'> & { readonly copies: Copies },
   onChange: () => void,
 ): Measures {
   const { config, clock, log } = parts;
@@ -325,6 +332,7 @@ function startMeasures(
     deadman: () => guard.deadman.fact(),
     latency: () => disks.latency(),
     dataBytes: () => meter.dataBytes(),
+    goneBackups: () => catalogue.gone(),
     offsite: (signal) => copies.fact(signal),
     onChange,
   });

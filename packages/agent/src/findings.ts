@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
-import type { DeadmanFact, Finding, MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { Backup, DeadmanFact, Finding, MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop } from '@leafward/shared/loop.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
@@ -22,6 +22,7 @@ export interface FindingsOptions {
   readonly deadman: () => DeadmanFact | undefined;
   readonly latency: () => ReadonlyMap<string, DiskLatency>;
   readonly dataBytes: () => ReadonlyMap<string, number>;
+  readonly goneBackups?: (() => readonly Backup[]) | undefined;
   readonly offsite?: ((signal: AbortSignal) => Promise<OffsiteFact | undefined>) | undefined;
   /** The findings are others than before. */
   readonly onChange: () => void;
@@ -82,6 +83,7 @@ async function contextOf(options: FindingsOptions, signal: AbortSignal): Promise
     deadman: options.deadman(),
     latency: options.latency(),
     dataBytes: options.dataBytes(),
+    goneBackups: options.goneBackups?.(),
     offsite: await options.offsite?.(signal),
   };
 }

@@ -1,5 +1,11 @@
 // A check is one file: its rule, its source, its fix, and a test beside the others in test/unit/checks.
-import type { DeadmanFact, Finding, Severity, TuneChange } from '@leafward/shared/gen/domain.js';
+import type {
+  Backup,
+  DeadmanFact,
+  Finding,
+  Severity,
+  TuneChange,
+} from '@leafward/shared/gen/domain.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { ForeignContainer } from '../runtimes/runtime.js';
 
@@ -28,6 +34,8 @@ export interface CheckContext {
   readonly latency: ReadonlyMap<string, DiskLatency>;
   /** Allocated bytes of each member's storage, measured slowly in the background. */
   readonly dataBytes: ReadonlyMap<string, number>;
+  /** Recorded, not removed by the agent, and not there any more. */
+  readonly goneBackups?: readonly Backup[] | undefined;
   /** Undefined: no backup of this host goes off it. */
   readonly offsite?: OffsiteFact | undefined;
 }

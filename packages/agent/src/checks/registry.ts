@@ -1,6 +1,8 @@
 // Every check, in the order in which findings are shown. A new check is one file and one line here.
 import { addressTranslation } from './address-translation.js';
+import { backupAccess } from './backup-access.js';
 import { backupCopies } from './backup-copies.js';
+import { backupGone } from './backup-gone.js';
 import type { Check } from './check.js';
 import { clockOffset } from './clock-offset.js';
 import { deadman } from './deadman.js';
@@ -38,6 +40,8 @@ export const allChecks: readonly Check[] = [
   freeSpaceBoot,
   freeSpaceBackup,
   freeSpaceGuide,
+  backupAccess,
+  backupGone,
   restic,
   backupCopies,
   storageOwner,
