@@ -77,18 +77,9 @@ function thinned(run: readonly Point[], widthMs: number): readonly Point[] {
 
 /** Sen 1968, section 6; over several runs the variances add up (Hirsch, Slack and Smith 1982, for seasons). */
 function slopeOf(runs: readonly (readonly Point[])[]): Rate | undefined {
-  const slopes: number[] = [];
-  let variance = 0;
-  for (const run of runs) {
-    const n = run.length;
-    variance += (n * (n - 1) * (2 * n + 5)) / 18;
-    for (const [index, one] of run.entries())
-      for (const other of run.slice(index + 1))
-        if (other.at > one.at)
-          slopes.push(((other.bytes - one.bytes) * DAY_MS) / (other.at - one.at));
-  }
+  const slopes = slopesOf(runs);
   if (slopes.length === 0) return undefined;
-  slopes.sort((a, b) => a - b);
+  const variance = runs.reduce((sum, { length: n }) => sum + (n * (n - 1) * (2 * n + 5)) / 18, 0);
   const half = (Z_90 * Math.sqrt(variance)) / 2;
   const middle = slopes.length / 2;
   const at = (index: number): number =>
@@ -98,4 +89,21 @@ function slopeOf(runs: readonly (readonly Point[])[]): Rate | undefined {
     lowBytesPerDay: at(Math.floor(middle - half) - 1),
     highBytesPerDay: at(Math.ceil(middle + half)),
   };
+}
+
+/** Of all pairs within one run, in order. Plain numbers in one piece of memory: there are thousands for each series. */
+function slopesOf(runs: readonly (readonly Point[])[]): Float64Array {
+  const pairs = runs.reduce((sum, { length }) => sum + (length * (length - 1)) / 2, 0);
+  const slopes = new Float64Array(pairs);
+  let count = 0;
+  for (const run of runs)
+    run.forEach((one, index) => {
+      for (let next = index + 1; next < run.length; next += 1) {
+        const other = run[next];
+        if (other === undefined || other.at <= one.at) continue;
+        slopes[count] = ((other.bytes - one.bytes) * DAY_MS) / (other.at - one.at);
+        count += 1;
+      }
+    });
+  return slopes.subarray(0, count).sort();
 }

@@ -52,10 +52,14 @@ function forecastsOf(
   );
 }
 
-/** The same in sentences, without what was waived. */
-export function forecastProblems(snapshot: Snapshot, host: HostState): readonly string[] {
-  if (isWaived(snapshot, host.name)) return [];
-  return forecastFindings(snapshot, host).map(
+/** A host's findings of this kind in sentences; none when they were waived. */
+export function forecastProblems(
+  snapshot: Snapshot,
+  host: string,
+  findings: readonly Finding[],
+): readonly string[] {
+  if (findings.length === 0 || isWaived(snapshot, host)) return [];
+  return findings.map(
     ({ subject, severity, seen }) =>
       `${severity === 'critical' ? 'space runs out' : 'space will run out'} on ${subject}: ${seen}`,
   );

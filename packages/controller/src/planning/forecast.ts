@@ -50,6 +50,8 @@ export interface VolumeForecast {
 
 interface Known {
   readonly forecasts: readonly VolumeForecast[];
+  /** The first moment that is told; from then on it has passed. */
+  readonly firstAt: number;
   readonly services: Readonly<Record<string, ServiceState>>;
   readonly backups: Snapshot['backups'];
 }
@@ -63,9 +65,14 @@ export function forecastHost(snapshot: Snapshot, host: HostState): readonly Volu
     const forecasts = volumesOf(snapshot, host).map((volume, _, all) =>
       forecastVolume(host, volume, all),
     );
-    found = { forecasts, services, backups };
+    const verdicts = forecasts.flatMap(({ rules }) => rules.map(({ verdict }) => verdict));
+    const times = verdicts.flatMap((verdict) =>
+      'earliestAt' in verdict ? (verdict.earliestAt ?? []) : [],
+    );
+    found = { forecasts, firstAt: Math.min(...times), services, backups };
     known.set(host, found);
   }
+  if (found.firstAt >= now) return found.forecasts;
   return found.forecasts.map((forecast) => ({
     ...forecast,
     rules: forecast.rules.map((rule) => ({ ...rule, verdict: notBefore(now, rule.verdict) })),

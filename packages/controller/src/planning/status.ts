@@ -137,7 +137,8 @@ export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonl
 }
 
 function hostView(snapshot: Snapshot, host: HostState): HostView {
-  const open = [...host.findings, ...forecastFindings(snapshot, host)].filter(
+  const foreseen = forecastFindings(snapshot, host);
+  const open = [...host.findings, ...foreseen].filter(
     (finding) =>
       !snapshot.waivers.some(
         (waiver) =>
@@ -156,7 +157,7 @@ function hostView(snapshot: Snapshot, host: HostState): HostView {
     revoked: host.revoked,
     warnings: open.filter((finding) => finding.severity === 'warning').length,
     criticals: open.filter((finding) => finding.severity === 'critical').length,
-    problems: hostProblems(snapshot, host),
+    problems: hostProblems(snapshot, host, foreseen),
     fact: host.fact,
   };
 }
@@ -166,7 +167,11 @@ const CLOCK_LIMIT_MS = 5000;
 /** Certificates renew themselves at a third of their life left: less than a day means that they do not. */
 const EXPIRY_LIMIT_MS = 86_400_000;
 
-export function hostProblems(snapshot: Snapshot, host: HostState): readonly string[] {
+export function hostProblems(
+  snapshot: Snapshot,
+  host: HostState,
+  foreseen = forecastFindings(snapshot, host),
+): readonly string[] {
   const problems: string[] = [];
   const { now } = snapshot;
   if (host.revoked) problems.push('its identity is revoked');
@@ -190,5 +195,5 @@ export function hostProblems(snapshot: Snapshot, host: HostState): readonly stri
         ? 'its certificate has expired'
         : `its certificate expires in ${renderDuration(expiresAt - now)}`,
     );
-  return [...problems, ...forecastProblems(snapshot, host)];
+  return [...problems, ...forecastProblems(snapshot, host.name, foreseen)];
 }
