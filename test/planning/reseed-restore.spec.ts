@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { buildStatus, controlOperation, explain } from '@leafward/controller/planning/index.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
-import { deployed, described, type World } from './model.js';
+import { deployed, described, imageOf, type World } from './model.js';
 import { golden, shown } from './text.js';
 
 const reseed = (member: string, more: object = {}): Goal => ({
@@ -208,6 +208,22 @@ describe('a restore', () => {
     expect(world.violations).to.eql([]);
     expect(world.apply(restore({ backup: 'b2', id: 'r2' })).state).to.equal('done');
     expect(world.services['cortex']?.topology.term).to.equal(3);
+  });
+
+  it('takes as long as its drill has measured, and warns of one that failed it', () => {
+    const world = deployed();
+    const drill = {
+      ...{ at: world.now, image: imageOf('cortex:2.113.0'), problems: ['it is lame'] },
+      ...{ tookMs: 4200, copyMs: 200, migrationMs: 0, bytes: 1000 },
+    };
+    const planned = (ok: boolean) => {
+      world.backups = world.backups.map((backup) => ({ ...backup, drill: { ...drill, ok } }));
+      return world.plan(restore());
+    };
+    const restores = planned(true).moves.filter(({ kind }) => kind === 'restore');
+    expect(restores.map(({ expectedMs }) => expectedMs)).to.eql([4200]);
+    expect(planned(true).warnings.join()).to.not.include('FAILED');
+    expect(planned(false).warnings.join()).to.include('b1 FAILED its drill: it is lame');
   });
 
   it('takes a backup that lies on several hosts where its member is, or where it is told to', () => {

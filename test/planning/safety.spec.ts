@@ -107,6 +107,42 @@ describe('safety', () => {
     expect(asked(world.now, { service: 'axon' })).to.eql(['no-backup']);
   });
 
+  it('wants a proven one where the policy does, and names what proves it (I6)', () => {
+    const world = deployed();
+    const { declaration } = world.services['cortex']!;
+    const backup = { ...declaration.backup, requireDrill: true };
+    world.services['cortex'] = {
+      ...world.services['cortex']!,
+      declaration: { ...declaration, backup },
+    };
+    const drill = (ok: boolean) => ({
+      ...{
+        at: world.now,
+        ok,
+        image: imageOf('cortex:2.113.0'),
+        problems: ok ? [] : ['it is lame'],
+      },
+      ...{ tookMs: 4200, copyMs: 200, migrationMs: 0, bytes: 1000 },
+    });
+    const made = (name: string, ageMs: number, more = {}) => ({
+      ...backupOf('02.cortex', 'cortex', 'charlie', world.now - ageMs),
+      ...{ name, ...more },
+    });
+    const asked = (...backups: World['backups']) => {
+      world.backups = backups;
+      return objectToBackups(world.snapshot(), at(world));
+    };
+    const { maxAgeMs } = backup;
+    const [objection] = asked(made('b9', 10));
+    expect(objection?.code).to.equal('no-proven-backup');
+    expect(objection?.unblock).to.include('leafward backup drill b9 --service cortex');
+    expect(asked(made('b9', 10), made('b8', 1000, { drill: drill(true) }))).to.eql([]);
+    const old = made('b1', maxAgeMs + 1, { drill: drill(true) });
+    expect(codes(asked(made('b9', 10), old))).to.eql(['no-proven-backup']);
+    // One that failed is none at all, whatever the policy.
+    expect(codes(asked(made('b9', 10, { drill: drill(false) })))).to.eql(['no-backup']);
+  });
+
   it('counts no backup of a history that a restore or a failover has left (I6)', () => {
     const world = deployed();
     const { topology, leader } = at(world);

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
+import { DRILL_FAMILIES } from '@leafward/controller/metrics/drill-families.js';
 import { DUTY_FAMILIES } from '@leafward/controller/metrics/duty-families.js';
 import { AUTOMATIC_FAMILIES } from '@leafward/controller/metrics/automatic-families.js';
 import { MEMBER_FAMILIES, SERVICE_FAMILIES } from '@leafward/controller/metrics/member-families.js';
@@ -55,6 +56,7 @@ describe('the alerts', () => {
       ...MEMBER_FAMILIES,
       ...SERVICE_FAMILIES,
       ...AUTOMATIC_FAMILIES,
+      ...DRILL_FAMILIES,
       ...DUTY_FAMILIES,
       ...VOLUME_FAMILIES,
       ...SPACE_FAMILIES,

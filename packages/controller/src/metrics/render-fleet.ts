@@ -2,6 +2,7 @@
 // slices, whatever the size of the fleet.
 import type { Snapshot } from '../snapshot.js';
 import { AUTOMATIC_FAMILIES, automaticRows } from './automatic-families.js';
+import { DRILL_FAMILIES, drillRows } from './drill-families.js';
 import { DUTY_FAMILIES, dutyRows } from './duty-families.js';
 import { headOf, lineOf, type Family, type Row } from './family.js';
 import { renderFleet } from './fleet-families.js';
@@ -49,6 +50,7 @@ export async function* renderSnapshot(
   );
   yield* renderFamilies(SERVICE_FAMILIES, serviceRows(snapshot), pace);
   yield* renderFamilies(AUTOMATIC_FAMILIES, automaticRows(snapshot), pace);
+  yield* renderFamilies(DRILL_FAMILIES, drillRows(snapshot), pace);
   yield* renderFamilies(DUTY_FAMILIES, dutyRows(snapshot), pace);
   const members: Row<MemberSubject>[] = [];
   for (const service of Object.keys(snapshot.services)) {

@@ -1,8 +1,8 @@
 // What drills have shown of a service's backups: a backup is proven when a copy of it was booted and was what its record
 // says. Pure.
-import type { Backup, Evidence } from '@leafward/shared/gen/domain.js';
+import type { Backup, Drill, Evidence, Image } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
-import { backupsOf, type ServiceAt } from './gather.js';
+import { backupsOf, memberOf, type ServiceAt } from './gather.js';
 import { evidence, renderDuration, type Objection } from './words.js';
 
 export const isProven = ({ drill }: Backup): boolean => drill?.ok === true;
@@ -45,6 +45,39 @@ export function drillProblems(snapshot: Snapshot, service: ServiceAt): readonly 
         `its backup ${name} on ${host} failed its drill: ${drill?.problems[0] ?? 'no reason given'}`,
     );
 }
+
+/** What came of the last drill with this image, where one is known: of the migration that an update begins. */
+export function rehearsalOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  image: Pick<Image, 'digest'>,
+): Drill | undefined {
+  const drills = Object.values(snapshot.requests).flatMap(({ request, outcome }) => {
+    const drill = outcome?.rehearsal;
+    const isOwn = memberOf(service, request.member) !== undefined;
+    return drill?.image.digest === image.digest && isOwn ? [drill] : [];
+  });
+  return drills.reduce<Drill | undefined>(
+    (last, one) => (last === undefined || one.at > last.at ? one : last),
+    undefined,
+  );
+}
+
+export function rehearsalFacts(drill: Drill | undefined): readonly Evidence[] {
+  if (drill === undefined) return [];
+  const { ok, at, tookMs, migrationMs, problems } = drill;
+  const text = ok
+    ? `up after ${renderDuration(tookMs)}, ${renderDuration(migrationMs)} of it migrating`
+    : `failed: ${problems[0] ?? 'no reason given'}`;
+  return [evidence('rehearsal with this image', text, { seenAt: at })];
+}
+
+export const rehearsalWarnings = (drill: Drill | undefined): readonly string[] =>
+  drill === undefined || drill.ok
+    ? []
+    : [
+        `a copy of a backup did NOT come up with this image: ${drill.problems[0] ?? 'no reason given'}`,
+      ];
 
 /** The newest one that is proven, for `why`. */
 export function provenFact(snapshot: Snapshot, service: ServiceAt): Evidence {

@@ -5,6 +5,7 @@ import type { Snapshot } from '../snapshot.js';
 import { evidenceOf, unhealthyOf } from './diagnose.js';
 import type { GateCheck } from './draft.js';
 import { backupsOf, livingOf, type MemberAt, type ServiceAt } from './gather.js';
+import { hasFailedDrill, rehearsalFacts, rehearsalOf, rehearsalWarnings } from './proven.js';
 import { objectToCompany } from './scheduled.js';
 import {
   objectToBackups,
@@ -29,6 +30,7 @@ export function gatesBeforeStops(
 ): StopGates {
   const { name } = service;
   const ill = healthOf(snapshot, service, stops);
+  const rehearsal = image === undefined ? undefined : rehearsalOf(snapshot, service, image);
   const imageChecks: readonly GateCheck[] =
     image === undefined
       ? []
@@ -39,7 +41,7 @@ export function gatesBeforeStops(
               ? `${name} has a fresh, ${service.declaration.backup.requireDrill === true ? 'proven' : 'complete'} backup`
               : 'the policy asks for no backup',
             objections: objectToBackups(snapshot, service),
-            evidence: backupEvidence(snapshot, service),
+            evidence: [...backupEvidence(snapshot, service), ...rehearsalFacts(rehearsal)],
           },
           {
             name: 'version',
@@ -51,7 +53,7 @@ export function gatesBeforeStops(
           },
         ];
   return {
-    warnings: ill.warnings,
+    warnings: [...ill.warnings, ...rehearsalWarnings(rehearsal)],
     checks: [
       {
         name: 'alone',
@@ -134,7 +136,9 @@ function inOne(objections: readonly Objection[]): readonly Objection[] {
 }
 
 function backupEvidence(snapshot: Snapshot, service: ServiceAt): readonly Evidence[] {
-  const newest = backupsOf(snapshot, service.name)[0];
+  const newest = backupsOf(snapshot, service.name).find(
+    (one) => one.verification?.ok !== false && !hasFailedDrill(one),
+  );
   if (newest === undefined) return [];
   return [
     evidence('backup', `${newest.name} of ${newest.member}`),
