@@ -106,6 +106,9 @@ describe('a scheduled backup', () => {
       `scheduled-00.cortex-${DUE}-2`,
       `scheduled-00.cortex-${DUE}-3`,
     ]);
+    const [first = 0, second = 0, third = 0] = host.begun.map((one) => one.at);
+    expect(second - first).to.be.within(MINUTE, 2 * MINUTE);
+    expect(third - second).to.be.within(10 * MINUTE, 11 * MINUTE);
     expect(host.fact).to.deep.include({ code: 'failed', failures: 1, dueAt: DUE });
     expect(host.fact?.problem).to.equal(
       'the backup that was due at 2026-11-21T02:00:00.000Z failed 3 times: the disk is full',
@@ -154,6 +157,14 @@ describe('a scheduled backup', () => {
       '04:00',
     ]);
     expect(host.fact).to.deep.include({ code: undefined, failures: 0 });
+  });
+
+  it('that was kept from beginning until its window closed waits for the next one', () => {
+    const window = { fromMinute: 60, toMinute: 180 };
+    const host = settled('00.cortex', { window });
+    look(host, DUE + 30 * MINUTE, { obstacle: '00.cortex does not answer' });
+    expect(look(host, DUE + HOUR)).to.include({ kind: 'wait', until: DUE + 23 * HOUR });
+    expect(look(host, DUE + 23 * HOUR)).to.deep.include({ kind: 'begin', due: DUE });
   });
 
   it('of a leader stands back behind all mirrors', () => {
@@ -235,6 +246,23 @@ describe('whatever the clock does', () => {
         expect(new Set(dues).size).to.equal(dues.length);
       }),
     );
+  });
+
+  it('remembers what it has done when requests are forgotten and backups are gone', () => {
+    const host = settled();
+    live(host, { from: BEFORE, to: BEFORE + 3 * DAY, stepMs: HOUR });
+    host.requests = {};
+    host.backups = [];
+    const begun = host.begun.length;
+    live(host, { from: DUE + MINUTE, to: DUE + 2 * DAY, stepMs: HOUR });
+    expect(host.begun.length).to.equal(begun);
+  });
+
+  it('begins a schedule anew that it first saw with a clock that was ahead', () => {
+    const host = hostOf();
+    look(host, BEFORE + 365 * DAY);
+    live(host, { from: BEFORE, to: BEFORE + DAY, stepMs: HOUR });
+    expect(host.begun.map(({ due }) => due)).to.deep.equal([DUE]);
   });
 
   it('goes on by the clock as it is, after one that was a year ahead for a while', () => {
