@@ -120,6 +120,7 @@ describe('the metrics', () => {
       'leafward_waits{code="catching-up"} 2',
       'leafward_wait_oldest_age_seconds{code="catching-up"} 12',
       'leafward_backup_age_seconds{service="cortex"} 7200',
+      'leafward_backup_kept{service="cortex",host="bravo"} 1',
       'leafward_backup_duration_seconds{service="cortex"} 3',
       'leafward_backup_maximum_age_seconds{service="cortex"} 86400',
       'leafward_volume_free_bytes{host="bravo",volume="/srv"} 60000000000',

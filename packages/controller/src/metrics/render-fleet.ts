@@ -7,6 +7,7 @@ import { DUTY_FAMILIES, dutyRows } from './duty-families.js';
 import { headOf, lineOf, type Family, type Row } from './family.js';
 import { renderFleet } from './fleet-families.js';
 import { hostFamilies, VOLUME_FAMILIES } from './host-families.js';
+import { KEEP_FAMILIES, keepRows } from './keep-families.js';
 import { MEMBER_FAMILIES, SERVICE_FAMILIES } from './member-families.js';
 import { startPace, type Pace } from './pace.js';
 import { SPACE_FAMILIES, spaceRows, type SpaceSubject } from './space-families.js';
@@ -52,6 +53,7 @@ export async function* renderSnapshot(
   yield* renderFamilies(AUTOMATIC_FAMILIES, automaticRows(snapshot), pace);
   yield* renderFamilies(DRILL_FAMILIES, drillRows(snapshot), pace);
   yield* renderFamilies(DUTY_FAMILIES, dutyRows(snapshot), pace);
+  yield* renderFamilies(KEEP_FAMILIES, keepRows(snapshot), pace);
   const members: Row<MemberSubject>[] = [];
   for (const service of Object.keys(snapshot.services)) {
     members.push(...memberRows(snapshot, service));
