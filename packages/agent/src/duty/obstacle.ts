@@ -18,6 +18,7 @@ const HEAVY: ReadonlySet<Request['kind']> = new Set([
   'drill-backup',
   'restore-backup',
   'fetch-backup',
+  'receive-backup',
 ]);
 /** What is done to a member excludes a backup of it. */
 const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set(['promote', 'step-down']);
