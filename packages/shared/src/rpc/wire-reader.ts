@@ -63,10 +63,11 @@ export class WireReader {
     return this.#view.getFloat64(from, true);
   }
 
+  /** A part of the message's own bytes, not a copy. */
   data(end: number): Uint8Array {
     const length = this.small(end);
     const from = this.#take(length, end);
-    return new Uint8Array(this.bytes.subarray(from, from + length));
+    return this.bytes.subarray(from, from + length);
   }
 
   text(end: number): string {
