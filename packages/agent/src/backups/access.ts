@@ -3,6 +3,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
+import { nearestExisting } from './place.js';
 
 export interface OpenPlace {
   readonly what: 'readable' | 'writable';
@@ -19,10 +20,11 @@ const OTHERS_WRITE = 0o002;
 const OTHERS_ENTER = 0o001;
 const STICKY = 0o1000;
 
-/** Undefined: nobody but its owner and its group gets at it, or it is not there yet. @throws what the system says. */
+/** Undefined: nobody but its owner and its group gets at it, now or when it is made. @throws what the system says. */
 export async function openPlaceOf(directory: string): Promise<OpenPlace | undefined> {
-  const path = await realpath(directory).catch(ifThere);
-  return path === undefined ? undefined : judgePlace(await modesUpFrom(path));
+  const there = await nearestExisting(directory);
+  const modes = await modesUpFrom(await realpath(there));
+  return judgePlace(there === directory ? modes : [{ path: directory, mode: 0o700 }, ...modes]);
 }
 
 interface ModeAt {
@@ -63,9 +65,4 @@ async function modesUpFrom(path: string): Promise<readonly ModeAt[]> {
     found.push({ path: at, mode: (await stat(at)).mode & 0o7777 });
     if (at === dirname(at)) return found;
   }
-}
-
-function ifThere(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-  throw error;
 }

@@ -20,8 +20,8 @@ export interface KeepLoopParts extends KeepParts, WrittenParts {
   readonly onChange: () => void;
 }
 
-/** Rules of hours are the finest; a new backup wakes it at once. */
-const EVERY_MS = 10 * 60_000;
+/** As often as backups are looked for; a new one wakes it at once. It costs a look at each directory. */
+const EVERY_MS = 60_000;
 /** What is not removed by then is swept in the next pass. */
 const DEADLINE_MS = 30 * 60_000;
 
