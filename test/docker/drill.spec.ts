@@ -87,6 +87,7 @@ describe('a drill in a container', function () {
       members: () => [intent],
       environmentOf: (_, { environment }) => environment,
       redact: (text) => text,
+      signal,
     });
   });
   after(() => under?.dispose());
@@ -158,6 +159,7 @@ describe('a drill in a container', function () {
       members: () => [intent],
       environmentOf: (_, { environment }) => environment,
       redact: (text) => text,
+      signal,
     });
     await eventually(
       'it is gone',

@@ -221,7 +221,7 @@ describe('the place of a drill', () => {
       join(records, '0000000b.json'),
       JSON.stringify({ id: '0000000b', runtime: 'docker', root: precious }),
     );
-    await leftovers.sweep();
+    expect(await leftovers.sweep()).to.equal(false);
     expect(await readdir(records)).to.have.length(2);
     isDown = false;
     await leftovers.sweep();

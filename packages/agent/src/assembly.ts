@@ -294,6 +294,7 @@ function openHostDrills(
     members: () => intentsOf(parts),
     environmentOf: (member, spec) => secrets.environmentOf(member, spec),
     redact: (text) => secrets.redact(text),
+    signal: parts.signal,
   });
 }
 

@@ -51,8 +51,13 @@ export interface DrillsOptions {
   readonly members: () => readonly MemberIntent[];
   readonly environmentOf: (member: string, spec: MemberSpec) => Readonly<Record<string, string>>;
   readonly redact: (text: string) => string;
+  /** Ends with the agent. */
+  readonly signal: AbortSignal;
 }
 
+/** An Engine that starts after its agent is there by then; the next drill tries again in any case. */
+const SWEEP_EVERY_MS = 30_000;
+const MOST_SWEEPS = 20;
 /** After an abort: enough to close its files. */
 const ABORTED_GRACE_MS = 2000;
 /** What a restore says of a backup that is not what it should be; the rest says nothing of the backup. */
@@ -62,22 +67,41 @@ const BACKUPS_FAULT = new Set(['failed', 'not-found', 'invalid', 'timeout']);
 export function openDrills(options: DrillsOptions): Drills {
   const directory = join(options.stateDirectory, 'drills');
   const leftovers = openLeftovers({ ...options, directory });
-  /** Settles when the one that is under way is over; never rejects. */
-  let last: Promise<unknown> = leftovers.sweep();
+  const inTurn = oneAtATime();
+  const never = new AbortController().signal;
+  const sweepAtLast = async (): Promise<void> => {
+    for (let tries = 0; tries < MOST_SWEEPS; tries += 1) {
+      if (await inTurn(() => leftovers.sweep(), never)) return;
+      await options.clock.sleep(SWEEP_EVERY_MS, options.signal);
+    }
+  };
+  sweepAtLast().catch(() => undefined); // the agent ends: the next one begins with it
   return {
-    async run(order, onProgress, signal) {
-      const before = last;
-      let release = (): void => undefined;
-      last = Promise.all([before, new Promise<void>((resolve) => (release = resolve))]);
-      try {
-        onProgress('waiting until no other drill is under way here');
-        await orAborted(before, signal);
+    run: (order, onProgress, signal) => {
+      onProgress('waiting until no other drill is under way here');
+      return inTurn(async () => {
         await leftovers.sweep();
-        return await runDrill({ options, leftovers, order, onProgress, signal });
-      } finally {
-        release();
-      }
+        return runDrill({ options, leftovers, order, onProgress, signal });
+      }, signal);
     },
+  };
+}
+
+type InTurn = <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+
+/** What is aborted before its turn is left out, and those behind it wait for those before it all the same. */
+function oneAtATime(): InTurn {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (work, signal) => {
+    const before = last;
+    let release = (): void => undefined;
+    last = Promise.all([before, new Promise<void>((resolve) => (release = resolve))]);
+    try {
+      await orAborted(before, signal);
+      return await work();
+    } finally {
+      release();
+    }
   };
 }
 

@@ -21,8 +21,8 @@ export interface Leftovers {
   note(record: DrillRecord): Promise<void>;
   /** Stops and removes its program, deletes its files, forgets it. @throws what stopping and deleting throw. */
   clear(record: DrillRecord, graceMs: number): Promise<void>;
-  /** Clears all that is known. Never throws: what cannot be cleared now is tried again. */
-  sweep(): Promise<void>;
+  /** Clears all that is known. False: something stays for now, as while an Engine does not answer. Never throws. */
+  sweep(): Promise<boolean>;
 }
 
 /** Nobody waits for what it would still write. */
@@ -54,14 +54,17 @@ export function openLeftovers(options: {
       await syncDirectory(directory);
     },
     async sweep() {
+      let isClean = true;
       for (const name of await readdir(directory).catch(() => []))
         try {
           const record = asRecord(await readFile(join(directory, name), 'utf8'));
           await clear(record, SWEEP_GRACE_MS);
           log.warn({ drill: record.id }, `took away what a drill had left: ${record.root}`);
         } catch (error) {
+          isClean = false;
           log.warn({ drill: name }, `what a drill has left stays for now: ${messageOf(error)}`);
         }
+      return isClean;
     },
   };
 }

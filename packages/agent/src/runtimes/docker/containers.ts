@@ -14,7 +14,8 @@ export interface ContainerCalls {
   create(container: ContainerSpec, image: string, signal: AbortSignal): Promise<void>;
   start(member: string, signal: AbortSignal): Promise<void>;
   stop(id: string, graceMs: number, signal: AbortSignal): Promise<void>;
-  remove(id: string, signal: AbortSignal): Promise<void>;
+  /** `volumes`: with those that the Engine made for it alone. */
+  remove(id: string, options: { readonly volumes: boolean }, signal: AbortSignal): Promise<void>;
   setRestartPolicyNo(name: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -67,12 +68,12 @@ export function containerCalls(client: EngineClient, deadlines: EngineDeadlines)
         signal,
       });
     },
-    remove: async (id, signal) => {
+    remove: async (id, { volumes }, signal) => {
       await client.ask({
         doing: `remove container ${id}`,
         method: 'DELETE',
         path: pathOf(id),
-        query: { force: false, v: false },
+        query: { force: false, v: volumes },
         deadlineMs: deadlines.changeMs,
         signal,
       });

@@ -5,7 +5,7 @@ import type { ContainerFact } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
-import { containerName, LABEL_SPEC } from './container-config.js';
+import { containerName, LABEL_DRILL, LABEL_SPEC } from './container-config.js';
 import { containerCalls, orUndefined, type ContainerCalls } from './containers.js';
 import { containerFact, foreignContainer, isOurs, type EngineContainer } from './container-fact.js';
 import { engineDeadlines, type EngineDeadlines } from './deadlines.js';
@@ -167,7 +167,9 @@ async function removeMember(
   const found = await requireOurs(containers, 'remove', member, signal);
   if (found.State.Running)
     throw new LeafwardError('refused', `remove container ${name}: it runs; stop it first`);
-  await orUndefined(containers.remove(found.Id, signal));
+  // What a drill wrote beside its copy is nobody's.
+  const volumes = found.Config.Labels?.[LABEL_DRILL] !== undefined;
+  await orUndefined(containers.remove(found.Id, { volumes }, signal));
 }
 
 /** Members first: a member's own container is found before its commands. */
