@@ -133,14 +133,18 @@ describe('keeping backups', () => {
     expect(names()).to.deep.equal(['b1', 'b2', 'b3']);
   });
 
-  it('takes nothing of a service while one of its backups is read or an operation goes on', async () => {
-    const release = pins.hold(pathOf('b2'));
-    expect(await pass()).to.equal(undefined);
-    release();
-    release();
+  it('takes nothing while an operation goes on with the service, nor what is being read', async () => {
     operation = 'op-1';
     expect(await pass()).to.equal(undefined);
     expect(names()).to.have.length(3);
+    operation = undefined;
+    const release = pins.hold(pathOf('b2'));
+    pins.hold(pathOf('b2'))();
+    expect(await pass()).to.equal('removed cortex/b1 (no rule keeps it)');
+    expect(names()).to.deep.equal(['b2', 'b3']);
+    release();
+    release();
+    expect(await pass()).to.equal('removed cortex/b2 (no rule keeps it)');
   });
 
   it('keeps on request what is being read, restored from, or needed by another service', async () => {

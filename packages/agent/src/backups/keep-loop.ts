@@ -1,5 +1,5 @@
 // Takes away by itself what the rules of keep let go, after each new backup and now and then, and what cut attempts and
-// removals left. Leaves a service alone while one of its backups is read or an operation goes on with it.
+// removals left. Leaves a service alone while an operation goes on with it, and a backup while it is read.
 import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
@@ -43,7 +43,8 @@ export async function keepPass(
 ): Promise<string | undefined> {
   const did = [...(await clean(parts, signal))];
   for (const service of keptServices(parts)) {
-    if (isAtRest(service, parts)) did.push(...(await prune(service, parts, signal)));
+    if (parts.operationOn(service) === undefined)
+      did.push(...(await prune(service, parts, signal)));
   }
   if (did.length === 0) return undefined;
   parts.onChange();
@@ -59,11 +60,6 @@ async function clean(parts: KeepLoopParts, signal: AbortSignal): Promise<readonl
     parts.log.error({ err: error }, `remains of backups are left: ${messageOf(error)}`);
     return [];
   }
-}
-
-function isAtRest(service: string, { catalogue, pins, operationOn }: KeepLoopParts): boolean {
-  const backups = catalogue.all().filter((one) => one.service === service);
-  return operationOn(service) === undefined && !backups.some(({ path }) => pins.isHeld(path));
 }
 
 async function prune(
