@@ -206,7 +206,7 @@ describe('the main job on databases in containers on booted hosts', function () 
     });
   });
 
-  it('takes both back to a backup: what came later is gone, and nothing else', async () => {
+  it('takes both back to a backup that a drill has proven: what came later is gone, and nothing else', async () => {
     await forBoth(async (database) => {
       const { kind } = database;
       await writerOf(database).stop();
@@ -217,6 +217,7 @@ describe('the main job on databases in containers on booted hosts', function () 
       const listed = await on.fleet.cliJson<readonly Backup[]>(['backup', 'list', kind]);
       const name = listed[0]?.name ?? '';
       await on.fleet.cli(['backup', 'verify', name, '--service', kind, '--rate', 'max']);
+      await on.fleet.cli(['backup', 'drill', name, '--service', kind]);
       write(database, 'later');
       await writerOf(database).untilNextWrite(PATIENCE.timeoutMs);
       await writerOf(database).stop();
