@@ -106,6 +106,6 @@ function apartExec(exec: ExecEngine, { runtime, kind }: MemberSpec): ExecEngine 
   throw new LeafwardError(
     'refused',
     `drill a backup of the kind ${kind}: its commands ${outside.join(', ')} run on the host, where they could ` +
-      'meet the live one; let them run in the member (place: member)',
+      'meet the live one; let them run in the member (where: member)',
   );
 }
