@@ -10,6 +10,7 @@ import { asBackup } from '../backups/record.js';
 import { syncTree } from '../backups/sync-tree.js';
 import { verifyFiles } from '../backups/verify.js';
 import { syncDirectory } from '../journal.js';
+import { digHoles } from './dig-holes.js';
 import { createTeller } from './progress.js';
 import type { Repository } from './repository.js';
 import { classify, wordsOf } from './restic-error.js';
@@ -89,7 +90,7 @@ async function bring(
     onProgress,
   };
   const end = await repository.attempt(call, signal);
-  if (end.exitCode === 0) return;
+  if (end.exitCode === 0) return isSparse ? undefined : digHoles(hidden, repository, signal);
   // Somebody else took the room meanwhile; it is not the repository's.
   if (classify(end) === 'full')
     throw new LeafwardError(

@@ -1,5 +1,6 @@
 // Copies of this host's backups in their services' repositories, one piece of work at a time: what the requests and the
 // loop of copies do. Must never make anybody wait who takes a backup.
+import { basename, join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Backup,
@@ -54,6 +55,8 @@ export interface OffsiteParts extends Omit<RepositoryParts, 'secretsOf'> {
 }
 
 const VERSION_MS = 10_000;
+/** Time to drill and restore it, unless this agent is restarted. */
+const HELD_MS = 24 * 60 * 60_000;
 /** More than this is not read by anybody, nor does it fit into a message. */
 const MOST_LISTED = 200;
 /** Of a snapshot's id, so that no name of a backup is taken for one. */
@@ -89,7 +92,16 @@ class HostOffsite implements Offsite {
       const directory = backupDirectoryOf(intent.spec);
       const version = await this.version(turn.signal);
       const fetched = { copy, directory, catalogue, version };
-      return fetchFrom(repository, fetched, { ...turn, host });
+      // Whoever fetches it wants it, though it may be older than all that the rules keep.
+      const release = this.parts.pins.hold(join(directory, basename(copy.path)));
+      try {
+        const backup = await fetchFrom(repository, fetched, { ...turn, host });
+        setTimeout(release, HELD_MS).unref();
+        return backup;
+      } catch (error) {
+        release();
+        throw error;
+      }
     });
   }
 

@@ -26,6 +26,8 @@ const MOST_LINE_CHARS = 1024 * 1024;
 const MOST_ERROR_CHARS = 64 * 1024;
 /** It takes its lock away when it is asked to end; one that writes to a dead server does not hear. */
 const END_MS = 5000;
+/** What is in a pipe when it ends is read in this time; one that it began (ssh) may hold it for ever. */
+const DRAIN_MS = 2000;
 /** Left out where a host has not got them. The first one ends restic with this agent, however that ends. */
 const WRAPPERS = [
   ['setpriv', '--pdeathsig', 'KILL'],
@@ -53,6 +55,7 @@ export async function runRestic(run: ResticRun, signal: AbortSignal): Promise<Re
   const [program = 'restic', ...rest] = [...wrappers, 'restic', ...run.arguments];
   const child = spawn(program, rest, {
     cwd: run.directory,
+    detached: true,
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -61,15 +64,23 @@ export async function runRestic(run: ResticRun, signal: AbortSignal): Promise<Re
 
 function ended(child: Child, run: ResticRun, signal: AbortSignal): Promise<ResticEnd> {
   const { what, redact } = run;
-  const output = collect(run, () => child.kill('SIGKILL'));
+  const output = collect(run, () => endAll(child, 'SIGKILL'));
   child.stdout.on('data', (chunk: Buffer) => output.stdout(chunk));
   child.stderr.on('data', (chunk: Buffer) => output.stderr(chunk));
   return new Promise((resolve, reject) => {
     let last: NodeJS.Timeout | undefined;
     const onAbort = (): void => {
       child.kill('SIGINT');
-      last = setTimeout(() => child.kill('SIGKILL'), END_MS);
+      last = setTimeout(() => endAll(child, 'SIGKILL'), END_MS);
     };
+    child.on('exit', () => {
+      clearTimeout(last);
+      last = setTimeout(() => {
+        endAll(child, 'SIGKILL');
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, DRAIN_MS);
+    });
     signal.addEventListener('abort', onAbort, { once: true });
     const over = (): void => {
       clearTimeout(last);
@@ -92,6 +103,15 @@ function ended(child: Child, run: ResticRun, signal: AbortSignal): Promise<Resti
       }
     });
   });
+}
+
+/** With what it began itself, as the ssh of a repository. */
+function endAll({ pid }: Child, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch {
+    // All of it has ended.
+  }
 }
 
 interface Collected {
