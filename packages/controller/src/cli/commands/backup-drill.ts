@@ -42,10 +42,11 @@ async function drill(run: Run, name: string, options: DrillOptions): Promise<Exi
   const { service, image, timeout: timeoutMs = TIMEOUT_MS } = options;
   const request = { kind: 'drill', backup: name, service, image, timeoutMs } as const;
   const { backup, outcome } = await actOnBackup(run, request);
-  const drilled = image === undefined ? backup?.drill : outcome.rehearsal;
+  // With an image that is its member's own it is no rehearsal.
+  const drilled = outcome.rehearsal ?? backup?.drill;
   if (backup === undefined || drilled === undefined)
     throw new LeafwardError('failed', `drill ${name}: its host does not say what came of it`);
-  const found: Found = { backup, drill: drilled, isRehearsal: image !== undefined };
+  const found: Found = { backup, drill: drilled, isRehearsal: outcome.rehearsal !== undefined };
   run.show(found, (data) => renderDrill(data.backup, data.drill, data.isRehearsal));
   return drilled.ok ? EXIT.done : EXIT.failed;
 }
