@@ -77,14 +77,16 @@ class StreamLine implements TransferLine {
   }
 
   async send(message: TransferRequest): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
+    this.#requireOpen();
     let isSent = false;
     this.#stream.write(message, () => {
       isSent = true;
       this.#wake();
     });
-    while (!isSent && this.#ended === undefined) await this.#untilWoken();
-    if (!isSent && this.#ended !== undefined) throw this.#ended;
+    while (!isSent) {
+      this.#requireOpen();
+      await this.#untilWoken();
+    }
   }
 
   async next(): Promise<TransferResponse> {
@@ -124,6 +126,10 @@ class StreamLine implements TransferLine {
     this.#end(new LeafwardError('aborted', `${this.what}: stopped by the caller`));
     this.#stream.cancel();
   };
+
+  #requireOpen(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+  }
 
   /** The first word about it counts. */
   #end(error: LeafwardError): void {
