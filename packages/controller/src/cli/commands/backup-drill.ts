@@ -11,6 +11,7 @@ import { actOnBackup } from './backup-act.js';
 
 interface DrillOptions {
   readonly service?: string;
+  readonly host?: string;
   readonly image?: string;
   readonly timeout?: number;
 }
@@ -24,6 +25,7 @@ export function addBackupDrill(backup: Command, tree: Tree): void {
     summary: 'boot a copy of a backup without any network and ask it what it is: then it is proven',
     options: [
       new Option('--service <service>', 'where several services have a backup of that name'),
+      new Option('--host <host>', 'where it lies on several hosts (default: where its member is)'),
       new Option(
         '--image <reference>',
         'with this image instead of its member’s: the rehearsal of an update, which proves nothing',
@@ -39,8 +41,8 @@ export function addBackupDrill(backup: Command, tree: Tree): void {
 }
 
 async function drill(run: Run, name: string, options: DrillOptions): Promise<ExitCode> {
-  const { service, image, timeout: timeoutMs = TIMEOUT_MS } = options;
-  const request = { kind: 'drill', backup: name, service, image, timeoutMs } as const;
+  const { service, host: atHost, image, timeout: timeoutMs = TIMEOUT_MS } = options;
+  const request = { kind: 'drill', backup: name, service, atHost, image, timeoutMs } as const;
   const { backup, outcome } = await actOnBackup(run, request);
   // With an image that is its member's own it is no rehearsal.
   const drilled = outcome.rehearsal ?? backup?.drill;
