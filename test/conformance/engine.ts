@@ -246,6 +246,9 @@ export function engineObligations(name: string, kind: Differences, makeSubject: 
         );
         expect(second).to.equal('already-exists');
         const { path } = await first;
+        // Its agent may take away what is left of one only when this says so; undefined: it never goes on alone.
+        const goesOn = await subject.engine.isBackingUp?.(member, within());
+        expect(goesOn).to.be.oneOf([false, undefined]);
         expect(await codeOf(subject.engine.backup(member, options('first'), within()))).to.equal(
           'already-exists',
         );

@@ -13,6 +13,7 @@ import { openCatalogue, type Catalogue } from '@leafward/agent/backups/catalogue
 import { keepPass } from '@leafward/agent/backups/keep-loop.js';
 import { createPins, type Pins } from '@leafward/agent/backups/pins.js';
 import type { BackupRoom, Engine } from '@leafward/agent/engines/engine.js';
+import { isBackingUp } from '@leafward/agent/engines/synapse/backup.js';
 import { emptyState } from '@leafward/agent/journal/records.js';
 import { createAct, type ActParts } from '@leafward/agent/requests/acts.js';
 import type { Result } from '@leafward/agent/requests.js';
@@ -238,6 +239,17 @@ describe('keeping backups', () => {
       expect(await failure(order('b3'))).to.include('already');
       expect(await readdir(pathOf('b3'))).to.deep.equal(['data']);
     });
+  });
+});
+
+describe('a cell that is asked whether it writes a backup', () => {
+  const says = (currduration: number | null): Promise<boolean> =>
+    isBackingUp({ call: () => Promise.resolve({ currduration }) }, signal);
+
+  it('does while it says how long it has been at it, in any version', async () => {
+    expect(await says(1200)).to.equal(true);
+    expect(await says(-3)).to.equal(true);
+    expect(await says(null)).to.equal(false);
   });
 });
 
