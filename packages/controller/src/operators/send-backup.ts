@@ -37,6 +37,7 @@ export async function beginSending(fleet: Fleet, sending: Sending): Promise<stri
       backup: backup.name,
       transfer,
       fromHost: from.host,
+      bytesPerSecond,
     }),
     timeoutMs: BEGIN_MS,
   });

@@ -659,6 +659,7 @@ export interface ReceiveBackup {
   readonly backup: string;
   readonly transfer: string;
   readonly fromHost: string;
+  readonly bytesPerSecond?: number | undefined;
 }
 
 export interface PruneBackups {

@@ -31,7 +31,8 @@ export async function receiveBackup(request: Receive, turn: Turn): Promise<Resul
   const known = parts.catalogue.list().find((one) => one.path === path);
   if (known !== undefined) return endAtOnce(request, known, turn);
   const root = join(directory, `${STAGING_PREFIX}${request.backup}`);
-  const place: Place = { root, path, turn };
+  const { bytesPerSecond } = request;
+  const place: Place = { root, path, turn, bytesPerSecond };
   const settled = await settledBefore(place);
   if (settled !== undefined) return endAtOnce(request, settled, turn);
   if (await isThere(path))
@@ -49,7 +50,7 @@ export async function receiveBackup(request: Receive, turn: Turn): Promise<Resul
         staging,
         name: request.backup,
         service,
-        verify: (backup) => verifyHere({ ...backup, path: staging.files }, staging.manifest, turn),
+        verify: (backup) => verifyHere({ ...backup, path: staging.files }, staging.manifest, place),
         onProgress,
         monotonic: () => parts.clock.monotonic(),
       });
@@ -66,14 +67,15 @@ interface Place {
   readonly root: string;
   readonly path: string;
   readonly turn: Turn;
+  readonly bytesPerSecond: number | undefined;
 }
 
 function verifyHere(
   backup: Backup,
   manifest: string,
-  { parts, onProgress, signal }: Turn,
+  { turn: { parts, onProgress, signal }, bytesPerSecond }: Place,
 ): Promise<Verification> {
-  return verifyFiles(backup, manifest, { clock: parts.clock, onProgress }, signal);
+  return verifyFiles(backup, manifest, { clock: parts.clock, onProgress, bytesPerSecond }, signal);
 }
 
 /** From its hidden place to where it stays; what it is called is written down first, for an agent that is killed here. */
@@ -96,11 +98,12 @@ async function settle(
 const RECORD = 'record';
 
 /** One whose agent was killed between its last rename and its record. Undefined: there is none, or it is not right. */
-async function settledBefore({ root, path, turn }: Place): Promise<Backup | undefined> {
+async function settledBefore(place: Place): Promise<Backup | undefined> {
+  const { root, path, turn } = place;
   const text = await readFile(join(root, RECORD), 'utf8').catch(() => undefined);
   if (text === undefined || !(await isThere(path))) return undefined;
   const backup = asBackup(JSON.parse(text));
-  const { ok } = await verifyHere(backup, manifestPathOf(path), turn);
+  const { ok } = await verifyHere(backup, manifestPathOf(path), place);
   if (!ok || backup.path !== path) return undefined;
   const adopted = await turn.parts.catalogue.adopt(backup);
   await rm(root, { recursive: true, force: true });
