@@ -15,7 +15,7 @@ import { connectCell, type CellClient } from '../standin/client.js';
 const MIGRATE_MS = 300;
 
 describe('stand-in cell through its life', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let root: string;
   let cells: CellProcess[];
   let clients: CellClient[];

@@ -74,7 +74,7 @@ const chainOf = (intent: MemberIntent, steps: readonly Step[]) => ({
 
 describe('a fence', () => {
   it('does not wait for a journal that hangs', async function () {
-    this.timeout(10_000);
+    this.timeout(120_000);
     const stopped: string[] = [];
     const hands = handsOf({
       journal: { append: forever },
@@ -222,7 +222,7 @@ describe('a start', () => {
   });
 
   it('is refused on a storage whose marker does not answer in time', async function () {
-    this.timeout(10_000);
+    this.timeout(120_000);
     const fifo = join(directory, '.leafward.json');
     execFileSync('mkfifo', [fifo]); // a read of it waits for ever, as one of a dead volume
     const reading = await readMarker(directory);
@@ -313,7 +313,7 @@ describe('the time of permits', () => {
 });
 
 describe('a journal on a full disk', function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let mounted = '';
   before(function () {
     if (process.getuid?.() !== 0) this.skip();

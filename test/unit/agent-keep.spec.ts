@@ -10,6 +10,7 @@ import type { BackupDuty, MemberIntent, Request } from '@leafward/shared/gen/dom
 import { createLogger } from '@leafward/shared/log.js';
 import { judgePlace, openPlaceOf } from '@leafward/agent/backups/access.js';
 import { openCatalogue, type Catalogue } from '@leafward/agent/backups/catalogue.js';
+import { judgeService, removeJudged } from '@leafward/agent/backups/keep.js';
 import { keepPass } from '@leafward/agent/backups/keep-loop.js';
 import { createPins, type Pins } from '@leafward/agent/backups/pins.js';
 import type { BackupRoom, Engine } from '@leafward/agent/engines/engine.js';
@@ -163,6 +164,23 @@ describe('keeping backups', () => {
     const again = await act({ kind: 'prune-backups', dryRun: true });
     expect(again.verdicts?.verdicts[2]?.reason).to.equal('matrix/m1 needs it');
     expect(names()).to.deep.equal(['b1', 'b2', 'b3', 'm1']);
+  });
+
+  it('takes none that became the last good one while others went', async () => {
+    const judged = await judgeService('cortex', parts());
+    expect(judged?.verdicts.map(({ keeps }) => keeps)).to.deep.equal([true, false, false]);
+    if (judged === undefined) throw new Error('it is judged');
+    const image = { reference: 'x', digest: 'x' };
+    const figures = { tookMs: 1, copyMs: 1, migrationMs: 0, bytes: 1, problems: [] };
+    const drill = { at: 1, ok: true, image, ...figures };
+    await catalogue.amend(pathOf('b2'), (one) => ({ ...one, drill }));
+    const after = await removeJudged(judged, parts(), quiet, signal);
+    expect(after.map(({ reason }) => reason)).to.deep.equal([
+      'the newest, last',
+      'the last proven',
+      'no rule keeps it',
+    ]);
+    expect(names()).to.deep.equal(['b2', 'b3']);
   });
 
   it('tells on request what would go, and takes it when that is meant', async () => {

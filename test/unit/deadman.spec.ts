@@ -207,7 +207,7 @@ const shells = [['dash'], ['bash', '--posix'], ['busybox', 'sh']].filter(
 
 for (const shell of shells)
   describe(`the dead-man, run by ${shell.join(' ')}`, function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const children: ChildProcess[] = [];
     let bootId = '';
     let output = '';

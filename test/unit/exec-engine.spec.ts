@@ -36,7 +36,7 @@ const HEALTHY: Readonly<Record<string, ExecCommand>> = {
 };
 
 describe('the engine of a kind that is described with commands', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let fixture: ExecFixture;
   beforeEach(async () => {
     fixture = await makeExecFixture();

@@ -10,7 +10,7 @@ import { makeExecFixture, SECRET, shell, signal, step, type ExecFixture } from '
 const LEADER = 'db://127.0.0.1:6432/x';
 
 describe('a leader that is asked with a command', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let fixture: ExecFixture;
   beforeEach(async () => {
     fixture = await makeExecFixture();

@@ -170,7 +170,7 @@ describe('the fleet', () => {
   ];
 
   it('takes away the oldest ended records, and nothing that an open operation may ask for', async function () {
-    this.timeout(20_000);
+    this.timeout(120_000);
     const fleet = await open();
     const many = Array.from({ length: 4100 }, (_, index) => index);
     const changes: Change[] = [

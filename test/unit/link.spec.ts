@@ -70,7 +70,7 @@ const answer = (generation: number): SessionRequest => ({
 });
 
 describe('the link', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let fixture: Fixture;
   let identity: IdentityKeeper;
   let link: Link | undefined;
