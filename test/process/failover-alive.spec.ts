@@ -42,7 +42,7 @@ describe('a failover with the agent of the dead leader alive', function () {
     const writer = startWriter({ members: storages, everyMs: 10 });
     await writer.untilNextWrite(10_000);
     await killProcessesOn(storages['00.cortex'] ?? '');
-    await eventually('status shows that the leader is down', 20_000, async () => {
+    await eventually('status shows that the leader is down', 90_000, async () => {
       const members = (await fleet.status()).services[0]?.members ?? [];
       return members.find((member) => member.member === '00.cortex')?.state !== 'leading';
     });
@@ -51,7 +51,7 @@ describe('a failover with the agent of the dead leader alive', function () {
     const next = await writer.untilNextWrite(10_000);
     expect(next.member).to.equal(operation.chosen);
     await writer.stop();
-    await eventually('everybody follows', 20_000, async () => {
+    await eventually('everybody follows', 90_000, async () => {
       const members = (await fleet.status()).services[0]?.members ?? [];
       const states = Object.fromEntries(members.map((m) => [m.member, m.state]));
       return (

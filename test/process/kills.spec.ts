@@ -153,7 +153,7 @@ async function failoverUnderBlow(index: number, kinds: readonly string[]): Promi
     const old = tree.storages['00.cortex'] ?? '';
     tree.fleet.agent('alpha')?.signal('SIGKILL');
     await killProcessesOn(old);
-    await eventually('the controller has noticed', 30_000, async () =>
+    await eventually('the controller has noticed', 90_000, async () =>
       (await tree.fleet.status()).hosts.some((h) => h.host === 'alpha' && !h.connected),
     );
     const acknowledged = [...tree.writer.acknowledged()];
@@ -168,7 +168,7 @@ async function failoverUnderBlow(index: number, kinds: readonly string[]): Promi
     expect(leader).to.be.oneOf(['01.cortex', '02.cortex']);
     await tree.writer.untilNextWrite(20_000);
     await tree.fleet.startAgent('alpha');
-    await eventually('the old host is shown with its retired member', 30_000, async () => {
+    await eventually('the old host is shown with its retired member', 90_000, async () => {
       const members = (await tree.fleet.status()).services[0]?.members ?? [];
       return members.find((member) => member.member === '00.cortex')?.state === 'retired';
     });

@@ -32,7 +32,7 @@ describe('a kind that is described with commands', function () {
   const readAs = (report: EngineReport) =>
     Object.fromEntries(report.answers.map(({ command, value }) => [command, value]));
   const untilLedBy = (leader: string): Promise<true> =>
-    eventually(`${leader} leads and the other mirrors it`, 20_000, async () => {
+    eventually(`${leader} leads and the other mirrors it`, 90_000, async () => {
       const { services } = await fleet.status();
       const members = services.flatMap((service) => service.members);
       const isSo = members.every(
@@ -117,7 +117,7 @@ describe('a kind that is described with commands', function () {
     const { stdout } = await fleet.cli(['plan', 'deploy', path]);
     expect(stdout).to.include('with another description of its kind (new: version)');
     await fleet.carryOut(['deploy', path]);
-    await eventually('both members tell their version', 20_000, async () => {
+    await eventually('both members tell their version', 90_000, async () => {
       const { services } = await fleet.status();
       const members = services.flatMap((service) => service.members);
       return members.every(({ version }) => version === '1.0.0') ? true : undefined;

@@ -62,7 +62,7 @@ describe('a controller that has lost its store', function () {
     const [, second = '', third = ''] = storages();
     writer = startWriter({ members: { '01.cortex': second, '02.cortex': third }, everyMs: 20 });
     await writer.untilNextWrite(10_000);
-    asItWas = await eventually('everybody is well', 40_000, async () => {
+    asItWas = await eventually('everybody is well', 90_000, async () => {
       const now = lastingOf(await cortex());
       const states = now.members?.map(({ state }) => state).join();
       return states === 'leading,mirroring,retired' && now;
@@ -74,7 +74,7 @@ describe('a controller that has lost its store', function () {
     fleet.agent('alpha')?.signal('SIGKILL');
     await fleet.agent('alpha')?.ended;
     await killProcessesOn(storages()[0] ?? '');
-    await eventually('the controller has noticed', 30_000, async () =>
+    await eventually('the controller has noticed', 90_000, async () =>
       (await fleet.status()).hosts.some((host) => host.host === 'alpha' && !host.connected),
     );
     const word = ['--leader-is-off', 'killed by the test'];
@@ -107,7 +107,7 @@ describe('a controller that has lost its store', function () {
       logPath: join(dir, 'logs', 'rebuild.log'),
     });
     const said = () => readFile(rebuilding.logPath, 'utf8');
-    await eventually('two of three are heard', 40_000, async () =>
+    await eventually('two of three are heard', 90_000, async () =>
       (await said()).includes('heard: alpha, bravo\n'),
     );
     expect(await rebuilding.stop(60_000)).to.equal(4);
@@ -117,7 +117,7 @@ describe('a controller that has lost its store', function () {
     const url = /leafward:\/\/\S+/.exec(text)?.[0] ?? '';
     await fleet.startController();
     await fleet.enrolAgain(url);
-    await eventually('the controller waits for the third', 40_000, async () =>
+    await eventually('the controller waits for the third', 90_000, async () =>
       (await fleet.status()).problems.some((problem) =>
         problem.startsWith('cortex is not rebuilt yet: charlie was not heard'),
       ),
@@ -129,7 +129,7 @@ describe('a controller that has lost its store', function () {
 
   it('shows everything as it was once that host is back, and nobody was started', async () => {
     await fleet.startAgent('charlie');
-    await eventually('the service is as before', 30_000, async () => {
+    await eventually('the service is as before', 90_000, async () => {
       const now = lastingOf(await cortex());
       return JSON.stringify(now) === JSON.stringify(asItWas);
     });

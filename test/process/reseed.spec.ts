@@ -53,15 +53,15 @@ describe('a retired member is reseeded, and a service goes back', function () {
     fleet.agent('alpha')?.signal('SIGKILL');
     await fleet.agent('alpha')?.ended;
     await killProcessesOn(storage('00.cortex'));
-    await eventually('the controller has noticed', 30_000, async () =>
+    await eventually('the controller has noticed', 90_000, async () =>
       (await fleet.status()).hosts.some((host) => host.host === 'alpha' && !host.connected),
     );
     await fleet.carryOut(['failover', 'cortex', '--leader-is-off', 'killed by the test']);
     await fleet.startAgent('alpha');
-    await eventually('the host of the retired one is back', 20_000, async () =>
+    await eventually('the host of the retired one is back', 90_000, async () =>
       (await fleet.status()).hosts.some((host) => host.host === 'alpha' && host.connected),
     );
-    await eventually('its agent has marked the storage', 20_000, async () => {
+    await eventually('its agent has marked the storage', 90_000, async () => {
       const marker = await readFile(join(storage('00.cortex'), '.leafward.json'), 'utf8');
       return marker.includes('retired');
     });
@@ -96,7 +96,7 @@ describe('a retired member is reseeded, and a service goes back', function () {
     const damaged = await verify([1]);
     expect(damaged.stdout).to.include('is damaged').and.include('cell.guid has other content');
     const said = `${name} on bravo is damaged`;
-    await eventually('the status says so', 20_000, async () =>
+    await eventually('the status says so', 90_000, async () =>
       (await fleet.status()).problems.some((problem) => problem.includes(said)),
     );
     const refused = await fleet.cli(['plan', 'update', 'cortex', '--image', next], [3]);

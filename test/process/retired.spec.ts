@@ -63,7 +63,7 @@ describe("a retired leader's host comes back", function () {
     writer.close();
     await killAgent();
     await killProcessesOn(storage);
-    await eventually('the controller has noticed', 30_000, async () =>
+    await eventually('the controller has noticed', 90_000, async () =>
       (await fleet.status()).hosts.some((host) => host.host === 'alpha' && !host.connected),
     );
     await fleet.carryOut(['failover', 'cortex', '--leader-is-off', 'killed by the test']);

@@ -38,7 +38,7 @@ describe('a secret', function () {
   };
   /** A host that is short of time may be silent for a moment, and no deploy begins then. */
   const untilHealthy = (): Promise<true> =>
-    eventually('all hosts and members are healthy', 30_000, async () => {
+    eventually('all hosts and members are healthy', 90_000, async () => {
       const { hosts, services } = await fleet.status();
       const rows = services.flatMap((service) => service.members);
       const isWell = rows.every(({ ready, problems }) => ready === true && problems.length === 0);
@@ -106,14 +106,14 @@ describe('a secret', function () {
     await fleet.agent('bravo')?.stop();
     await killProcessesOn(storageOf(dir, mirror));
     await fleet.startAgent('bravo');
-    await eventually('the mirror runs again', 20_000, async () => {
+    await eventually('the mirror runs again', 90_000, async () => {
       const pids = await processesOn(storageOf(dir, mirror));
       return pids.length > 0;
     });
     for (const environment of await environmentsOf(mirror))
       expect(environment.split('\0')).to.include(`APP_PASSWORD=${values[0]}`);
     await fleet.startController();
-    await eventually('all agents are back', 20_000, async () =>
+    await eventually('all agents are back', 90_000, async () =>
       (await fleet.status()).hosts.every((host) => host.connected),
     );
   });
@@ -122,7 +122,7 @@ describe('a secret', function () {
     await fleet.agent('alpha')?.stop();
     await rm(join(fleet.agentDir('alpha'), 'secrets'), { recursive: true });
     await fleet.startAgent('alpha');
-    await eventually('it is there again', 20_000, async () => {
+    await eventually('it is there again', 90_000, async () => {
       const files = await secretFiles('alpha').catch((): string[] => []);
       return files.includes(`${NAME}@1`);
     });
