@@ -64,8 +64,8 @@ export async function judgeService(service: string, parts: KeepParts): Promise<J
  * of each that is gone. @throws LeafwardError `aborted`.
  */
 export async function removeJudged(
-  { verdicts, directories }: Judged,
-  { catalogue, pins }: KeepParts,
+  { service, verdicts, directories }: Judged,
+  parts: KeepParts,
   onRemoved: (verdict: KeepVerdict) => void,
   signal: AbortSignal,
 ): Promise<readonly KeepVerdict[]> {
@@ -74,13 +74,19 @@ export async function removeJudged(
     const { path } = verdict;
     const stays = (reason: string): void =>
       void done.set(path, { ...verdict, keeps: true, reason });
-    const release = pins.claim(path);
+    // What was found out meanwhile may make it the last good one.
+    const now = (await judgeService(service, parts))?.verdicts.find((one) => one.path === path);
+    if (now?.keeps !== false) {
+      stays(now?.reason ?? 'nothing lets it go any more');
+      continue;
+    }
+    const release = parts.pins.claim(path);
     if (release === undefined) {
       stays(READ);
       continue;
     }
     try {
-      await catalogue.remove(path, directories, signal);
+      await parts.catalogue.remove(path, directories, signal);
       onRemoved(verdict);
     } catch (error) {
       if (isAbort(error) || signal.aborted) throw error;
