@@ -32,7 +32,7 @@ const DRAIN_MS = 2000;
 const WRAPPERS = [
   ['setpriv', '--pdeathsig', 'KILL'],
   ['nice', '-n', '19'],
-  ['ionice', '-c', '3'],
+  ['ionice', '-t', '-c', '3'],
 ] as const;
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
