@@ -207,7 +207,7 @@ async function findPrograms(): Promise<Programs> {
     );
   const behind = [
     ...(nice === undefined ? [] : [nice, '-n', '10']),
-    ...(ionice === undefined ? [] : [ionice, '-c', '2', '-n', '7']),
+    ...(ionice === undefined ? [] : [ionice, '-t', '-c', '2', '-n', '7']),
   ];
   return { unshare, nsenter, ip, mount, setpriv, behind };
 }
