@@ -12,6 +12,7 @@ import { messageOf } from '@leafward/shared/errors.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import { cortexManifest, storageOf, type CortexMember } from '../fleet/cortex-manifest.js';
 import { startLocalFleet, type LocalFleet } from '../fleet/local-fleet.js';
+import { killProcessesOn } from '../fleet/processes.js';
 import { eventually, freePorts } from '../fleet/programs.js';
 import { buildCellImage } from '../standin/build-cell-image.js';
 import { connectCell } from '../standin/client.js';
@@ -68,6 +69,7 @@ describe('a backup that is sent to another host', function () {
   });
   after(async () => {
     await fleet?.stop();
+    for (const { name } of members ?? []) await killProcessesOn(storage(name));
     await rm(dir, { recursive: true, force: true });
   });
 
