@@ -90,6 +90,7 @@ describe('a backup that is sent to another host', function () {
       member: '01.cortex',
       manifestSha256: backup.manifestSha256,
     });
+    expect(arrived.verification).to.include({ ok: true });
     await run('diff', ['--recursive', '--no-dereference', backup.path, arrived.path]);
     const [there, here] = await Promise.all(
       [arrived, backup].map(({ path }) => stat(join(path, 'sparse.bin'))),

@@ -23,7 +23,7 @@ export interface ReceiveOptions {
 const RESERVE_FRACTION = 0.05;
 const TELL_EVERY_MS = 1000;
 
-/** The backup as its sender has recorded it. @throws LeafwardError `exhausted` with figures, `failed`, what the line throws. */
+/** The backup as its sender has recorded it, but verified here. @throws LeafwardError `exhausted` with figures, `failed`, what the line throws. */
 export async function receiveBackup(options: ReceiveOptions): Promise<Backup> {
   const { line, staging } = options;
   const offer = await line.next();
@@ -36,7 +36,8 @@ export async function receiveBackup(options: ReceiveOptions): Promise<Backup> {
     await line.send({ kind: 'want', ...(await staging.want()) });
     await receiveFiles(options, directories, backup);
     options.onProgress('reading again what has arrived');
-    const { ok, problems } = await options.verify(backup, staging);
+    const verification = await options.verify(backup, staging);
+    const { ok, problems } = verification;
     if (!ok) {
       await staging.remove();
       throw new LeafwardError(
@@ -44,12 +45,12 @@ export async function receiveBackup(options: ReceiveOptions): Promise<Backup> {
         `receive ${backup.name}: what has arrived is not what was sent: ${problems[0] ?? 'no reason given'}; it was removed again`,
       );
     }
+    return { ...backup, verification };
   } catch (error) {
     const isHeard = error instanceof LeafwardError && error.code !== 'unavailable';
     if (isHeard) await sayLast(line, error.text);
     throw error;
   }
-  return backup;
 }
 
 /** The other end waits for this word. Its loss loses nothing. */

@@ -84,7 +84,7 @@ async function settle(
   staging: Staging,
   { root, path, turn }: Place,
 ): Promise<Backup> {
-  const { verification: _, drill: __, ...kept } = sent;
+  const { drill: _, ...kept } = sent;
   const backup: Backup = { ...kept, host: turn.parts.host, path };
   await writeFile(join(root, RECORD), JSON.stringify(backup), { mode: 0o600, flush: true });
   await chmod(staging.files, 0o700);

@@ -1,4 +1,4 @@
-// leafward backup: takes one (plan, apply and watch in one), lists them, and has one read again.
+// leafward backup: takes one (plan, apply and watch in one) and lists them; what else is done with backups is beside this.
 import { Option, type Command } from 'commander';
 import type { Backup, Plan } from '@leafward/shared/gen/domain.js';
 import { addCommand, type Tree } from '../command.js';
@@ -21,7 +21,9 @@ interface BackupOptions extends ApplyOptions {
 }
 
 export function addBackup(program: Command, tree: Tree): void {
-  const backup = program.command('backup').description('live backups: run, list, verify');
+  const backup = program
+    .command('backup')
+    .description('live backups: taken, proven, kept, sent and copied');
   addCommand<BackupOptions>(backup, tree, {
     usage: 'run <service>',
     summary: 'take a live backup now, of a caught-up mirror unless told otherwise',
