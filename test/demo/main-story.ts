@@ -55,7 +55,12 @@ export async function showMainJob(
   context.cleanups.push(() => writer.stop());
   await writer.untilNextWrite(10_000);
   const fleet = { local, members, storages, writer };
-  await step('take a live backup of a caught-up mirror', (note) => backUp(fleet, note));
+  const backup = await step('take a live backup of a caught-up mirror', (note) =>
+    backUp(fleet, note),
+  );
+  await step('boot a copy of it without a network and ask it what it is', (note) =>
+    drill(fleet, backup, note),
+  );
   const operation = await step(`update ${OLD} → ${NEW}, leafs first, through a migration`, (note) =>
     update(fleet, images.new, report, note),
   );
@@ -98,13 +103,30 @@ async function check(local: LocalFleet, note: (text: string) => void): Promise<v
       note(clip(`${finding.check}: ${finding.seen}, wanted ${finding.wanted}`, NOTE_COLUMNS));
 }
 
-async function backUp({ local }: DemoFleet, note: (text: string) => void): Promise<void> {
+async function backUp({ local }: DemoFleet, note: (text: string) => void): Promise<Backup> {
   await local.cli(['backup', 'run', 'cortex']);
   const backups = await local.cliJson<readonly Backup[]>(['backup', 'list']);
   const [backup] = backups;
   if (backup === undefined) throw new Error('there is no backup in the list');
   note(
     `${backup.name} of ${backup.member}: ${backup.files} files, ${backup.sizeBytes} bytes, position ${backup.position ?? '?'}, manifest sha256 ${backup.manifestSha256.slice(0, 12)}…`,
+  );
+  return backup;
+}
+
+/** A machine that keeps no user from the network refuses it; nothing is booted there. */
+async function drill(
+  { local }: DemoFleet,
+  { name }: Backup,
+  note: (text: string) => void,
+): Promise<void> {
+  const { code, stdout, stderr } = await local.cli(['backup', 'drill', name, '-o', 'json'], [0, 3]);
+  if (code === 3) return note(clip(`left out: ${stderr.trim()}`, NOTE_COLUMNS));
+  const { backup } = JSON.parse(stdout) as { readonly backup: Backup };
+  const { ok, tookMs, version, position } = backup.drill ?? {};
+  if (ok !== true || tookMs === undefined) throw new Error(`${name} is not proven`);
+  note(
+    `proven: restored in ${(tookMs / 1000).toFixed(1)} s, version ${version ?? '?'}, position ${position ?? '?'}`,
   );
 }
 
