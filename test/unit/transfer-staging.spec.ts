@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { TransferPiece } from '@leafward/shared/gen/domain.js';
+import { sweepStagings } from '@leafward/agent/transfer/sweep.js';
 import { openStaging, type Staging } from '@leafward/agent/transfer/staging.js';
 
 const attributes = { mode: 0o640, userId: 0, groupId: 0, modifiedAt: 1_700_000_000_000 };
@@ -59,6 +60,26 @@ describe('a backup that arrives', () => {
     expect(found.size).to.equal(65 * megabyte + 1);
     expect(found.blocks * 512).to.be.lessThan(megabyte);
     expect(await staging.bytes()).to.be.lessThan(megabyte);
+  });
+
+  it('is forgotten a day after it stopped, unless it is arriving still', async () => {
+    const backups = join(dir, 'backups');
+    const root = join(backups, '.leafward-receive-b1');
+    const half = await openStaging(root);
+    await half.write(piece('', 0, 'manifest'));
+    await half.close();
+    const day = 24 * 3_600_000;
+    const sweep = (now: number, arriving: readonly string[]) =>
+      sweepStagings({
+        directories: [backups, join(dir, 'nowhere')],
+        isArriving: (name) => arriving.includes(name),
+        now,
+      });
+    expect(await sweep(Date.now(), [])).to.deep.equal([]);
+    expect(await sweep(Date.now() + 2 * day, ['b1'])).to.deep.equal([]);
+    expect((await stat(root)).isDirectory()).to.equal(true);
+    expect(await sweep(Date.now() + 2 * day, [])).to.have.length(1);
+    expect(await stat(root).catch(() => undefined)).to.equal(undefined);
   });
 
   it('is cut to its length when what lay there before was longer', async () => {

@@ -8,6 +8,7 @@ import { startLoop, type Loop } from '@leafward/shared/loop.js';
 import type { Catalogue } from './catalogue.js';
 import { judgeService, keptServices, removeJudged, type KeepParts } from './keep.js';
 import { backupDirectoryOf } from './place.js';
+import { sweepStagings } from '../transfer/sweep.js';
 import { createStillWritten, type WrittenParts } from './still-written.js';
 
 export interface KeepLoopParts extends KeepParts, WrittenParts {
@@ -41,7 +42,7 @@ export async function keepPass(
   parts: KeepLoopParts,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const did = [...(await clean(parts, signal))];
+  const did = [...(await clean(parts, signal)), ...(await sweepArrivals(parts))];
   for (const service of keptServices(parts)) {
     if (parts.operationOn(service) === undefined)
       did.push(...(await prune(service, parts, signal)));
@@ -60,6 +61,19 @@ async function clean(parts: KeepLoopParts, signal: AbortSignal): Promise<readonl
     parts.log.error({ err: error }, `remains of backups are left: ${messageOf(error)}`);
     return [];
   }
+}
+
+async function sweepArrivals(parts: KeepLoopParts): Promise<readonly string[]> {
+  const requests = Object.values(parts.journal.state.requests);
+  return sweepStagings({
+    directories: directoriesOf(parts),
+    isArriving: (name) =>
+      requests.some(
+        ({ request, outcome }) =>
+          outcome === undefined && request?.kind === 'receive-backup' && request.backup === name,
+      ),
+    now: parts.clock.now(),
+  });
 }
 
 async function prune(

@@ -8,7 +8,6 @@ import {
   lstat,
   mkdir,
   open,
-  readdir,
   rm,
   symlink,
   utimes,
@@ -164,9 +163,5 @@ async function sizeOf(path: string): Promise<number | undefined> {
   );
 }
 
-/** Hidden names of backups that arrive, or of what is left of them. */
-export async function stagingsIn(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory).catch(() => []);
-  return names.filter((name) => name.startsWith(STAGING_PREFIX));
-}
+/** Hidden name of a backup that arrives, or of what is left of one. */
 export const STAGING_PREFIX = '.leafward-receive-';
