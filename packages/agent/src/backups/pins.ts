@@ -48,6 +48,29 @@ export async function whileHeld<T>(pins: Pins, path: string, work: () => Promise
   }
 }
 
+/** Time to drill and restore what was brought here, unless this agent is restarted. */
+const BROUGHT_MS = 24 * 60 * 60_000;
+
+/**
+ * Holds what `bring` brings for a day, since whoever has it brought wants it, though it may be older than all that the
+ * rules keep. @throws what `hold` and `bring` throw; then nothing is held.
+ */
+export async function holdBrought<T>(
+  pins: Pins,
+  path: string,
+  bring: () => Promise<T>,
+): Promise<T> {
+  const release = pins.hold(path);
+  try {
+    const brought = await bring();
+    setTimeout(release, BROUGHT_MS).unref();
+    return brought;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
 function once(act: () => void): () => void {
   let isDone = false;
   return () => {

@@ -9,7 +9,7 @@ import type {
   SecretVariables,
 } from '@leafward/shared/gen/domain.js';
 import type { Catalogue } from '../backups/catalogue.js';
-import { whileHeld, type Pins } from '../backups/pins.js';
+import { holdBrought, whileHeld, type Pins } from '../backups/pins.js';
 import { backupDirectoryOf } from '../backups/place.js';
 import { checkedCopy, checkRepository, refuseDamaged } from './checking.js';
 import { backupOfSnapshot, filterOf } from './copy-tags.js';
@@ -55,8 +55,6 @@ export interface OffsiteParts extends Omit<RepositoryParts, 'secretsOf'> {
 }
 
 const VERSION_MS = 10_000;
-/** Time to drill and restore it, unless this agent is restarted. */
-const HELD_MS = 24 * 60 * 60_000;
 /** More than this is not read by anybody, nor does it fit into a message. */
 const MOST_LISTED = 200;
 /** Of a snapshot's id, so that no name of a backup is taken for one. */
@@ -92,16 +90,9 @@ class HostOffsite implements Offsite {
       const directory = backupDirectoryOf(intent.spec);
       const version = await this.version(turn.signal);
       const fetched = { copy, directory, catalogue, version };
-      // Whoever fetches it wants it, though it may be older than all that the rules keep.
-      const release = this.parts.pins.hold(join(directory, basename(copy.path)));
-      try {
-        const backup = await fetchFrom(repository, fetched, { ...turn, host });
-        setTimeout(release, HELD_MS).unref();
-        return backup;
-      } catch (error) {
-        release();
-        throw error;
-      }
+      return holdBrought(this.parts.pins, join(directory, basename(copy.path)), () =>
+        fetchFrom(repository, fetched, { ...turn, host }),
+      );
     });
   }
 

@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup, Verification } from '@leafward/shared/gen/domain.js';
+import { holdBrought } from '../../backups/pins.js';
 import {
   assertBackupName,
   backupDirectoryOf,
@@ -54,7 +55,7 @@ export async function receiveBackup(request: Receive, turn: Turn): Promise<Resul
         onProgress,
         monotonic: () => parts.clock.monotonic(),
       });
-      const backup = await settle(sent, staging, place);
+      const backup = await holdBrought(parts.pins, path, () => settle(sent, staging, place));
       await sayLast(line);
       return { backup };
     } finally {
