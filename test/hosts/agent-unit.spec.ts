@@ -13,6 +13,7 @@ import { startRigFleet, type RigFleet } from '../rig/rig-fleet.js';
 import { createRig, type Rig } from '../rig/rig.js';
 
 const UNIT = 'leafward-agent.service';
+const deploy = join(import.meta.dirname, '../../../deploy/systemd');
 
 describe('the agent as a unit', function () {
   this.timeout(180_000);
@@ -72,13 +73,25 @@ describe('the agent as a unit', function () {
     expect((await cells()).split('\n').length).to.be.greaterThan(1);
   });
 
-  it('drills backups of members of both runtimes, hardened as it is', async () => {
-    for (const service of ['box', 'plain']) {
+  it('drills backups of containers, and of processes where it is let to', async () => {
+    const drill = async (service: string) => {
       await fleet.cli(['backup', 'run', service]);
       const [newest] = await fleet.cliJson<readonly Backup[]>(['backup', 'list', service]);
-      const { drill } = await fleet.cliJson<Backup>(['backup', 'drill', newest?.name ?? '']);
-      expect(drill, service).to.include({ ok: true, version: '2.113.0' });
-    }
+      return fleet.tryCli(['backup', 'drill', newest?.name ?? '', '-o', 'json']);
+    };
+    const found = ({ stdout }: { readonly stdout: string }) =>
+      (JSON.parse(stdout) as { readonly drill?: Backup['drill'] }).drill;
+    expect(found(await drill('box'))).to.include({ ok: true, version: '2.113.0' });
+    const refused = await drill('plain');
+    expect(refused.code, refused.stdout).to.equal(3);
+    expect(refused.stderr).to.include('drill-processes.conf');
+    const dropIn = join(deploy, 'drill-processes.conf');
+    await alpha.install(dropIn, `/etc/systemd/system/${UNIT}.d/drill-processes.conf`);
+    await alpha.exec(['systemctl', 'daemon-reload']);
+    await alpha.exec(['systemctl', 'restart', UNIT]);
+    await fleet.untilConnected('alpha');
+    await untilReady('00.plain');
+    expect(found(await drill('plain'))).to.include({ ok: true, version: '2.113.0' });
   });
 
   it('stops, starts and is killed without a member noticing', async () => {

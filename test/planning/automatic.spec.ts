@@ -204,6 +204,28 @@ describe('a failover by itself', function () {
     expect(await pass(world)).to.deep.equal([]);
   });
 
+  it('does not begin while no mirror says how far it is: fencing would leave nobody with the data', async () => {
+    const world = await died();
+    const mirrors = ['bravo', 'charlie', 'delta'].flatMap((host) =>
+      Object.values(world.facts[host] ?? {}).map((received) => ({ host, received })),
+    );
+    for (const { host, received } of mirrors) {
+      const { member } = received.value;
+      const engine = { answered: false, error: 'it is filling itself' };
+      const value = { ...received.value, engine };
+      world.facts[host] = { ...world.facts[host], [member]: { ...received, value } };
+    }
+    expect(codes(world)).to.deep.equal(['no-position']);
+    expect(await pass(world)).to.deep.equal([]);
+    // One that has told of itself is enough, whatever the others say.
+    const [first] = mirrors;
+    world.facts[first!.host] = {
+      ...world.facts[first!.host],
+      [first!.received.value.member]: first!.received,
+    };
+    expect(codes(world)).to.deep.equal([]);
+  });
+
   it('is not begun by what a witness said before the lease was over, long ago, or could not ask', async () => {
     const world = await silent();
     const { round: asked } = automaticOf(world).memory ?? {};

@@ -247,7 +247,7 @@ async function requireApart(
   throw new LeafwardError(
     'refused',
     `drill: a copy of a ${container.spec.kind} cannot be kept apart from the fleet on this host: ${why}; ` +
-      'nothing was booted',
+      'nothing was booted. An agent that runs as a unit needs drill-processes.conf beside it (deploy/systemd)',
   );
 }
 

@@ -12,7 +12,7 @@ import { leaseLeftMs, untilFencedOf } from './lease.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToOpenPromotion } from './open-promotion.js';
 import { objectToOthers, silent } from './safety.js';
-import { listed, renderDuration, type Objection } from './words.js';
+import { evidence, listed, renderDuration, type Objection } from './words.js';
 
 type FailoverGoal = Extract<Goal, { kind: 'failover' }>;
 
@@ -274,7 +274,9 @@ function objectToCandidates(
       },
     ];
   }
-  if (candidates.some((member) => member.isFresh)) return [];
+  const inSight = candidates.filter((member) => member.isFresh);
+  if (inSight.some((member) => member.fact?.engine.position !== undefined)) return [];
+  if (inSight.length > 0) return [nothingToTakeOver(service, inSight)];
   return [
     {
       code: 'no-candidate',
@@ -288,6 +290,17 @@ function objectToCandidates(
     },
   ];
 }
+
+/** Once the leader is fenced there is no way back to it: somebody must have shown that it has the data. */
+const nothingToTakeOver = (service: ServiceAt, inSight: readonly MemberAt[]): Objection => ({
+  code: 'no-position',
+  subject: service.name,
+  message: `no mirror of ${service.name} in sight says how far it is (${listed(inSight.map(({ name }) => name))}), so nobody is known to have its data`,
+  unblock: `get one of them to answer: leafward why ${inSight[0]?.name ?? ''}; one that was begun again and is not filled has nothing, and the old leader must be started instead`,
+  evidence: inSight.map((member) =>
+    evidence(`position of ${member.name}`, member.fact?.engine.error ?? 'not known'),
+  ),
+});
 
 /** Figures are for the reader; they change with every report, so they are no part of what a plan rests on. */
 function lossOf(service: ServiceAt, expected: string): readonly string[] {
