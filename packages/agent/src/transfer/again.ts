@@ -16,15 +16,17 @@ export interface JoinOptions {
   readonly sends: boolean;
   readonly onProgress: (text: string) => void;
   readonly signal: AbortSignal;
+  /** How long nothing may come of it. Default 15 min. */
+  readonly patienceMs?: number | undefined;
 }
 
 const BACKOFF = { minMs: 500, maxMs: 30_000 };
 /** A controller is away for its update, a host for its reboot; a transfer nobody answers in this time is over. */
-const GIVE_UP_MS = 15 * 60_000;
+const PATIENCE_MS = 15 * 60_000;
 
 /** @throws LeafwardError what `work` throws, but for a line that breaks: then it is called again with a new one. */
 export async function withLine<T>(
-  { parts, transfer, sends, onProgress, signal }: JoinOptions,
+  { parts, transfer, sends, onProgress, signal, patienceMs = PATIENCE_MS }: JoinOptions,
   work: (line: TransferLine) => Promise<T>,
 ): Promise<T> {
   const { clock, transferLine } = parts;
@@ -39,7 +41,7 @@ export async function withLine<T>(
       return await work(noting(line, () => (movedAt = clock.monotonic())));
     } catch (error) {
       const isBroken = error instanceof LeafwardError && error.code === 'unavailable';
-      const isOver = clock.monotonic() - movedAt > GIVE_UP_MS;
+      const isOver = clock.monotonic() - movedAt > patienceMs;
       if (!isBroken || isOver || signal.aborted) throw error;
       failures = clock.monotonic() - movedAt > BACKOFF.maxMs ? failures + 1 : 1;
       onProgress(`${error.text}; trying again`);

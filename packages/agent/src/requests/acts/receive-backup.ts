@@ -97,6 +97,8 @@ async function settle(
   return adopted;
 }
 const RECORD = 'record';
+/** A sender that has heard the word before does not come again. */
+const SENDER_MS = 90_000;
 
 /** One whose agent was killed between its last rename and its record. Undefined: there is none, or it is not right. */
 async function settledBefore(place: Place): Promise<Backup | undefined> {
@@ -111,17 +113,19 @@ async function settledBefore(place: Place): Promise<Backup | undefined> {
   return adopted;
 }
 
-/** It was taken in before: its sender waits for the word that it is here. */
+/** It was taken in before: its sender may wait for the word that it is here, and need not. */
 async function endAtOnce(request: Receive, backup: Backup, turn: Turn): Promise<Result> {
   const { parts, onProgress, signal } = turn;
   onProgress(`${basename(backup.path)} is here already`);
   const { transfer } = request;
-  await withLine(
-    { parts, transfer, sends: false, onProgress, signal },
-    async (line: TransferLine) => {
-      const offer = await line.next();
-      if (offer.kind === 'offer') await sayLast(line);
-    },
-  );
+  const options = { parts, transfer, sends: false, onProgress, signal, patienceMs: SENDER_MS };
+  const told = withLine(options, async (line: TransferLine) => {
+    const offer = await line.next();
+    if (offer.kind === 'offer') await sayLast(line);
+  });
+  await told.catch((error: unknown) => {
+    const isAlone = error instanceof LeafwardError && error.code === 'unavailable';
+    if (!isAlone) throw error;
+  });
   return { backup };
 }
