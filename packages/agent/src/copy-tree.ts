@@ -7,7 +7,6 @@ import {
   lchown,
   lstat,
   mkdir,
-  open,
   opendir,
   readlink,
   stat,
@@ -16,6 +15,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import { syncOne } from './backups/sync-tree.js';
 import { copySparse } from './copy-sparse.js';
 
 export interface CopyOptions {
@@ -53,7 +53,7 @@ export async function copyTree(options: CopyOptions, signal: AbortSignal): Promi
     }
     if (found?.isSymbolicLink() === true && options.links === true) await copyLink(from, to, found);
     if (found?.isFile() !== true || !(await copyOne(from, to, options.keepExisting))) continue;
-    if (options.durable === true) await sync(to);
+    if (options.durable === true) await syncOne(to);
     files += 1;
     totalBytes += found.size;
     options.onFile(totalBytes);
@@ -95,15 +95,6 @@ async function copyLink(from: string, to: string, { uid, gid }: Stats): Promise<
   await lchown(to, uid, gid).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPERM') throw error;
   });
-}
-
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {

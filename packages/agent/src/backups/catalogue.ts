@@ -7,11 +7,11 @@ import type { Clock } from '@leafward/shared/clock.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { openAttempts, type Attempt, type Attempts } from './attempts.js';
-import { MANIFEST_SUFFIX, RECORD_SUFFIX, writeDurably } from './beside.js';
+import { RECORD_SUFFIX, writeDurably } from './beside.js';
 import { isEntry } from './delete-tree.js';
 import { createLooker, type Found, type Looker } from './look.js';
 import { hashFiles, type HashOptions } from './manifest.js';
-import { isThere } from './place.js';
+import { isThere, manifestPathOf } from './place.js';
 import { refuseOutside, sweepDirectory, takeFilesAway, takeRecordAway } from './removal.js';
 import { syncTree } from './sync-tree.js';
 import { verifyFiles } from './verify.js';
@@ -135,7 +135,7 @@ class FileCatalogue implements Catalogue {
     how: Pick<HashOptions, 'onProgress' | 'bytesPerSecond'>,
     signal: AbortSignal,
   ): Promise<Backup> {
-    const manifest = `${backup.path}${MANIFEST_SUFFIX}`;
+    const manifest = manifestPathOf(backup.path);
     const { clock } = this.options;
     const verification = await verifyFiles(backup, manifest, { ...how, clock }, signal);
     const verified = await this.amend(backup.path, (now) => ({ ...now, verification }));
@@ -238,7 +238,7 @@ class FileCatalogue implements Catalogue {
       if (backup === undefined) return undefined;
       const isKnown = this.#known.has(backup.path);
       try {
-        if (manifest !== undefined) await this.#write(`${backup.path}${MANIFEST_SUFFIX}`, manifest);
+        if (manifest !== undefined) await this.#write(manifestPathOf(backup.path), manifest);
         // Of what is known already the agent's own copy is read first after a crash.
         if (isKnown) await this.#write(this.#copyOf(backup), `${JSON.stringify(backup)}\n`);
         await this.#write(`${backup.path}${RECORD_SUFFIX}`, `${JSON.stringify(backup)}\n`);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
-import { MANIFEST_SUFFIX, RECORD_SUFFIX } from './beside.js';
-import { isThere } from './place.js';
+import { RECORD_SUFFIX } from './beside.js';
+import { isThere, manifestPathOf } from './place.js';
 import { asBackup } from './record.js';
 
 const MOST_COMPLAINTS = 1000;
@@ -80,7 +80,7 @@ async function isWhole(
   backup: Backup,
   complain: (path: string, why: string) => void,
 ): Promise<boolean> {
-  const manifest = await readFile(`${backup.path}${MANIFEST_SUFFIX}`).catch(() => undefined);
+  const manifest = await readFile(manifestPathOf(backup.path)).catch(() => undefined);
   const sha256 = createHash('sha256')
     .update(manifest ?? '')
     .digest('hex');

@@ -17,7 +17,8 @@ export async function syncTree(root: string, signal: AbortSignal): Promise<void>
   }
 }
 
-async function syncOne(path: string): Promise<void> {
+/** One file or directory. */
+export async function syncOne(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
     await file.sync();

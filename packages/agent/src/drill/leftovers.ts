@@ -1,11 +1,11 @@
 // What a drill has on this host beside its backup: written down before it is there, so that whatever becomes of the
 // agent, the next one takes it away. Must never touch anything else.
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Runtime as RuntimeName } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
-import { syncDirectory } from '../journal.js';
+import { writeDurably } from '../backups/beside.js';
 import type { Runtime } from '../runtimes/runtime.js';
 import { drillName } from './drill-member.js';
 
@@ -51,7 +51,6 @@ export function openLeftovers(options: {
     async note(record) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await writeDurably(pathOf(record.id), JSON.stringify(record));
-      await syncDirectory(directory);
     },
     async sweep() {
       let isClean = true;
@@ -76,15 +75,4 @@ function asRecord(text: string): DrillRecord {
   const isOwn = ID.test(id) && root.startsWith('/') && basename(root) === `.leafward-drill-${id}`;
   if (isOwn && (runtime === 'docker' || runtime === 'process')) return { id, runtime, root };
   throw new LeafwardError('invalid', 'it is no record of a drill');
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
 }

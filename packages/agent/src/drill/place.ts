@@ -5,6 +5,7 @@ import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup, MemberSpec } from '@leafward/shared/gen/domain.js';
 import { backupDirectoryOf } from '../backups/place.js';
 import { isWithin } from '../checks/mounts.js';
+import { megabytes } from '../megabytes.js';
 
 /** What a service writes of its own while it starts, and room for its migration. */
 const GROWTH = 0.1;
@@ -30,7 +31,7 @@ export async function findRoom(
   }
   const figures = rooms.map(
     ({ directory, needBytes, freeBytes }) =>
-      `${directory} has ${inMegabytes(freeBytes)} free and it needs ${inMegabytes(needBytes)}`,
+      `${directory} has ${megabytes(freeBytes)} free and it needs ${megabytes(needBytes)}`,
   );
   throw new LeafwardError(
     'exhausted',
@@ -68,8 +69,6 @@ async function isWritable(path: string): Promise<boolean> {
     () => false,
   );
 }
-
-const inMegabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** What a drill calls its directory below that. */
 export const drillPath = (directory: string, id: string): string =>

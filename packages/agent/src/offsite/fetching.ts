@@ -4,8 +4,8 @@ import { mkdir, readFile, rename, rm, statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Backup, Verification } from '@leafward/shared/gen/domain.js';
-import { MANIFEST_SUFFIX, RECORD_SUFFIX, type Catalogue } from '../backups/catalogue.js';
-import { isThere, nearestExisting } from '../backups/place.js';
+import { RECORD_SUFFIX, type Catalogue } from '../backups/catalogue.js';
+import { isThere, manifestPathOf, nearestExisting } from '../backups/place.js';
 import { asBackup } from '../backups/record.js';
 import { syncTree } from '../backups/sync-tree.js';
 import { verifyFiles } from '../backups/verify.js';
@@ -153,7 +153,7 @@ async function place(
   const name = basename(copy.path);
   const isInPlace = await isThere(path);
   const brought = isInPlace ? path : join(hidden, name);
-  const manifest = isInPlace ? `${path}${MANIFEST_SUFFIX}` : `${brought}${MANIFEST_SUFFIX}`;
+  const manifest = isInPlace ? manifestPathOf(path) : manifestPathOf(brought);
   const record = await readRecord(join(hidden, `${name}${RECORD_SUFFIX}`), copy);
   const verification = await verifyBrought(
     { ...record, path: brought },
@@ -163,7 +163,7 @@ async function place(
   );
   if (!isInPlace) {
     await syncTree(brought, turn.signal);
-    await rename(manifest, `${path}${MANIFEST_SUFFIX}`);
+    await rename(manifest, manifestPathOf(path));
     await rename(brought, path);
     await syncDirectory(join(path, '..'));
   }

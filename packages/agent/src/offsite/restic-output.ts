@@ -1,4 +1,5 @@
 // What restic prints, as values. Pure. Fields that a version does not print are left out, never guessed.
+import { coerceVersion, isAtLeast as isVersionAtLeast } from '../checks/versions.js';
 
 export interface ResticProgress {
   /** Of 1. */
@@ -77,9 +78,7 @@ export function parseVersion(text: string): string | undefined {
 
 /** Both as `parseVersion` gives them. */
 export function isAtLeast(version: string, least: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [leastMajor = 0, leastMinor = 0] = least.split('.').map(Number);
-  return major > leastMajor || (major === leastMajor && minor >= leastMinor);
+  return isVersionAtLeast(coerceVersion(version) ?? [], coerceVersion(least) ?? []);
 }
 
 /** What it complained of, a line each, without its own JSON around it. */

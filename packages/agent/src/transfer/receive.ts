@@ -3,6 +3,7 @@
 import { statfs } from 'node:fs/promises';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup, TransferDirectory, Verification } from '@leafward/shared/gen/domain.js';
+import { megabytes } from '../megabytes.js';
 import type { TransferLine } from './line.js';
 import type { Staging } from './staging.js';
 
@@ -109,8 +110,6 @@ async function assertRoom({ staging, name }: ReceiveOptions, { sizeBytes }: Back
     { retry: 'later' },
   );
 }
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 const refused = ({ name }: ReceiveOptions, problem = 'no reason given'): LeafwardError =>
   new LeafwardError('failed', `receive ${name}: the other end gave up: ${problem}`);

@@ -8,7 +8,8 @@ import { judgeService, removeJudged, type Judged } from '../../backups/keep.js';
 import { backupDirectoryOf, nearestExisting } from '../../backups/place.js';
 import { engineMember } from '../../engines/engine-member.js';
 import type { BackupRoom } from '../../engines/engine.js';
-import { megabytes, type Turn } from './parts.js';
+import { megabytes } from '../../megabytes.js';
+import type { Turn } from './parts.js';
 
 /** @throws LeafwardError `exhausted` with the figures and what would help. */
 export async function makeRoom(intent: MemberIntent, turn: Turn): Promise<void> {

@@ -77,7 +77,3 @@ export async function refuseUnfit(
   if (intent.run !== options.run) return refuse(`it shall be ${intent.run}`);
   return intent;
 }
-
-export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
-}

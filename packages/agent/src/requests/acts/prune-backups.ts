@@ -4,7 +4,8 @@ import type { KeepVerdict } from '@leafward/shared/gen/domain.js';
 import { freedBytes } from '@leafward/shared/retention.js';
 import { judgeService, removeJudged } from '../../backups/keep.js';
 import type { Result } from '../../requests.js';
-import { intentOf, megabytes, type Kind, type Turn } from './parts.js';
+import { megabytes } from '../../megabytes.js';
+import { intentOf, type Kind, type Turn } from './parts.js';
 
 /** An outcome is one message, and is remembered: what goes is told first. */
 const MOST_VERDICTS = 200;
