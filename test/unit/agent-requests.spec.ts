@@ -1,7 +1,7 @@
 // Requests: each at most once, through a crash, a repeat and a refusal (I10, I11, I12). The journal is real; an
 // act is whatever the test lets happen.
 import { expect } from 'chai';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@leafward/shared/clock.js';
@@ -155,6 +155,24 @@ describe('the agent’s requests', () => {
     );
     expect(requests.refusedCount()).to.equal(4);
     expect(begun).to.deep.equal([]);
+  });
+
+  it('tells a secret until it is acknowledged and writes none down (I14)', async () => {
+    const heard: (string | undefined)[] = [];
+    const requests = await open(({ secret }) => {
+      heard.push(secret);
+      return Promise.resolve({ message: 'done', secret: 'url-of-once' });
+    });
+    await requests.receive({ ...check('c1'), secret: 'word-for-it' });
+    expect(await ended(requests, 'c1')).to.include({ message: 'done', secret: 'url-of-once' });
+    expect(heard).to.deep.equal(['word-for-it']);
+    const written = await readFile(join(directory, 'journal.log'), 'utf8');
+    expect(written)
+      .to.contain('c1')
+      .and.not.match(/url-of-once|word-for-it/);
+    await requests.acknowledge(['c1']);
+    await requests.receive(check('c1'));
+    expect((await ended(requests, 'c1'))?.secret).to.equal(undefined);
   });
 
   it('backs up nothing beside a promotion or another backup of the member (I10)', async () => {

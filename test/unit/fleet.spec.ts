@@ -1,6 +1,6 @@
 // The fleet's memory image and its store: durable first, one decision at a time, fenced by the epoch.
 import { expect } from 'chai';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@leafward/shared/clock.js';
@@ -90,6 +90,33 @@ describe('the fleet', () => {
     );
     expect((error as LeafwardError).code).to.equal('stale');
     expect(fleet.intent('alpha')).to.equal(undefined);
+  });
+
+  it('hands secrets of requests and outcomes on and writes none down (I14)', async () => {
+    const fleet = await open();
+    const asked = { ...request('r1'), secret: 'word-for-it' };
+    const ask = (one: Request): Promise<void> =>
+      fleet.transact((): { changes: readonly Change[]; value: undefined } => ({
+        changes: [{ kind: 'request', state: { request: one, host: 'alpha', createdAt: 1 } }],
+        value: undefined,
+      }));
+    await ask(asked);
+    const [pending] = fleet.pending('alpha');
+    expect(pending?.request.secret).to.equal(undefined);
+    expect(fleet.words.complete(request('r1')).secret).to.equal('word-for-it');
+    await fleet.transact(() => ({
+      changes: [{ kind: 'outcome', outcome: { ...outcome('r1'), secret: 'url-of-once' } }],
+      value: undefined,
+    }));
+    expect(fleet.outcome('r1')?.secret).to.equal(undefined);
+    expect(fleet.words.complete(request('r1')).secret).to.equal(undefined);
+    expect(fleet.words.complete({ ...request('r2'), secretFrom: 'r1' }).secret).to.equal(
+      'url-of-once',
+    );
+    expect(fleet.words.take('r1')).to.equal('url-of-once');
+    expect(fleet.words.take('r1')).to.equal(undefined);
+    const files = await Promise.all((await readdir(dir)).map((file) => readFile(join(dir, file))));
+    expect(Buffer.concat(files).toString('latin1')).not.to.match(/url-of-once|word-for-it/);
   });
 
   it('keeps decisions apart: each sees what the one before committed', async () => {

@@ -23,6 +23,7 @@ export type Result = Partial<
     | 'rehearsal'
     | 'verdicts'
     | 'copies'
+    | 'secret'
   >
 >;
 
@@ -116,6 +117,8 @@ class OpenRequests implements Requests {
   readonly #running = new Map<string, Running>();
   /** Not worth the journal, or not to be had by it: told once more with each report until acknowledged. */
   readonly #unwritten = new Map<string, Outcome>();
+  /** What outcomes tell beside what the journal may hold (I14); lost with this process. */
+  readonly #secrets = new Map<string, string>();
   readonly #askedAgain = new Set<string>();
   #refused = 0;
   #stopping = false;
@@ -164,7 +167,12 @@ class OpenRequests implements Requests {
       const startedAt = this.options.clock.now();
       // Claimed before the write: the same request, sent twice, must not pass twice.
       const running = this.#claim(request, startedAt);
-      await this.options.journal.append({ kind: 'request-started', at: startedAt, request });
+      const written = { ...request, secret: undefined };
+      await this.options.journal.append({
+        kind: 'request-started',
+        at: startedAt,
+        request: written,
+      });
       this.#run(running);
     } catch (error) {
       this.#running.delete(id);
@@ -186,16 +194,22 @@ class OpenRequests implements Requests {
     );
     const settled = Object.entries(this.options.journal.state.requests).flatMap(([id, one]) =>
       one.outcome !== undefined && (!one.acknowledged || this.#askedAgain.has(id))
-        ? [one.outcome]
+        ? [this.#withSecret(one.outcome)]
         : [],
     );
     return [...running, ...settled, ...this.#unwritten.values()];
+  }
+
+  #withSecret(outcome: Outcome): Outcome {
+    const secret = this.#secrets.get(outcome.requestId);
+    return secret === undefined ? outcome : { ...outcome, secret };
   }
 
   async acknowledge(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
       this.#askedAgain.delete(id);
       this.#unwritten.delete(id);
+      this.#secrets.delete(id);
     }
     const { requests } = this.options.journal.state;
     const fresh = ids.filter(
@@ -325,8 +339,9 @@ class OpenRequests implements Requests {
     log.info({ request: request.id, member: request.member }, `${request.kind} begins`);
     let outcome: Outcome;
     try {
-      const result = await this.options.act(request, onProgress, abort.signal);
+      const { secret, ...result } = await this.options.act(request, onProgress, abort.signal);
       const now = clock.now();
+      if (secret !== undefined) this.#secrets.set(request.id, secret);
       outcome = {
         ...outcomeOf(request, { startedAt, state: 'succeeded', now }),
         ...result,

@@ -1,6 +1,5 @@
 // The one memory image of the fleet and the only way to change it: durable first, then visible. Changes are
 // decided on a snapshot that nothing can overtake, since decisions and commits run one at a time.
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Backup,
@@ -16,10 +15,18 @@ import type { Change } from './changes.js';
 import { unknownHost, type LiveHost } from './live-hosts.js';
 import { createHistory } from './move-history.js';
 import { createTenure, OWNED_MS } from './ownership.js';
-import { leasesAfter } from './planning/lease.js';
-import { otherSecrets, otherWaivers, withAutomatic, withOperation } from './image-parts.js';
+import {
+  newestFirst,
+  orderLeases,
+  otherSecrets,
+  otherWaivers,
+  withAutomatic,
+  withOperation,
+} from './image-parts.js';
+import { createInLine } from './in-line.js';
 import type { Known } from './report-changes.js';
 import type { StoredSecret } from './secrets/seal.js';
+import { createToldOnce, type ToldOnce } from './secrets/told-once.js';
 import { versionsOf } from './secrets/uses.js';
 import type {
   AutomaticState,
@@ -62,6 +69,8 @@ export interface Fleet {
   identity(name: string): HostIdentity | undefined;
   /** All versions that are kept, sealed, and what is left of removed ones. */
   secrets(): readonly StoredSecret[];
+  /** Words of requests and outcomes that no commit writes down. */
+  readonly words: ToldOnce;
   /** Shows a running operation's newest waits; memory only. */
   showOperation(operation: Operation): void;
   /** The same for what a failover that acts alone has in mind. */
@@ -92,7 +101,6 @@ export interface FleetOptions {
 }
 
 const ENDED_REQUESTS_KEPT = 2000;
-const rest = (): Promise<void> => nextTurn();
 
 /** Takes the store over and reads it. @throws LeafwardError when the store cannot be read. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
@@ -171,18 +179,14 @@ function manifestOf(text: string | undefined): Manifest | undefined {
   return parsed.ok ? parsed.manifest : undefined;
 }
 
-const newestFirst = (byHost: FleetImage['backupsByHost']): readonly Backup[] =>
-  Object.values(byHost)
-    .flat()
-    .sort((a, b) => b.finishedAt - a.finishedAt);
-
 function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImage): Fleet {
   const { clock, store } = options;
   // The store was taken over just now; the one before may take this long to see it.
   const aloneSinceMs = clock.monotonic() + OWNED_MS;
   const tenure = createTenure({ clock, store, onLost: options.onReplaced }, takenEpoch);
+  const words = createToldOnce(clock);
   const listeners: ((changes: readonly Change[]) => void)[] = [];
-  let queue: Promise<unknown> = Promise.resolve();
+  const inLine = createInLine();
 
   const begun = { controllerStartedAt: clock.now(), aloneSinceMs };
   const snapshot = (): Snapshot => ({
@@ -193,16 +197,9 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
     monotonicMs: clock.monotonic(),
     ...partsOf(image, clock.now()),
   });
-  const inLine = <T>(act: () => Promise<T>): Promise<T> => {
-    const turn = queue.then(act);
-    // The store may answer within one turn of the loop: without a rest a thousand waiting decisions would hold
-    // up every connection, and peers would take this controller for dead.
-    queue = turn.then(rest, rest);
-    return turn;
-  };
-
-  const commit = async (changes: readonly Change[]): Promise<void> => {
-    if (changes.length === 0) return;
+  const commit = async (decided: readonly Change[]): Promise<void> => {
+    if (decided.length === 0) return;
+    const changes = decided.map((change) => words.withhold(change));
     await store.commit(changes, tenure.epoch()).catch((error: unknown) => {
       if (error instanceof LeafwardError && error.code === 'stale') options.onReplaced?.(error);
       throw error;
@@ -236,6 +233,7 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
     },
     identity: (name) => image.identities.get(name),
     secrets: () => image.secrets,
+    words,
     showOperation: (operation) => {
       image.operations = withOperation(image.operations, operation);
     },
@@ -266,12 +264,6 @@ function partsOf(image: FleetImage, now: number) {
     secrets: versionsOf(image.secrets),
     rebuild: image.rebuild,
   };
-}
-
-function orderLeases(live: FleetImage['live'], order: HostIntent): void {
-  const host = live.get(order.host);
-  if (host?.leases !== undefined)
-    live.set(host.name, { ...host, leases: leasesAfter(host.leases, order) });
 }
 
 function hostStates(image: FleetImage): Readonly<Record<string, HostState>> {

@@ -1,5 +1,7 @@
-// Parts of the memory image as they are after a change. Pure; fleet.ts decides when.
-import type { Operation, Waiver } from '@leafward/shared/gen/domain.js';
+// Parts of the memory image as they are after a change; fleet.ts decides when.
+import type { Backup, HostIntent, Operation, Waiver } from '@leafward/shared/gen/domain.js';
+import type { LiveHost } from './live-hosts.js';
+import { leasesAfter } from './planning/lease.js';
 import type { StoredSecret } from './secrets/seal.js';
 import type { AutomaticState, ServiceState } from './snapshot.js';
 
@@ -12,6 +14,19 @@ export function withAutomatic(
 ): Services {
   const service = services[name];
   return service === undefined ? services : { ...services, [name]: { ...service, automatic } };
+}
+
+export const newestFirst = (
+  byHost: Readonly<Record<string, readonly Backup[]>>,
+): readonly Backup[] =>
+  Object.values(byHost)
+    .flat()
+    .sort((a, b) => b.finishedAt - a.finishedAt);
+
+export function orderLeases(live: Map<string, LiveHost>, order: HostIntent): void {
+  const host = live.get(order.host);
+  if (host?.leases !== undefined)
+    live.set(host.name, { ...host, leases: leasesAfter(host.leases, order) });
 }
 
 export function withOperation(

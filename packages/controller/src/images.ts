@@ -63,7 +63,7 @@ export type HostAct =
     }
   > extends infer R
     ? R extends unknown
-      ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term'>
+      ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term' | 'secret' | 'secretFrom'>
       : never
     : never;
 
@@ -75,9 +75,11 @@ export interface HostQuestion {
   /** Whom it is about, in which term of its service. Undefined: the host itself. */
   readonly about?: { readonly member: string; readonly term: number } | undefined;
   readonly act: HostAct;
+  /** For its host's eyes only; on no disk of either side. */
+  readonly secret?: string | undefined;
 }
 
-/** Sends one act to a host and waits for its outcome. @throws LeafwardError with what came back. */
+/** Sends one act to a host and waits for its outcome, with its secret. @throws LeafwardError with what came back. */
 export async function askHost(
   fleet: Fleet,
   clock: Clock,
@@ -86,7 +88,8 @@ export async function askHost(
   const { what, timeoutMs } = question;
   const id = await beginAsking(fleet, question);
   const outcome = await outcomeWithin(fleet, clock, { id, timeoutMs });
-  if (outcome !== undefined && outcome.state !== 'running') return succeeded(outcome, what);
+  if (outcome !== undefined && outcome.state !== 'running')
+    return { ...succeeded(outcome, what), secret: fleet.words.take(id) };
   throw new LeafwardError(
     'timeout',
     `${what}: no answer within ${timeoutMs / 1000} s${outcome?.progress ? `; last word: ${outcome.progress}` : ''}`,
@@ -118,6 +121,7 @@ export async function beginAsking(fleet: Fleet, question: HostQuestion): Promise
             epoch: snapshot.epoch,
             expiresAt: snapshot.now + question.timeoutMs,
             ...about,
+            secret: question.secret,
           },
         },
       },

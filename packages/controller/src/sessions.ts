@@ -364,7 +364,8 @@ function push(table: Table, session: Session): void {
     const sentAt = session.requestsSentAt.get(request.id);
     if (sentAt !== undefined && monotonic - sentAt < RESEND_MS) continue;
     session.requestsSentAt.set(request.id, monotonic);
-    session.stream.write({ kind: 'request', request: { ...request, epoch: fleet.epoch } });
+    const complete = fleet.words.complete(request);
+    session.stream.write({ kind: 'request', request: { ...complete, epoch: fleet.epoch } });
   }
 }
 

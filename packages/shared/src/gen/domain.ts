@@ -269,6 +269,17 @@ export interface MemberSpec {
   readonly backupDirectory?: string | undefined;
   readonly engineOptions: Readonly<Record<string, string>>;
   readonly secretEnvironment?: SecretVariables | undefined;
+  readonly hooks?: BootHooks | undefined;
+}
+
+export interface BootHooks {
+  readonly preboot?: string | undefined;
+  readonly concurrent?: string | undefined;
+}
+
+export interface Adoption {
+  readonly container: string;
+  readonly specDigest: string;
 }
 
 export interface CommandStep {
@@ -331,6 +342,7 @@ export interface MemberIntent {
   readonly reseed?: Reseed | undefined;
   readonly restartAfterMs?: number | undefined;
   readonly backupDuty?: BackupDuty | undefined;
+  readonly adoption?: Adoption | undefined;
 }
 
 export interface BackupDuty {
@@ -470,6 +482,12 @@ export interface MemberFact {
   readonly refusals: readonly Refusal[];
   readonly permitLeftMs?: number | undefined;
   readonly death?: Death | undefined;
+  readonly adoption?: AdoptionFact | undefined;
+}
+
+export interface AdoptionFact {
+  readonly container: string;
+  readonly differences: readonly FieldChange[];
 }
 
 export interface Finding {
@@ -671,12 +689,32 @@ export interface ProbeLeader {
   readonly timeoutMs: number;
 }
 
+export interface LookAtContainer {
+  readonly wanted: MemberIntent;
+}
+
+export interface ContainerLook {
+  readonly container: string;
+  readonly state: ContainerState;
+  readonly startedAt?: number | undefined;
+  readonly image: Image;
+  readonly restartPolicy: string;
+  readonly holdsStorage: boolean;
+  readonly differences: readonly FieldChange[];
+  readonly active?: boolean | undefined;
+  readonly iden?: string | undefined;
+  readonly upstreamUrl?: string | undefined;
+  readonly problem?: string | undefined;
+}
+
 interface RequestCommon {
   readonly id: string;
   readonly epoch: number;
   readonly expiresAt: number;
   readonly member: string;
   readonly term: number;
+  readonly secret?: string | undefined;
+  readonly secretFrom?: string | undefined;
 }
 export type Request =
   | ({ readonly kind: 'resolve-image' } & RequestCommon & ResolveImage)
@@ -698,7 +736,8 @@ export type Request =
   | ({ readonly kind: 'prune-backups' } & RequestCommon & PruneBackups)
   | ({ readonly kind: 'list-copies' } & RequestCommon & ListCopies)
   | ({ readonly kind: 'send-backup' } & RequestCommon & SendBackup)
-  | ({ readonly kind: 'receive-backup' } & RequestCommon & ReceiveBackup);
+  | ({ readonly kind: 'receive-backup' } & RequestCommon & ReceiveBackup)
+  | ({ readonly kind: 'look-at-container' } & RequestCommon & LookAtContainer);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -756,6 +795,8 @@ export interface Outcome {
   readonly rehearsal?: Drill | undefined;
   readonly verdicts?: KeepVerdicts | undefined;
   readonly copies?: CopiesFound | undefined;
+  readonly secret?: string | undefined;
+  readonly look?: ContainerLook | undefined;
 }
 
 export interface CopiesFound {
@@ -890,6 +931,12 @@ export interface Gate {
 export interface DeployGoal {
   readonly manifest: string;
   readonly workerAlone?: string | undefined;
+  readonly looks: readonly MemberLook[];
+}
+
+export interface MemberLook {
+  readonly member: string;
+  readonly look: ContainerLook;
 }
 
 export interface UpdateGoal {
