@@ -108,6 +108,16 @@ export interface ReportAnswer {
   readonly clockMs: number;
   readonly reportEveryMs: number;
   readonly services?: ServiceWords | undefined;
+  readonly histories?: HistoryWishes | undefined;
+}
+
+export interface HistoryWishes {
+  readonly wishes: readonly HistoryWish[];
+}
+
+export interface HistoryWish {
+  readonly member: string;
+  readonly offsets: readonly number[];
 }
 
 export interface ServiceWords {
@@ -146,16 +156,8 @@ export type SessionResponse =
   | ({ readonly kind: 'secret' } & SecretValue);
 
 export interface AgentService {
-  readonly session: {
-    readonly kind: 'bidi';
-    readonly request: SessionRequest;
-    readonly response: SessionResponse;
-  };
-  readonly renewCertificate: {
-    readonly kind: 'unary';
-    readonly request: AgentServiceRenewCertificateRequest;
-    readonly response: AgentServiceRenewCertificateResponse;
-  };
+  readonly session: { readonly kind: 'bidi'; readonly request: SessionRequest; readonly response: SessionResponse };
+  readonly renewCertificate: { readonly kind: 'unary'; readonly request: AgentServiceRenewCertificateRequest; readonly response: AgentServiceRenewCertificateResponse };
 }
 
 export interface EnrollRequest {
@@ -186,16 +188,8 @@ export interface RenewExpiredResponse {
 }
 
 export interface EnrollmentService {
-  readonly enroll: {
-    readonly kind: 'unary';
-    readonly request: EnrollRequest;
-    readonly response: EnrollResponse;
-  };
-  readonly renewExpired: {
-    readonly kind: 'unary';
-    readonly request: RenewExpiredRequest;
-    readonly response: RenewExpiredResponse;
-  };
+  readonly enroll: { readonly kind: 'unary'; readonly request: EnrollRequest; readonly response: EnrollResponse };
+  readonly renewExpired: { readonly kind: 'unary'; readonly request: RenewExpiredRequest; readonly response: RenewExpiredResponse };
 }
 
 export type Role = 'leader' | 'mirror' | 'worker';
@@ -216,8 +210,9 @@ export type ResultFormat = 'plain' | 'json' | 'exit-code';
 
 export type PositionFormat = 'number' | 'lsn';
 
-export type ContainerState =
-  'absent' | 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'unknown';
+export type ContainerState = 'absent' | 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'unknown';
+
+export type OptimizeWay = 'on-boot' | 'swap' | 'clear';
 
 export type OutcomeState = 'running' | 'succeeded' | 'failed' | 'unknown' | 'refused';
 
@@ -448,6 +443,7 @@ export interface EngineFact {
   readonly upstreamUrl?: string | undefined;
   readonly health?: string | undefined;
   readonly migrating?: string | undefined;
+  readonly paused?: boolean | undefined;
 }
 
 export interface StorageFact {
@@ -459,6 +455,7 @@ export interface StorageFact {
   readonly error?: string | undefined;
   readonly position?: number | undefined;
   readonly reseeded?: string | undefined;
+  readonly largestDatabaseBytes?: number | undefined;
 }
 
 export interface Death {
@@ -482,7 +479,19 @@ export interface MemberFact {
   readonly refusals: readonly Refusal[];
   readonly permitLeftMs?: number | undefined;
   readonly death?: Death | undefined;
+  readonly deprecations?: Deprecations | undefined;
   readonly adoption?: AdoptionFact | undefined;
+  readonly history?: HistoryFact | undefined;
+}
+
+export interface HistoryFact {
+  readonly entries: readonly HistoryEntry[];
+}
+
+export interface HistoryEntry {
+  readonly offset: number;
+  readonly sha256?: string | undefined;
+  readonly readAt: number;
 }
 
 export interface AdoptionFact {
@@ -631,7 +640,8 @@ export interface TuneHost {
   readonly dryRun: boolean;
 }
 
-export interface CheckHost {}
+export interface CheckHost {
+}
 
 export interface StepDown {
   readonly timeoutMs: number;
@@ -661,7 +671,8 @@ export interface FetchBackup {
   readonly snapshot: string;
 }
 
-export interface ListCopies {}
+export interface ListCopies {
+}
 
 export interface CheckCopies {
   readonly dataPercent: number;
@@ -707,6 +718,34 @@ export interface ContainerLook {
   readonly problem?: string | undefined;
 }
 
+export interface TrimLog {
+  readonly consumers: readonly string[];
+  readonly timeoutMs: number;
+}
+
+export interface OptimizeStorage {
+  readonly way: OptimizeWay;
+}
+
+export interface ColdBackup {
+  readonly name: string;
+  readonly position?: number | undefined;
+  readonly version?: string | undefined;
+  readonly iden?: string | undefined;
+}
+
+export interface TakeSnapshot {
+  readonly command: readonly string[];
+  readonly timeoutMs: number;
+  readonly freeze: boolean;
+}
+
+export interface SnapshotTaken {
+  readonly output: string;
+  readonly frozenMs?: number | undefined;
+  readonly tookMs: number;
+}
+
 interface RequestCommon {
   readonly id: string;
   readonly epoch: number;
@@ -737,7 +776,11 @@ export type Request =
   | ({ readonly kind: 'list-copies' } & RequestCommon & ListCopies)
   | ({ readonly kind: 'send-backup' } & RequestCommon & SendBackup)
   | ({ readonly kind: 'receive-backup' } & RequestCommon & ReceiveBackup)
-  | ({ readonly kind: 'look-at-container' } & RequestCommon & LookAtContainer);
+  | ({ readonly kind: 'look-at-container' } & RequestCommon & LookAtContainer)
+  | ({ readonly kind: 'trim-log' } & RequestCommon & TrimLog)
+  | ({ readonly kind: 'optimize-storage' } & RequestCommon & OptimizeStorage)
+  | ({ readonly kind: 'cold-backup' } & RequestCommon & ColdBackup)
+  | ({ readonly kind: 'take-snapshot' } & RequestCommon & TakeSnapshot);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -797,6 +840,7 @@ export interface Outcome {
   readonly copies?: CopiesFound | undefined;
   readonly secret?: string | undefined;
   readonly look?: ContainerLook | undefined;
+  readonly snapshot?: SnapshotTaken | undefined;
 }
 
 export interface CopiesFound {
@@ -850,6 +894,7 @@ export interface HandOverMove {
   readonly to: string;
   readonly term: number;
   readonly byStopping?: boolean | undefined;
+  readonly leavesOlder?: boolean | undefined;
 }
 
 export interface FenceMove {
@@ -900,6 +945,32 @@ export interface RestoreMove {
   readonly wipe: boolean;
 }
 
+export interface TrimMove {
+  readonly member: string;
+  readonly host: string;
+  readonly mirrors: readonly string[];
+}
+
+export interface OptimizeMove {
+  readonly member: string;
+  readonly host: string;
+  readonly way: OptimizeWay;
+}
+
+export interface ColdBackUpMove {
+  readonly member: string;
+  readonly host: string;
+  readonly name: string;
+}
+
+export interface SnapshotMove {
+  readonly member: string;
+  readonly host: string;
+  readonly command: readonly string[];
+  readonly timeoutMs: number;
+  readonly freeze: boolean;
+}
+
 interface MoveCommon {
   readonly id: string;
   readonly service: string;
@@ -919,7 +990,11 @@ export type Move =
   | ({ readonly kind: 'back-up' } & MoveCommon & BackUpMove)
   | ({ readonly kind: 'halt' } & MoveCommon & HaltMove)
   | ({ readonly kind: 'reseed' } & MoveCommon & ReseedMove)
-  | ({ readonly kind: 'restore' } & MoveCommon & RestoreMove);
+  | ({ readonly kind: 'restore' } & MoveCommon & RestoreMove)
+  | ({ readonly kind: 'trim' } & MoveCommon & TrimMove)
+  | ({ readonly kind: 'optimize' } & MoveCommon & OptimizeMove)
+  | ({ readonly kind: 'cold-back-up' } & MoveCommon & ColdBackUpMove)
+  | ({ readonly kind: 'snapshot' } & MoveCommon & SnapshotMove);
 
 export interface Gate {
   readonly name: string;
@@ -931,6 +1006,10 @@ export interface Gate {
 export interface DeployGoal {
   readonly manifest: string;
   readonly workerAlone?: string | undefined;
+  readonly looks?: MemberLooks | undefined;
+}
+
+export interface MemberLooks {
   readonly looks: readonly MemberLook[];
 }
 
@@ -943,6 +1022,20 @@ export interface UpdateGoal {
   readonly service: string;
   readonly image: string;
   readonly resolved?: Image | undefined;
+  readonly options?: UpdateOptions | undefined;
+}
+
+export interface ServiceUpdate {
+  readonly service: string;
+  readonly image: string;
+  readonly resolved?: Image | undefined;
+}
+
+export interface FleetUpdateGoal {
+  readonly services: readonly string[];
+  readonly tag: string;
+  readonly updates: readonly ServiceUpdate[];
+  readonly options?: UpdateOptions | undefined;
 }
 
 export interface PromoteGoal {
@@ -962,6 +1055,8 @@ export interface BackupGoal {
   readonly service: string;
   readonly member?: string | undefined;
   readonly name: string;
+  readonly cold?: boolean | undefined;
+  readonly snapshot?: boolean | undefined;
 }
 
 export interface ReseedGoal {
@@ -979,6 +1074,14 @@ export interface RestoreGoal {
   readonly host?: string | undefined;
 }
 
+export interface OptimizeGoal {
+  readonly service: string;
+}
+
+export interface TrimGoal {
+  readonly service: string;
+}
+
 export type Goal =
   | ({ readonly kind: 'deploy' } & DeployGoal)
   | ({ readonly kind: 'update' } & UpdateGoal)
@@ -986,7 +1089,10 @@ export type Goal =
   | ({ readonly kind: 'failover' } & FailoverGoal)
   | ({ readonly kind: 'backup' } & BackupGoal)
   | ({ readonly kind: 'reseed' } & ReseedGoal)
-  | ({ readonly kind: 'restore' } & RestoreGoal);
+  | ({ readonly kind: 'restore' } & RestoreGoal)
+  | ({ readonly kind: 'fleet-update' } & FleetUpdateGoal)
+  | ({ readonly kind: 'optimize' } & OptimizeGoal)
+  | ({ readonly kind: 'trim' } & TrimGoal);
 
 export interface Plan {
   readonly id: string;
@@ -1000,6 +1106,7 @@ export interface Plan {
   readonly expectedDowntimeMs?: number | undefined;
   readonly basis: string;
   readonly services: readonly string[];
+  readonly outlooks?: Outlooks | undefined;
 }
 
 export interface MoveProgress {
@@ -1012,6 +1119,7 @@ export interface MoveProgress {
   readonly wait?: Wait | undefined;
   readonly runIdBefore?: string | undefined;
   readonly targetPosition?: number | undefined;
+  readonly before?: EngineFact | undefined;
 }
 
 export interface Operation {
@@ -1029,6 +1137,7 @@ export interface Operation {
   readonly abortRequested: boolean;
   readonly chosen?: string | undefined;
   readonly chosenBecause?: string | undefined;
+  readonly outlooks?: Outlooks | undefined;
 }
 
 export interface OperationEvent {
@@ -1128,7 +1237,8 @@ export interface WatchStatusResponse {
   readonly status: Status;
 }
 
-export interface ListHostsRequest {}
+export interface ListHostsRequest {
+}
 
 export interface ListHostsResponse {
   readonly hosts: readonly HostView[];
@@ -1161,7 +1271,8 @@ export interface UserView {
   readonly certificateExpiresAt?: number | undefined;
 }
 
-export interface ListUsersRequest {}
+export interface ListUsersRequest {
+}
 
 export interface ListUsersResponse {
   readonly users: readonly UserView[];
@@ -1248,9 +1359,11 @@ export interface EndWaiverRequest {
   readonly check: string;
 }
 
-export interface EndWaiverResponse {}
+export interface EndWaiverResponse {
+}
 
-export interface ListWaiversRequest {}
+export interface ListWaiversRequest {
+}
 
 export interface ListWaiversResponse {
   readonly waivers: readonly Waiver[];
@@ -1272,7 +1385,8 @@ export interface GetPlanResponse {
   readonly plan: Plan;
 }
 
-export interface ListPlansRequest {}
+export interface ListPlansRequest {
+}
 
 export interface ListPlansResponse {
   readonly plans: readonly Plan[];
@@ -1356,7 +1470,8 @@ export interface DrillAct {
   readonly timeoutMs: number;
 }
 
-export interface CopyAct {}
+export interface CopyAct {
+}
 
 export interface FetchAct {
   readonly host?: string | undefined;
@@ -1451,7 +1566,8 @@ export interface SetSecretResponse {
   readonly secret: SecretView;
 }
 
-export interface ListSecretsRequest {}
+export interface ListSecretsRequest {
+}
 
 export interface ListSecretsResponse {
   readonly secrets: readonly SecretView[];
@@ -1461,7 +1577,8 @@ export interface RemoveSecretRequest {
   readonly name: string;
 }
 
-export interface RemoveSecretResponse {}
+export interface RemoveSecretResponse {
+}
 
 export interface AcknowledgeFailoverRequest {
   readonly service: string;
@@ -1531,171 +1648,39 @@ export interface GetForecastResponse {
 }
 
 export interface OperatorService {
-  readonly getStatus: {
-    readonly kind: 'unary';
-    readonly request: GetStatusRequest;
-    readonly response: GetStatusResponse;
-  };
-  readonly watchStatus: {
-    readonly kind: 'server-stream';
-    readonly request: WatchStatusRequest;
-    readonly response: WatchStatusResponse;
-  };
-  readonly listHosts: {
-    readonly kind: 'unary';
-    readonly request: ListHostsRequest;
-    readonly response: ListHostsResponse;
-  };
-  readonly inviteHost: {
-    readonly kind: 'unary';
-    readonly request: InviteHostRequest;
-    readonly response: InviteHostResponse;
-  };
-  readonly revokeHost: {
-    readonly kind: 'unary';
-    readonly request: RevokeHostRequest;
-    readonly response: RevokeHostResponse;
-  };
-  readonly listUsers: {
-    readonly kind: 'unary';
-    readonly request: ListUsersRequest;
-    readonly response: ListUsersResponse;
-  };
-  readonly inviteUser: {
-    readonly kind: 'unary';
-    readonly request: InviteUserRequest;
-    readonly response: InviteUserResponse;
-  };
-  readonly revokeUser: {
-    readonly kind: 'unary';
-    readonly request: RevokeUserRequest;
-    readonly response: RevokeUserResponse;
-  };
-  readonly renewCertificate: {
-    readonly kind: 'unary';
-    readonly request: OperatorServiceRenewCertificateRequest;
-    readonly response: OperatorServiceRenewCertificateResponse;
-  };
-  readonly getFindings: {
-    readonly kind: 'unary';
-    readonly request: GetFindingsRequest;
-    readonly response: GetFindingsResponse;
-  };
-  readonly tuneHost: {
-    readonly kind: 'unary';
-    readonly request: TuneHostRequest;
-    readonly response: TuneHostResponse;
-  };
-  readonly waive: {
-    readonly kind: 'unary';
-    readonly request: WaiveRequest;
-    readonly response: WaiveResponse;
-  };
-  readonly endWaiver: {
-    readonly kind: 'unary';
-    readonly request: EndWaiverRequest;
-    readonly response: EndWaiverResponse;
-  };
-  readonly listWaivers: {
-    readonly kind: 'unary';
-    readonly request: ListWaiversRequest;
-    readonly response: ListWaiversResponse;
-  };
-  readonly makePlan: {
-    readonly kind: 'unary';
-    readonly request: MakePlanRequest;
-    readonly response: MakePlanResponse;
-  };
-  readonly getPlan: {
-    readonly kind: 'unary';
-    readonly request: GetPlanRequest;
-    readonly response: GetPlanResponse;
-  };
-  readonly listPlans: {
-    readonly kind: 'unary';
-    readonly request: ListPlansRequest;
-    readonly response: ListPlansResponse;
-  };
-  readonly applyPlan: {
-    readonly kind: 'unary';
-    readonly request: ApplyPlanRequest;
-    readonly response: ApplyPlanResponse;
-  };
-  readonly listOperations: {
-    readonly kind: 'unary';
-    readonly request: ListOperationsRequest;
-    readonly response: ListOperationsResponse;
-  };
-  readonly getOperation: {
-    readonly kind: 'unary';
-    readonly request: GetOperationRequest;
-    readonly response: GetOperationResponse;
-  };
-  readonly watchOperation: {
-    readonly kind: 'server-stream';
-    readonly request: WatchOperationRequest;
-    readonly response: WatchOperationResponse;
-  };
-  readonly controlOperation: {
-    readonly kind: 'unary';
-    readonly request: ControlOperationRequest;
-    readonly response: ControlOperationResponse;
-  };
-  readonly verifyBackup: {
-    readonly kind: 'unary';
-    readonly request: VerifyBackupRequest;
-    readonly response: VerifyBackupResponse;
-  };
-  readonly actOnBackup: {
-    readonly kind: 'unary';
-    readonly request: ActOnBackupRequest;
-    readonly response: ActOnBackupResponse;
-  };
-  readonly listBackups: {
-    readonly kind: 'unary';
-    readonly request: ListBackupsRequest;
-    readonly response: ListBackupsResponse;
-  };
-  readonly explain: {
-    readonly kind: 'unary';
-    readonly request: ExplainRequest;
-    readonly response: ExplainResponse;
-  };
-  readonly getForecast: {
-    readonly kind: 'unary';
-    readonly request: GetForecastRequest;
-    readonly response: GetForecastResponse;
-  };
-  readonly listAudit: {
-    readonly kind: 'unary';
-    readonly request: ListAuditRequest;
-    readonly response: ListAuditResponse;
-  };
-  readonly setSecret: {
-    readonly kind: 'unary';
-    readonly request: SetSecretRequest;
-    readonly response: SetSecretResponse;
-  };
-  readonly listSecrets: {
-    readonly kind: 'unary';
-    readonly request: ListSecretsRequest;
-    readonly response: ListSecretsResponse;
-  };
-  readonly removeSecret: {
-    readonly kind: 'unary';
-    readonly request: RemoveSecretRequest;
-    readonly response: RemoveSecretResponse;
-  };
-  readonly testEngine: {
-    readonly kind: 'unary';
-    readonly request: TestEngineRequest;
-    readonly response: TestEngineResponse;
-  };
-  readonly acknowledgeFailover: {
-    readonly kind: 'unary';
-    readonly request: AcknowledgeFailoverRequest;
-    readonly response: AcknowledgeFailoverResponse;
-  };
+  readonly getStatus: { readonly kind: 'unary'; readonly request: GetStatusRequest; readonly response: GetStatusResponse };
+  readonly watchStatus: { readonly kind: 'server-stream'; readonly request: WatchStatusRequest; readonly response: WatchStatusResponse };
+  readonly listHosts: { readonly kind: 'unary'; readonly request: ListHostsRequest; readonly response: ListHostsResponse };
+  readonly inviteHost: { readonly kind: 'unary'; readonly request: InviteHostRequest; readonly response: InviteHostResponse };
+  readonly revokeHost: { readonly kind: 'unary'; readonly request: RevokeHostRequest; readonly response: RevokeHostResponse };
+  readonly listUsers: { readonly kind: 'unary'; readonly request: ListUsersRequest; readonly response: ListUsersResponse };
+  readonly inviteUser: { readonly kind: 'unary'; readonly request: InviteUserRequest; readonly response: InviteUserResponse };
+  readonly revokeUser: { readonly kind: 'unary'; readonly request: RevokeUserRequest; readonly response: RevokeUserResponse };
+  readonly renewCertificate: { readonly kind: 'unary'; readonly request: OperatorServiceRenewCertificateRequest; readonly response: OperatorServiceRenewCertificateResponse };
+  readonly getFindings: { readonly kind: 'unary'; readonly request: GetFindingsRequest; readonly response: GetFindingsResponse };
+  readonly tuneHost: { readonly kind: 'unary'; readonly request: TuneHostRequest; readonly response: TuneHostResponse };
+  readonly waive: { readonly kind: 'unary'; readonly request: WaiveRequest; readonly response: WaiveResponse };
+  readonly endWaiver: { readonly kind: 'unary'; readonly request: EndWaiverRequest; readonly response: EndWaiverResponse };
+  readonly listWaivers: { readonly kind: 'unary'; readonly request: ListWaiversRequest; readonly response: ListWaiversResponse };
+  readonly makePlan: { readonly kind: 'unary'; readonly request: MakePlanRequest; readonly response: MakePlanResponse };
+  readonly getPlan: { readonly kind: 'unary'; readonly request: GetPlanRequest; readonly response: GetPlanResponse };
+  readonly listPlans: { readonly kind: 'unary'; readonly request: ListPlansRequest; readonly response: ListPlansResponse };
+  readonly applyPlan: { readonly kind: 'unary'; readonly request: ApplyPlanRequest; readonly response: ApplyPlanResponse };
+  readonly listOperations: { readonly kind: 'unary'; readonly request: ListOperationsRequest; readonly response: ListOperationsResponse };
+  readonly getOperation: { readonly kind: 'unary'; readonly request: GetOperationRequest; readonly response: GetOperationResponse };
+  readonly watchOperation: { readonly kind: 'server-stream'; readonly request: WatchOperationRequest; readonly response: WatchOperationResponse };
+  readonly controlOperation: { readonly kind: 'unary'; readonly request: ControlOperationRequest; readonly response: ControlOperationResponse };
+  readonly verifyBackup: { readonly kind: 'unary'; readonly request: VerifyBackupRequest; readonly response: VerifyBackupResponse };
+  readonly actOnBackup: { readonly kind: 'unary'; readonly request: ActOnBackupRequest; readonly response: ActOnBackupResponse };
+  readonly listBackups: { readonly kind: 'unary'; readonly request: ListBackupsRequest; readonly response: ListBackupsResponse };
+  readonly explain: { readonly kind: 'unary'; readonly request: ExplainRequest; readonly response: ExplainResponse };
+  readonly getForecast: { readonly kind: 'unary'; readonly request: GetForecastRequest; readonly response: GetForecastResponse };
+  readonly listAudit: { readonly kind: 'unary'; readonly request: ListAuditRequest; readonly response: ListAuditResponse };
+  readonly setSecret: { readonly kind: 'unary'; readonly request: SetSecretRequest; readonly response: SetSecretResponse };
+  readonly listSecrets: { readonly kind: 'unary'; readonly request: ListSecretsRequest; readonly response: ListSecretsResponse };
+  readonly removeSecret: { readonly kind: 'unary'; readonly request: RemoveSecretRequest; readonly response: RemoveSecretResponse };
+  readonly testEngine: { readonly kind: 'unary'; readonly request: TestEngineRequest; readonly response: TestEngineResponse };
+  readonly acknowledgeFailover: { readonly kind: 'unary'; readonly request: AcknowledgeFailoverRequest; readonly response: AcknowledgeFailoverResponse };
 }
 
 export interface TransferJoin {
@@ -1752,9 +1737,71 @@ export type TransferResponse =
   | ({ readonly kind: 'end' } & TransferEnd);
 
 export interface TransferService {
-  readonly transfer: {
-    readonly kind: 'bidi';
-    readonly request: TransferRequest;
-    readonly response: TransferResponse;
-  };
+  readonly transfer: { readonly kind: 'bidi'; readonly request: TransferRequest; readonly response: TransferResponse };
 }
+
+export type UpdateStrategy = 'leafs-first' | 'low-downtime';
+
+export interface ReleaseNote {
+  readonly version: string;
+  readonly text: string;
+}
+
+export interface ReleaseNotes {
+  readonly migrations: readonly ReleaseNote[];
+  readonly flagDays: readonly ReleaseNote[];
+}
+
+export interface UpdateOptions {
+  readonly strategy?: UpdateStrategy | undefined;
+  readonly despiteRehearsal?: string | undefined;
+  readonly notes?: ReleaseNotes | undefined;
+  readonly acknowledged: readonly string[];
+}
+
+export interface Deprecation {
+  readonly text: string;
+  readonly count: number;
+  readonly firstSeenAt: number;
+  readonly lastSeenAt: number;
+}
+
+export interface Deprecations {
+  readonly deprecations: readonly Deprecation[];
+  readonly unlisted: number;
+}
+
+export interface RehearsalOutlook {
+  readonly backup: string;
+  readonly host: string;
+  readonly at: number;
+  readonly ok: boolean;
+  readonly readyMs: number;
+  readonly migrationMs: number;
+  readonly problem?: string | undefined;
+}
+
+export interface DeprecationOutlook {
+  readonly member: string;
+  readonly deprecation: Deprecation;
+}
+
+export interface ServiceOutlook {
+  readonly service: string;
+  readonly strategy: UpdateStrategy;
+  readonly leaderRestartMs?: number | undefined;
+  readonly handOverMs?: number | undefined;
+  readonly handOverTo?: string | undefined;
+  readonly withoutMirrorMs?: number | undefined;
+  readonly rehearsal?: RehearsalOutlook | undefined;
+  readonly migrations: readonly ReleaseNote[];
+  readonly flagDays: readonly ReleaseNote[];
+  readonly deprecations: readonly DeprecationOutlook[];
+  readonly backup?: string | undefined;
+  readonly fromVersion?: string | undefined;
+}
+
+export interface Outlooks {
+  readonly services: readonly ServiceOutlook[];
+}
+
