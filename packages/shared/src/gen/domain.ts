@@ -156,8 +156,16 @@ export type SessionResponse =
   | ({ readonly kind: 'secret' } & SecretValue);
 
 export interface AgentService {
-  readonly session: { readonly kind: 'bidi'; readonly request: SessionRequest; readonly response: SessionResponse };
-  readonly renewCertificate: { readonly kind: 'unary'; readonly request: AgentServiceRenewCertificateRequest; readonly response: AgentServiceRenewCertificateResponse };
+  readonly session: {
+    readonly kind: 'bidi';
+    readonly request: SessionRequest;
+    readonly response: SessionResponse;
+  };
+  readonly renewCertificate: {
+    readonly kind: 'unary';
+    readonly request: AgentServiceRenewCertificateRequest;
+    readonly response: AgentServiceRenewCertificateResponse;
+  };
 }
 
 export interface EnrollRequest {
@@ -188,8 +196,16 @@ export interface RenewExpiredResponse {
 }
 
 export interface EnrollmentService {
-  readonly enroll: { readonly kind: 'unary'; readonly request: EnrollRequest; readonly response: EnrollResponse };
-  readonly renewExpired: { readonly kind: 'unary'; readonly request: RenewExpiredRequest; readonly response: RenewExpiredResponse };
+  readonly enroll: {
+    readonly kind: 'unary';
+    readonly request: EnrollRequest;
+    readonly response: EnrollResponse;
+  };
+  readonly renewExpired: {
+    readonly kind: 'unary';
+    readonly request: RenewExpiredRequest;
+    readonly response: RenewExpiredResponse;
+  };
 }
 
 export type Role = 'leader' | 'mirror' | 'worker';
@@ -210,7 +226,8 @@ export type ResultFormat = 'plain' | 'json' | 'exit-code';
 
 export type PositionFormat = 'number' | 'lsn';
 
-export type ContainerState = 'absent' | 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'unknown';
+export type ContainerState =
+  'absent' | 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'unknown';
 
 export type OptimizeWay = 'on-boot' | 'swap' | 'clear';
 
@@ -640,8 +657,7 @@ export interface TuneHost {
   readonly dryRun: boolean;
 }
 
-export interface CheckHost {
-}
+export interface CheckHost {}
 
 export interface StepDown {
   readonly timeoutMs: number;
@@ -671,8 +687,7 @@ export interface FetchBackup {
   readonly snapshot: string;
 }
 
-export interface ListCopies {
-}
+export interface ListCopies {}
 
 export interface CheckCopies {
   readonly dataPercent: number;
@@ -1237,8 +1252,7 @@ export interface WatchStatusResponse {
   readonly status: Status;
 }
 
-export interface ListHostsRequest {
-}
+export interface ListHostsRequest {}
 
 export interface ListHostsResponse {
   readonly hosts: readonly HostView[];
@@ -1271,8 +1285,7 @@ export interface UserView {
   readonly certificateExpiresAt?: number | undefined;
 }
 
-export interface ListUsersRequest {
-}
+export interface ListUsersRequest {}
 
 export interface ListUsersResponse {
   readonly users: readonly UserView[];
@@ -1359,11 +1372,9 @@ export interface EndWaiverRequest {
   readonly check: string;
 }
 
-export interface EndWaiverResponse {
-}
+export interface EndWaiverResponse {}
 
-export interface ListWaiversRequest {
-}
+export interface ListWaiversRequest {}
 
 export interface ListWaiversResponse {
   readonly waivers: readonly Waiver[];
@@ -1385,8 +1396,7 @@ export interface GetPlanResponse {
   readonly plan: Plan;
 }
 
-export interface ListPlansRequest {
-}
+export interface ListPlansRequest {}
 
 export interface ListPlansResponse {
   readonly plans: readonly Plan[];
@@ -1470,8 +1480,7 @@ export interface DrillAct {
   readonly timeoutMs: number;
 }
 
-export interface CopyAct {
-}
+export interface CopyAct {}
 
 export interface FetchAct {
   readonly host?: string | undefined;
@@ -1566,8 +1575,7 @@ export interface SetSecretResponse {
   readonly secret: SecretView;
 }
 
-export interface ListSecretsRequest {
-}
+export interface ListSecretsRequest {}
 
 export interface ListSecretsResponse {
   readonly secrets: readonly SecretView[];
@@ -1577,8 +1585,7 @@ export interface RemoveSecretRequest {
   readonly name: string;
 }
 
-export interface RemoveSecretResponse {
-}
+export interface RemoveSecretResponse {}
 
 export interface AcknowledgeFailoverRequest {
   readonly service: string;
@@ -1648,39 +1655,171 @@ export interface GetForecastResponse {
 }
 
 export interface OperatorService {
-  readonly getStatus: { readonly kind: 'unary'; readonly request: GetStatusRequest; readonly response: GetStatusResponse };
-  readonly watchStatus: { readonly kind: 'server-stream'; readonly request: WatchStatusRequest; readonly response: WatchStatusResponse };
-  readonly listHosts: { readonly kind: 'unary'; readonly request: ListHostsRequest; readonly response: ListHostsResponse };
-  readonly inviteHost: { readonly kind: 'unary'; readonly request: InviteHostRequest; readonly response: InviteHostResponse };
-  readonly revokeHost: { readonly kind: 'unary'; readonly request: RevokeHostRequest; readonly response: RevokeHostResponse };
-  readonly listUsers: { readonly kind: 'unary'; readonly request: ListUsersRequest; readonly response: ListUsersResponse };
-  readonly inviteUser: { readonly kind: 'unary'; readonly request: InviteUserRequest; readonly response: InviteUserResponse };
-  readonly revokeUser: { readonly kind: 'unary'; readonly request: RevokeUserRequest; readonly response: RevokeUserResponse };
-  readonly renewCertificate: { readonly kind: 'unary'; readonly request: OperatorServiceRenewCertificateRequest; readonly response: OperatorServiceRenewCertificateResponse };
-  readonly getFindings: { readonly kind: 'unary'; readonly request: GetFindingsRequest; readonly response: GetFindingsResponse };
-  readonly tuneHost: { readonly kind: 'unary'; readonly request: TuneHostRequest; readonly response: TuneHostResponse };
-  readonly waive: { readonly kind: 'unary'; readonly request: WaiveRequest; readonly response: WaiveResponse };
-  readonly endWaiver: { readonly kind: 'unary'; readonly request: EndWaiverRequest; readonly response: EndWaiverResponse };
-  readonly listWaivers: { readonly kind: 'unary'; readonly request: ListWaiversRequest; readonly response: ListWaiversResponse };
-  readonly makePlan: { readonly kind: 'unary'; readonly request: MakePlanRequest; readonly response: MakePlanResponse };
-  readonly getPlan: { readonly kind: 'unary'; readonly request: GetPlanRequest; readonly response: GetPlanResponse };
-  readonly listPlans: { readonly kind: 'unary'; readonly request: ListPlansRequest; readonly response: ListPlansResponse };
-  readonly applyPlan: { readonly kind: 'unary'; readonly request: ApplyPlanRequest; readonly response: ApplyPlanResponse };
-  readonly listOperations: { readonly kind: 'unary'; readonly request: ListOperationsRequest; readonly response: ListOperationsResponse };
-  readonly getOperation: { readonly kind: 'unary'; readonly request: GetOperationRequest; readonly response: GetOperationResponse };
-  readonly watchOperation: { readonly kind: 'server-stream'; readonly request: WatchOperationRequest; readonly response: WatchOperationResponse };
-  readonly controlOperation: { readonly kind: 'unary'; readonly request: ControlOperationRequest; readonly response: ControlOperationResponse };
-  readonly verifyBackup: { readonly kind: 'unary'; readonly request: VerifyBackupRequest; readonly response: VerifyBackupResponse };
-  readonly actOnBackup: { readonly kind: 'unary'; readonly request: ActOnBackupRequest; readonly response: ActOnBackupResponse };
-  readonly listBackups: { readonly kind: 'unary'; readonly request: ListBackupsRequest; readonly response: ListBackupsResponse };
-  readonly explain: { readonly kind: 'unary'; readonly request: ExplainRequest; readonly response: ExplainResponse };
-  readonly getForecast: { readonly kind: 'unary'; readonly request: GetForecastRequest; readonly response: GetForecastResponse };
-  readonly listAudit: { readonly kind: 'unary'; readonly request: ListAuditRequest; readonly response: ListAuditResponse };
-  readonly setSecret: { readonly kind: 'unary'; readonly request: SetSecretRequest; readonly response: SetSecretResponse };
-  readonly listSecrets: { readonly kind: 'unary'; readonly request: ListSecretsRequest; readonly response: ListSecretsResponse };
-  readonly removeSecret: { readonly kind: 'unary'; readonly request: RemoveSecretRequest; readonly response: RemoveSecretResponse };
-  readonly testEngine: { readonly kind: 'unary'; readonly request: TestEngineRequest; readonly response: TestEngineResponse };
-  readonly acknowledgeFailover: { readonly kind: 'unary'; readonly request: AcknowledgeFailoverRequest; readonly response: AcknowledgeFailoverResponse };
+  readonly getStatus: {
+    readonly kind: 'unary';
+    readonly request: GetStatusRequest;
+    readonly response: GetStatusResponse;
+  };
+  readonly watchStatus: {
+    readonly kind: 'server-stream';
+    readonly request: WatchStatusRequest;
+    readonly response: WatchStatusResponse;
+  };
+  readonly listHosts: {
+    readonly kind: 'unary';
+    readonly request: ListHostsRequest;
+    readonly response: ListHostsResponse;
+  };
+  readonly inviteHost: {
+    readonly kind: 'unary';
+    readonly request: InviteHostRequest;
+    readonly response: InviteHostResponse;
+  };
+  readonly revokeHost: {
+    readonly kind: 'unary';
+    readonly request: RevokeHostRequest;
+    readonly response: RevokeHostResponse;
+  };
+  readonly listUsers: {
+    readonly kind: 'unary';
+    readonly request: ListUsersRequest;
+    readonly response: ListUsersResponse;
+  };
+  readonly inviteUser: {
+    readonly kind: 'unary';
+    readonly request: InviteUserRequest;
+    readonly response: InviteUserResponse;
+  };
+  readonly revokeUser: {
+    readonly kind: 'unary';
+    readonly request: RevokeUserRequest;
+    readonly response: RevokeUserResponse;
+  };
+  readonly renewCertificate: {
+    readonly kind: 'unary';
+    readonly request: OperatorServiceRenewCertificateRequest;
+    readonly response: OperatorServiceRenewCertificateResponse;
+  };
+  readonly getFindings: {
+    readonly kind: 'unary';
+    readonly request: GetFindingsRequest;
+    readonly response: GetFindingsResponse;
+  };
+  readonly tuneHost: {
+    readonly kind: 'unary';
+    readonly request: TuneHostRequest;
+    readonly response: TuneHostResponse;
+  };
+  readonly waive: {
+    readonly kind: 'unary';
+    readonly request: WaiveRequest;
+    readonly response: WaiveResponse;
+  };
+  readonly endWaiver: {
+    readonly kind: 'unary';
+    readonly request: EndWaiverRequest;
+    readonly response: EndWaiverResponse;
+  };
+  readonly listWaivers: {
+    readonly kind: 'unary';
+    readonly request: ListWaiversRequest;
+    readonly response: ListWaiversResponse;
+  };
+  readonly makePlan: {
+    readonly kind: 'unary';
+    readonly request: MakePlanRequest;
+    readonly response: MakePlanResponse;
+  };
+  readonly getPlan: {
+    readonly kind: 'unary';
+    readonly request: GetPlanRequest;
+    readonly response: GetPlanResponse;
+  };
+  readonly listPlans: {
+    readonly kind: 'unary';
+    readonly request: ListPlansRequest;
+    readonly response: ListPlansResponse;
+  };
+  readonly applyPlan: {
+    readonly kind: 'unary';
+    readonly request: ApplyPlanRequest;
+    readonly response: ApplyPlanResponse;
+  };
+  readonly listOperations: {
+    readonly kind: 'unary';
+    readonly request: ListOperationsRequest;
+    readonly response: ListOperationsResponse;
+  };
+  readonly getOperation: {
+    readonly kind: 'unary';
+    readonly request: GetOperationRequest;
+    readonly response: GetOperationResponse;
+  };
+  readonly watchOperation: {
+    readonly kind: 'server-stream';
+    readonly request: WatchOperationRequest;
+    readonly response: WatchOperationResponse;
+  };
+  readonly controlOperation: {
+    readonly kind: 'unary';
+    readonly request: ControlOperationRequest;
+    readonly response: ControlOperationResponse;
+  };
+  readonly verifyBackup: {
+    readonly kind: 'unary';
+    readonly request: VerifyBackupRequest;
+    readonly response: VerifyBackupResponse;
+  };
+  readonly actOnBackup: {
+    readonly kind: 'unary';
+    readonly request: ActOnBackupRequest;
+    readonly response: ActOnBackupResponse;
+  };
+  readonly listBackups: {
+    readonly kind: 'unary';
+    readonly request: ListBackupsRequest;
+    readonly response: ListBackupsResponse;
+  };
+  readonly explain: {
+    readonly kind: 'unary';
+    readonly request: ExplainRequest;
+    readonly response: ExplainResponse;
+  };
+  readonly getForecast: {
+    readonly kind: 'unary';
+    readonly request: GetForecastRequest;
+    readonly response: GetForecastResponse;
+  };
+  readonly listAudit: {
+    readonly kind: 'unary';
+    readonly request: ListAuditRequest;
+    readonly response: ListAuditResponse;
+  };
+  readonly setSecret: {
+    readonly kind: 'unary';
+    readonly request: SetSecretRequest;
+    readonly response: SetSecretResponse;
+  };
+  readonly listSecrets: {
+    readonly kind: 'unary';
+    readonly request: ListSecretsRequest;
+    readonly response: ListSecretsResponse;
+  };
+  readonly removeSecret: {
+    readonly kind: 'unary';
+    readonly request: RemoveSecretRequest;
+    readonly response: RemoveSecretResponse;
+  };
+  readonly testEngine: {
+    readonly kind: 'unary';
+    readonly request: TestEngineRequest;
+    readonly response: TestEngineResponse;
+  };
+  readonly acknowledgeFailover: {
+    readonly kind: 'unary';
+    readonly request: AcknowledgeFailoverRequest;
+    readonly response: AcknowledgeFailoverResponse;
+  };
 }
 
 export interface TransferJoin {
@@ -1737,7 +1876,11 @@ export type TransferResponse =
   | ({ readonly kind: 'end' } & TransferEnd);
 
 export interface TransferService {
-  readonly transfer: { readonly kind: 'bidi'; readonly request: TransferRequest; readonly response: TransferResponse };
+  readonly transfer: {
+    readonly kind: 'bidi';
+    readonly request: TransferRequest;
+    readonly response: TransferResponse;
+  };
 }
 
 export type UpdateStrategy = 'leafs-first' | 'low-downtime';
@@ -1804,4 +1947,3 @@ export interface ServiceOutlook {
 export interface Outlooks {
   readonly services: readonly ServiceOutlook[];
 }
-

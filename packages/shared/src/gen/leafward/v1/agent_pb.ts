@@ -4,61 +4,78 @@
 // @generated from file leafward/v1/agent.proto (package leafward.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Backup, DutyFact, Finding, HostFact, HostIntent, MemberFact, Outcome, Request } from "./fleet_pb.js";
-import { file_leafward_v1_fleet } from "./fleet_pb.js";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2';
+import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2';
+import type {
+  Backup,
+  DutyFact,
+  Finding,
+  HostFact,
+  HostIntent,
+  MemberFact,
+  Outcome,
+  Request,
+} from './fleet_pb.js';
+import { file_leafward_v1_fleet } from './fleet_pb.js';
+import type { Message } from '@bufbuild/protobuf';
 
 /**
  * Describes the file leafward/v1/agent.proto.
  */
-export const file_leafward_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSKeAQoFSGVsbG8SDAoEaG9zdBgBIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIQCghjbG9ja19tcxgGIAEoAxIZCgxuZXdlc3RfZXBvY2gYByABKANIAIgBAUIPCg1fbmV3ZXN0X2Vwb2NoIrkDCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoAxIoCgZtZW1vcnkYCiABKAsyEy5sZWFmd2FyZC52MS5NZW1vcnlIA4gBARIoCgZkdXRpZXMYCyABKAsyEy5sZWFmd2FyZC52MS5EdXRpZXNIBIgBAUIHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHNCCQoHX21lbW9yeUIJCgdfZHV0aWVzIi8KBkR1dGllcxIlCgZkdXRpZXMYASADKAsyFS5sZWFmd2FyZC52MS5EdXR5RmFjdCLNAgoGTWVtb3J5EisKBW9yZGVyGAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudEgAiAEBEi0KBXRlcm1zGAIgAygLMh4ubGVhZndhcmQudjEuTWVtb3J5LlRlcm1zRW50cnkSNwoKcHJvbW90aW9ucxgDIAMoCzIjLmxlYWZ3YXJkLnYxLk1lbW9yeS5Qcm9tb3Rpb25zRW50cnkSLAoIc3RvcmFnZXMYBCADKAsyGi5sZWFmd2FyZC52MS5TdG9yYWdlTWVtb3J5EhUKDW9wZW5fcmVxdWVzdHMYBSADKAkaLAoKVGVybXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBGjEKD1Byb21vdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBQggKBl9vcmRlciKZAQoNU3RvcmFnZU1lbW9yeRIPCgdzdG9yYWdlGAEgASgJEg4KBm1lbWJlchgCIAEoCRI2CgpyZXRpcmVtZW50GAMgASgLMh0ubGVhZndhcmQudjEuUmV0aXJlbWVudE1lbW9yeUgAiAEBEhQKB2ZpbGxpbmcYBCABKAlIAYgBAUINCgtfcmV0aXJlbWVudEIKCghfZmlsbGluZyJNChBSZXRpcmVtZW50TWVtb3J5Eg8KB3NlcnZpY2UYASABKAkSDAoEdGVybRgCIAEoAxIKCgJhdBgDIAEoAxIOCgZyZWFzb24YBCABKAkiMgoIRmluZGluZ3MSJgoIZmluZGluZ3MYASADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIi8KB0JhY2t1cHMSJAoHYmFja3VwcxgBIAMoCzITLmxlYWZ3YXJkLnYxLkJhY2t1cCKYAQoOU2Vzc2lvblJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5sZWFmd2FyZC52MS5IZWxsb0gAEiUKBnJlcG9ydBgCIAEoCzITLmxlYWZ3YXJkLnYxLlJlcG9ydEgAEjIKDWludGVudF9hbnN3ZXIYAyABKAsyGS5sZWFmd2FyZC52MS5JbnRlbnRBbnN3ZXJIAEIGCgRraW5kIlQKDEludGVudEFuc3dlchISCgpnZW5lcmF0aW9uGAEgASgDEhAKCGFjY2VwdGVkGAIgASgIEhMKBnJlYXNvbhgDIAEoCUgAiAEBQgkKB19yZWFzb24iawoHV2VsY29tZRINCgVlcG9jaBgBIAEoAxIQCghjbG9ja19tcxgCIAEoAxIXCg9yZXBvcnRfZXZlcnlfbXMYAyABKAMSFwoKcmVidWlsZGluZxgEIAEoCEgAiAEBQg0KC19yZWJ1aWxkaW5nIjYKC0ludGVudE9yZGVyEicKBmludGVudBgBIAEoCzIXLmxlYWZ3YXJkLnYxLkhvc3RJbnRlbnQiNQoMUmVxdWVzdE9yZGVyEiUKB3JlcXVlc3QYASABKAsyFC5sZWFmd2FyZC52MS5SZXF1ZXN0ImcKBlBlcm1pdBIPCgdzZXJ2aWNlGAEgASgJEg4KBm1lbWJlchgCIAEoCRIMCgR0ZXJtGAMgASgDEhAKCHZhbGlkX21zGAQgASgDEhIKBWVwb2NoGAUgASgDSACIAQFCCAoGX2Vwb2NoIoQCCgxSZXBvcnRBbnN3ZXISEAoIc2VxdWVuY2UYASABKAMSJAoHcGVybWl0cxgCIAMoCzITLmxlYWZ3YXJkLnYxLlBlcm1pdBIPCgdzZXR0bGVkGAMgAygJEhAKCGNsb2NrX21zGAQgASgDEhcKD3JlcG9ydF9ldmVyeV9tcxgFIAEoAxIwCghzZXJ2aWNlcxgGIAEoCzIZLmxlYWZ3YXJkLnYxLlNlcnZpY2VXb3Jkc0gAiAEBEjMKCWhpc3RvcmllcxiqASABKAsyGi5sZWFmd2FyZC52MS5IaXN0b3J5V2lzaGVzSAGIAQFCCwoJX3NlcnZpY2VzQgwKCl9oaXN0b3JpZXMiOQoNSGlzdG9yeVdpc2hlcxIoCgZ3aXNoZXMYASADKAsyGC5sZWFmd2FyZC52MS5IaXN0b3J5V2lzaCIuCgtIaXN0b3J5V2lzaBIOCgZtZW1iZXIYASABKAkSDwoHb2Zmc2V0cxgCIAMoAyI6CgxTZXJ2aWNlV29yZHMSKgoIc2VydmljZXMYASADKAsyGC5sZWFmd2FyZC52MS5TZXJ2aWNlV29yZCKqAQoLU2VydmljZVdvcmQSDwoHc2VydmljZRgBIAEoCRIdChBuZXdlc3RfYmFja3VwX2F0GAIgASgDSACIAQESFgoJb3BlcmF0aW9uGAMgASgJSAGIAQESHAoPZGF0YWJhc2VfYmFja3VwGAQgASgJSAKIAQFCEwoRX25ld2VzdF9iYWNrdXBfYXRCDAoKX29wZXJhdGlvbkISChBfZGF0YWJhc2VfYmFja3VwIi0KCVJlY29ubmVjdBIOCgZyZWFzb24YASABKAkSEAoIYWZ0ZXJfbXMYAiABKAMiHwoEUGFjZRIXCg9yZXBvcnRfZXZlcnlfbXMYASABKAMiPwoLU2VjcmV0VmFsdWUSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEhEKCXBsYWludGV4dBgDIAEoCSLMAgoPU2Vzc2lvblJlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5sZWFmd2FyZC52MS5XZWxjb21lSAASKgoGaW50ZW50GAIgASgLMhgubGVhZndhcmQudjEuSW50ZW50T3JkZXJIABIsCgdyZXF1ZXN0GAMgASgLMhkubGVhZndhcmQudjEuUmVxdWVzdE9yZGVySAASMgoNcmVwb3J0X2Fuc3dlchgEIAEoCzIZLmxlYWZ3YXJkLnYxLlJlcG9ydEFuc3dlckgAEisKCXJlY29ubmVjdBgFIAEoCzIWLmxlYWZ3YXJkLnYxLlJlY29ubmVjdEgAEiEKBHBhY2UYBiABKAsyES5sZWFmd2FyZC52MS5QYWNlSAASKgoGc2VjcmV0GAcgASgLMhgubGVhZndhcmQudjEuU2VjcmV0VmFsdWVIAEIGCgRraW5kMtEBCgxBZ2VudFNlcnZpY2USSAoHU2Vzc2lvbhIbLmxlYWZ3YXJkLnYxLlNlc3Npb25SZXF1ZXN0GhwubGVhZndhcmQudjEuU2Vzc2lvblJlc3BvbnNlKAEwARJ3ChBSZW5ld0NlcnRpZmljYXRlEjAubGVhZndhcmQudjEuQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QaMS5sZWFmd2FyZC52MS5BZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2ViBnByb3RvMw", [file_leafward_v1_fleet]);
+export const file_leafward_v1_agent: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    'ChdsZWFmd2FyZC92MS9hZ2VudC5wcm90bxILbGVhZndhcmQudjEiNgojQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCSJPCiRBZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2USFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg4KBmNhX3BlbRgCIAEoCSKeAQoFSGVsbG8SDAoEaG9zdBgBIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEg8KB2Jvb3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIQCghjbG9ja19tcxgGIAEoAxIZCgxuZXdlc3RfZXBvY2gYByABKANIAIgBAUIPCg1fbmV3ZXN0X2Vwb2NoIrkDCgZSZXBvcnQSEAoIc2VxdWVuY2UYASABKAMSDwoHc2VudF9hdBgCIAEoAxISCgpnZW5lcmF0aW9uGAMgASgDEigKBGhvc3QYBCABKAsyFS5sZWFmd2FyZC52MS5Ib3N0RmFjdEgAiAEBEigKB21lbWJlcnMYBSADKAsyFy5sZWFmd2FyZC52MS5NZW1iZXJGYWN0EiwKCGZpbmRpbmdzGAYgASgLMhUubGVhZndhcmQudjEuRmluZGluZ3NIAYgBARIqCgdiYWNrdXBzGAcgASgLMhQubGVhZndhcmQudjEuQmFja3Vwc0gCiAEBEiYKCG91dGNvbWVzGAggAygLMhQubGVhZndhcmQudjEuT3V0Y29tZRIWCg5yZWZ1c2VkX29yZGVycxgJIAEoAxIoCgZtZW1vcnkYCiABKAsyEy5sZWFmd2FyZC52MS5NZW1vcnlIA4gBARIoCgZkdXRpZXMYCyABKAsyEy5sZWFmd2FyZC52MS5EdXRpZXNIBIgBAUIHCgVfaG9zdEILCglfZmluZGluZ3NCCgoIX2JhY2t1cHNCCQoHX21lbW9yeUIJCgdfZHV0aWVzIi8KBkR1dGllcxIlCgZkdXRpZXMYASADKAsyFS5sZWFmd2FyZC52MS5EdXR5RmFjdCLNAgoGTWVtb3J5EisKBW9yZGVyGAEgASgLMhcubGVhZndhcmQudjEuSG9zdEludGVudEgAiAEBEi0KBXRlcm1zGAIgAygLMh4ubGVhZndhcmQudjEuTWVtb3J5LlRlcm1zRW50cnkSNwoKcHJvbW90aW9ucxgDIAMoCzIjLmxlYWZ3YXJkLnYxLk1lbW9yeS5Qcm9tb3Rpb25zRW50cnkSLAoIc3RvcmFnZXMYBCADKAsyGi5sZWFmd2FyZC52MS5TdG9yYWdlTWVtb3J5EhUKDW9wZW5fcmVxdWVzdHMYBSADKAkaLAoKVGVybXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBGjEKD1Byb21vdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBQggKBl9vcmRlciKZAQoNU3RvcmFnZU1lbW9yeRIPCgdzdG9yYWdlGAEgASgJEg4KBm1lbWJlchgCIAEoCRI2CgpyZXRpcmVtZW50GAMgASgLMh0ubGVhZndhcmQudjEuUmV0aXJlbWVudE1lbW9yeUgAiAEBEhQKB2ZpbGxpbmcYBCABKAlIAYgBAUINCgtfcmV0aXJlbWVudEIKCghfZmlsbGluZyJNChBSZXRpcmVtZW50TWVtb3J5Eg8KB3NlcnZpY2UYASABKAkSDAoEdGVybRgCIAEoAxIKCgJhdBgDIAEoAxIOCgZyZWFzb24YBCABKAkiMgoIRmluZGluZ3MSJgoIZmluZGluZ3MYASADKAsyFC5sZWFmd2FyZC52MS5GaW5kaW5nIi8KB0JhY2t1cHMSJAoHYmFja3VwcxgBIAMoCzITLmxlYWZ3YXJkLnYxLkJhY2t1cCKYAQoOU2Vzc2lvblJlcXVlc3QSIwoFaGVsbG8YASABKAsyEi5sZWFmd2FyZC52MS5IZWxsb0gAEiUKBnJlcG9ydBgCIAEoCzITLmxlYWZ3YXJkLnYxLlJlcG9ydEgAEjIKDWludGVudF9hbnN3ZXIYAyABKAsyGS5sZWFmd2FyZC52MS5JbnRlbnRBbnN3ZXJIAEIGCgRraW5kIlQKDEludGVudEFuc3dlchISCgpnZW5lcmF0aW9uGAEgASgDEhAKCGFjY2VwdGVkGAIgASgIEhMKBnJlYXNvbhgDIAEoCUgAiAEBQgkKB19yZWFzb24iawoHV2VsY29tZRINCgVlcG9jaBgBIAEoAxIQCghjbG9ja19tcxgCIAEoAxIXCg9yZXBvcnRfZXZlcnlfbXMYAyABKAMSFwoKcmVidWlsZGluZxgEIAEoCEgAiAEBQg0KC19yZWJ1aWxkaW5nIjYKC0ludGVudE9yZGVyEicKBmludGVudBgBIAEoCzIXLmxlYWZ3YXJkLnYxLkhvc3RJbnRlbnQiNQoMUmVxdWVzdE9yZGVyEiUKB3JlcXVlc3QYASABKAsyFC5sZWFmd2FyZC52MS5SZXF1ZXN0ImcKBlBlcm1pdBIPCgdzZXJ2aWNlGAEgASgJEg4KBm1lbWJlchgCIAEoCRIMCgR0ZXJtGAMgASgDEhAKCHZhbGlkX21zGAQgASgDEhIKBWVwb2NoGAUgASgDSACIAQFCCAoGX2Vwb2NoIoQCCgxSZXBvcnRBbnN3ZXISEAoIc2VxdWVuY2UYASABKAMSJAoHcGVybWl0cxgCIAMoCzITLmxlYWZ3YXJkLnYxLlBlcm1pdBIPCgdzZXR0bGVkGAMgAygJEhAKCGNsb2NrX21zGAQgASgDEhcKD3JlcG9ydF9ldmVyeV9tcxgFIAEoAxIwCghzZXJ2aWNlcxgGIAEoCzIZLmxlYWZ3YXJkLnYxLlNlcnZpY2VXb3Jkc0gAiAEBEjMKCWhpc3RvcmllcxiqASABKAsyGi5sZWFmd2FyZC52MS5IaXN0b3J5V2lzaGVzSAGIAQFCCwoJX3NlcnZpY2VzQgwKCl9oaXN0b3JpZXMiOQoNSGlzdG9yeVdpc2hlcxIoCgZ3aXNoZXMYASADKAsyGC5sZWFmd2FyZC52MS5IaXN0b3J5V2lzaCIuCgtIaXN0b3J5V2lzaBIOCgZtZW1iZXIYASABKAkSDwoHb2Zmc2V0cxgCIAMoAyI6CgxTZXJ2aWNlV29yZHMSKgoIc2VydmljZXMYASADKAsyGC5sZWFmd2FyZC52MS5TZXJ2aWNlV29yZCKqAQoLU2VydmljZVdvcmQSDwoHc2VydmljZRgBIAEoCRIdChBuZXdlc3RfYmFja3VwX2F0GAIgASgDSACIAQESFgoJb3BlcmF0aW9uGAMgASgJSAGIAQESHAoPZGF0YWJhc2VfYmFja3VwGAQgASgJSAKIAQFCEwoRX25ld2VzdF9iYWNrdXBfYXRCDAoKX29wZXJhdGlvbkISChBfZGF0YWJhc2VfYmFja3VwIi0KCVJlY29ubmVjdBIOCgZyZWFzb24YASABKAkSEAoIYWZ0ZXJfbXMYAiABKAMiHwoEUGFjZRIXCg9yZXBvcnRfZXZlcnlfbXMYASABKAMiPwoLU2VjcmV0VmFsdWUSDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgDEhEKCXBsYWludGV4dBgDIAEoCSLMAgoPU2Vzc2lvblJlc3BvbnNlEicKB3dlbGNvbWUYASABKAsyFC5sZWFmd2FyZC52MS5XZWxjb21lSAASKgoGaW50ZW50GAIgASgLMhgubGVhZndhcmQudjEuSW50ZW50T3JkZXJIABIsCgdyZXF1ZXN0GAMgASgLMhkubGVhZndhcmQudjEuUmVxdWVzdE9yZGVySAASMgoNcmVwb3J0X2Fuc3dlchgEIAEoCzIZLmxlYWZ3YXJkLnYxLlJlcG9ydEFuc3dlckgAEisKCXJlY29ubmVjdBgFIAEoCzIWLmxlYWZ3YXJkLnYxLlJlY29ubmVjdEgAEiEKBHBhY2UYBiABKAsyES5sZWFmd2FyZC52MS5QYWNlSAASKgoGc2VjcmV0GAcgASgLMhgubGVhZndhcmQudjEuU2VjcmV0VmFsdWVIAEIGCgRraW5kMtEBCgxBZ2VudFNlcnZpY2USSAoHU2Vzc2lvbhIbLmxlYWZ3YXJkLnYxLlNlc3Npb25SZXF1ZXN0GhwubGVhZndhcmQudjEuU2Vzc2lvblJlc3BvbnNlKAEwARJ3ChBSZW5ld0NlcnRpZmljYXRlEjAubGVhZndhcmQudjEuQWdlbnRTZXJ2aWNlUmVuZXdDZXJ0aWZpY2F0ZVJlcXVlc3QaMS5sZWFmd2FyZC52MS5BZ2VudFNlcnZpY2VSZW5ld0NlcnRpZmljYXRlUmVzcG9uc2ViBnByb3RvMw',
+    [file_leafward_v1_fleet],
+  );
 
 /**
  * @generated from message leafward.v1.AgentServiceRenewCertificateRequest
  */
-export type AgentServiceRenewCertificateRequest = Message<"leafward.v1.AgentServiceRenewCertificateRequest"> & {
-  /**
-   * @generated from field: string csr_pem = 1;
-   */
-  csrPem: string;
-};
+export type AgentServiceRenewCertificateRequest =
+  Message<'leafward.v1.AgentServiceRenewCertificateRequest'> & {
+    /**
+     * @generated from field: string csr_pem = 1;
+     */
+    csrPem: string;
+  };
 
 /**
  * Describes the message leafward.v1.AgentServiceRenewCertificateRequest.
  * Use `create(AgentServiceRenewCertificateRequestSchema)` to create a new message.
  */
-export const AgentServiceRenewCertificateRequestSchema: GenMessage<AgentServiceRenewCertificateRequest> = /*@__PURE__*/
+export const AgentServiceRenewCertificateRequestSchema: GenMessage<AgentServiceRenewCertificateRequest> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 0);
 
 /**
  * @generated from message leafward.v1.AgentServiceRenewCertificateResponse
  */
-export type AgentServiceRenewCertificateResponse = Message<"leafward.v1.AgentServiceRenewCertificateResponse"> & {
-  /**
-   * @generated from field: string certificate_pem = 1;
-   */
-  certificatePem: string;
+export type AgentServiceRenewCertificateResponse =
+  Message<'leafward.v1.AgentServiceRenewCertificateResponse'> & {
+    /**
+     * @generated from field: string certificate_pem = 1;
+     */
+    certificatePem: string;
 
-  /**
-   * @generated from field: string ca_pem = 2;
-   */
-  caPem: string;
-};
+    /**
+     * @generated from field: string ca_pem = 2;
+     */
+    caPem: string;
+  };
 
 /**
  * Describes the message leafward.v1.AgentServiceRenewCertificateResponse.
  * Use `create(AgentServiceRenewCertificateResponseSchema)` to create a new message.
  */
-export const AgentServiceRenewCertificateResponseSchema: GenMessage<AgentServiceRenewCertificateResponse> = /*@__PURE__*/
+export const AgentServiceRenewCertificateResponseSchema: GenMessage<AgentServiceRenewCertificateResponse> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 1);
 
 /**
  * @generated from message leafward.v1.Hello
  */
-export type Hello = Message<"leafward.v1.Hello"> & {
+export type Hello = Message<'leafward.v1.Hello'> & {
   /**
    * @generated from field: string host = 1;
    */
@@ -105,15 +122,14 @@ export type Hello = Message<"leafward.v1.Hello"> & {
  * Describes the message leafward.v1.Hello.
  * Use `create(HelloSchema)` to create a new message.
  */
-export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 2);
+export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 2);
 
 /**
  * The whole of what an agent knows; sections that did not change since the last report may be missing.
  *
  * @generated from message leafward.v1.Report
  */
-export type Report = Message<"leafward.v1.Report"> & {
+export type Report = Message<'leafward.v1.Report'> & {
   /**
    * @generated from field: int64 sequence = 1;
    */
@@ -180,13 +196,14 @@ export type Report = Message<"leafward.v1.Report"> & {
  * Describes the message leafward.v1.Report.
  * Use `create(ReportSchema)` to create a new message.
  */
-export const ReportSchema: GenMessage<Report> = /*@__PURE__*/
+export const ReportSchema: GenMessage<Report> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 3);
 
 /**
  * @generated from message leafward.v1.Duties
  */
-export type Duties = Message<"leafward.v1.Duties"> & {
+export type Duties = Message<'leafward.v1.Duties'> & {
   /**
    * @generated from field: repeated leafward.v1.DutyFact duties = 1;
    */
@@ -197,7 +214,8 @@ export type Duties = Message<"leafward.v1.Duties"> & {
  * Describes the message leafward.v1.Duties.
  * Use `create(DutiesSchema)` to create a new message.
  */
-export const DutiesSchema: GenMessage<Duties> = /*@__PURE__*/
+export const DutiesSchema: GenMessage<Duties> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 4);
 
 /**
@@ -205,7 +223,7 @@ export const DutiesSchema: GenMessage<Duties> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.Memory
  */
-export type Memory = Message<"leafward.v1.Memory"> & {
+export type Memory = Message<'leafward.v1.Memory'> & {
   /**
    * The newest order on its disk, whole. Unset: it never had one.
    *
@@ -244,7 +262,8 @@ export type Memory = Message<"leafward.v1.Memory"> & {
  * Describes the message leafward.v1.Memory.
  * Use `create(MemorySchema)` to create a new message.
  */
-export const MemorySchema: GenMessage<Memory> = /*@__PURE__*/
+export const MemorySchema: GenMessage<Memory> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 5);
 
 /**
@@ -252,7 +271,7 @@ export const MemorySchema: GenMessage<Memory> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.StorageMemory
  */
-export type StorageMemory = Message<"leafward.v1.StorageMemory"> & {
+export type StorageMemory = Message<'leafward.v1.StorageMemory'> & {
   /**
    * @generated from field: string storage = 1;
    */
@@ -282,13 +301,14 @@ export type StorageMemory = Message<"leafward.v1.StorageMemory"> & {
  * Describes the message leafward.v1.StorageMemory.
  * Use `create(StorageMemorySchema)` to create a new message.
  */
-export const StorageMemorySchema: GenMessage<StorageMemory> = /*@__PURE__*/
+export const StorageMemorySchema: GenMessage<StorageMemory> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 6);
 
 /**
  * @generated from message leafward.v1.RetirementMemory
  */
-export type RetirementMemory = Message<"leafward.v1.RetirementMemory"> & {
+export type RetirementMemory = Message<'leafward.v1.RetirementMemory'> & {
   /**
    * @generated from field: string service = 1;
    */
@@ -314,13 +334,14 @@ export type RetirementMemory = Message<"leafward.v1.RetirementMemory"> & {
  * Describes the message leafward.v1.RetirementMemory.
  * Use `create(RetirementMemorySchema)` to create a new message.
  */
-export const RetirementMemorySchema: GenMessage<RetirementMemory> = /*@__PURE__*/
+export const RetirementMemorySchema: GenMessage<RetirementMemory> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 7);
 
 /**
  * @generated from message leafward.v1.Findings
  */
-export type Findings = Message<"leafward.v1.Findings"> & {
+export type Findings = Message<'leafward.v1.Findings'> & {
   /**
    * @generated from field: repeated leafward.v1.Finding findings = 1;
    */
@@ -331,13 +352,14 @@ export type Findings = Message<"leafward.v1.Findings"> & {
  * Describes the message leafward.v1.Findings.
  * Use `create(FindingsSchema)` to create a new message.
  */
-export const FindingsSchema: GenMessage<Findings> = /*@__PURE__*/
+export const FindingsSchema: GenMessage<Findings> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 8);
 
 /**
  * @generated from message leafward.v1.Backups
  */
-export type Backups = Message<"leafward.v1.Backups"> & {
+export type Backups = Message<'leafward.v1.Backups'> & {
   /**
    * @generated from field: repeated leafward.v1.Backup backups = 1;
    */
@@ -348,48 +370,54 @@ export type Backups = Message<"leafward.v1.Backups"> & {
  * Describes the message leafward.v1.Backups.
  * Use `create(BackupsSchema)` to create a new message.
  */
-export const BackupsSchema: GenMessage<Backups> = /*@__PURE__*/
+export const BackupsSchema: GenMessage<Backups> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 9);
 
 /**
  * @generated from message leafward.v1.SessionRequest
  */
-export type SessionRequest = Message<"leafward.v1.SessionRequest"> & {
+export type SessionRequest = Message<'leafward.v1.SessionRequest'> & {
   /**
    * @generated from oneof leafward.v1.SessionRequest.kind
    */
-  kind: {
-    /**
-     * @generated from field: leafward.v1.Hello hello = 1;
-     */
-    value: Hello;
-    case: "hello";
-  } | {
-    /**
-     * @generated from field: leafward.v1.Report report = 2;
-     */
-    value: Report;
-    case: "report";
-  } | {
-    /**
-     * @generated from field: leafward.v1.IntentAnswer intent_answer = 3;
-     */
-    value: IntentAnswer;
-    case: "intentAnswer";
-  } | { case: undefined; value?: undefined };
+  kind:
+    | {
+        /**
+         * @generated from field: leafward.v1.Hello hello = 1;
+         */
+        value: Hello;
+        case: 'hello';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.Report report = 2;
+         */
+        value: Report;
+        case: 'report';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.IntentAnswer intent_answer = 3;
+         */
+        value: IntentAnswer;
+        case: 'intentAnswer';
+      }
+    | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message leafward.v1.SessionRequest.
  * Use `create(SessionRequestSchema)` to create a new message.
  */
-export const SessionRequestSchema: GenMessage<SessionRequest> = /*@__PURE__*/
+export const SessionRequestSchema: GenMessage<SessionRequest> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 10);
 
 /**
  * @generated from message leafward.v1.IntentAnswer
  */
-export type IntentAnswer = Message<"leafward.v1.IntentAnswer"> & {
+export type IntentAnswer = Message<'leafward.v1.IntentAnswer'> & {
   /**
    * @generated from field: int64 generation = 1;
    */
@@ -410,13 +438,14 @@ export type IntentAnswer = Message<"leafward.v1.IntentAnswer"> & {
  * Describes the message leafward.v1.IntentAnswer.
  * Use `create(IntentAnswerSchema)` to create a new message.
  */
-export const IntentAnswerSchema: GenMessage<IntentAnswer> = /*@__PURE__*/
+export const IntentAnswerSchema: GenMessage<IntentAnswer> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 11);
 
 /**
  * @generated from message leafward.v1.Welcome
  */
-export type Welcome = Message<"leafward.v1.Welcome"> & {
+export type Welcome = Message<'leafward.v1.Welcome'> & {
   /**
    * @generated from field: int64 epoch = 1;
    */
@@ -444,13 +473,14 @@ export type Welcome = Message<"leafward.v1.Welcome"> & {
  * Describes the message leafward.v1.Welcome.
  * Use `create(WelcomeSchema)` to create a new message.
  */
-export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
+export const WelcomeSchema: GenMessage<Welcome> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 12);
 
 /**
  * @generated from message leafward.v1.IntentOrder
  */
-export type IntentOrder = Message<"leafward.v1.IntentOrder"> & {
+export type IntentOrder = Message<'leafward.v1.IntentOrder'> & {
   /**
    * @generated from field: leafward.v1.HostIntent intent = 1;
    */
@@ -461,13 +491,14 @@ export type IntentOrder = Message<"leafward.v1.IntentOrder"> & {
  * Describes the message leafward.v1.IntentOrder.
  * Use `create(IntentOrderSchema)` to create a new message.
  */
-export const IntentOrderSchema: GenMessage<IntentOrder> = /*@__PURE__*/
+export const IntentOrderSchema: GenMessage<IntentOrder> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 13);
 
 /**
  * @generated from message leafward.v1.RequestOrder
  */
-export type RequestOrder = Message<"leafward.v1.RequestOrder"> & {
+export type RequestOrder = Message<'leafward.v1.RequestOrder'> & {
   /**
    * @generated from field: leafward.v1.Request request = 1;
    */
@@ -478,7 +509,8 @@ export type RequestOrder = Message<"leafward.v1.RequestOrder"> & {
  * Describes the message leafward.v1.RequestOrder.
  * Use `create(RequestOrderSchema)` to create a new message.
  */
-export const RequestOrderSchema: GenMessage<RequestOrder> = /*@__PURE__*/
+export const RequestOrderSchema: GenMessage<RequestOrder> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 14);
 
 /**
@@ -486,7 +518,7 @@ export const RequestOrderSchema: GenMessage<RequestOrder> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.Permit
  */
-export type Permit = Message<"leafward.v1.Permit"> & {
+export type Permit = Message<'leafward.v1.Permit'> & {
   /**
    * @generated from field: string service = 1;
    */
@@ -521,13 +553,14 @@ export type Permit = Message<"leafward.v1.Permit"> & {
  * Describes the message leafward.v1.Permit.
  * Use `create(PermitSchema)` to create a new message.
  */
-export const PermitSchema: GenMessage<Permit> = /*@__PURE__*/
+export const PermitSchema: GenMessage<Permit> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 15);
 
 /**
  * @generated from message leafward.v1.ReportAnswer
  */
-export type ReportAnswer = Message<"leafward.v1.ReportAnswer"> & {
+export type ReportAnswer = Message<'leafward.v1.ReportAnswer'> & {
   /**
    * @generated from field: int64 sequence = 1;
    */
@@ -574,13 +607,14 @@ export type ReportAnswer = Message<"leafward.v1.ReportAnswer"> & {
  * Describes the message leafward.v1.ReportAnswer.
  * Use `create(ReportAnswerSchema)` to create a new message.
  */
-export const ReportAnswerSchema: GenMessage<ReportAnswer> = /*@__PURE__*/
+export const ReportAnswerSchema: GenMessage<ReportAnswer> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 16);
 
 /**
  * @generated from message leafward.v1.HistoryWishes
  */
-export type HistoryWishes = Message<"leafward.v1.HistoryWishes"> & {
+export type HistoryWishes = Message<'leafward.v1.HistoryWishes'> & {
   /**
    * @generated from field: repeated leafward.v1.HistoryWish wishes = 1;
    */
@@ -591,7 +625,8 @@ export type HistoryWishes = Message<"leafward.v1.HistoryWishes"> & {
  * Describes the message leafward.v1.HistoryWishes.
  * Use `create(HistoryWishesSchema)` to create a new message.
  */
-export const HistoryWishesSchema: GenMessage<HistoryWishes> = /*@__PURE__*/
+export const HistoryWishesSchema: GenMessage<HistoryWishes> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 17);
 
 /**
@@ -599,7 +634,7 @@ export const HistoryWishesSchema: GenMessage<HistoryWishes> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.HistoryWish
  */
-export type HistoryWish = Message<"leafward.v1.HistoryWish"> & {
+export type HistoryWish = Message<'leafward.v1.HistoryWish'> & {
   /**
    * @generated from field: string member = 1;
    */
@@ -615,13 +650,14 @@ export type HistoryWish = Message<"leafward.v1.HistoryWish"> & {
  * Describes the message leafward.v1.HistoryWish.
  * Use `create(HistoryWishSchema)` to create a new message.
  */
-export const HistoryWishSchema: GenMessage<HistoryWish> = /*@__PURE__*/
+export const HistoryWishSchema: GenMessage<HistoryWish> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 18);
 
 /**
  * @generated from message leafward.v1.ServiceWords
  */
-export type ServiceWords = Message<"leafward.v1.ServiceWords"> & {
+export type ServiceWords = Message<'leafward.v1.ServiceWords'> & {
   /**
    * @generated from field: repeated leafward.v1.ServiceWord services = 1;
    */
@@ -632,7 +668,8 @@ export type ServiceWords = Message<"leafward.v1.ServiceWords"> & {
  * Describes the message leafward.v1.ServiceWords.
  * Use `create(ServiceWordsSchema)` to create a new message.
  */
-export const ServiceWordsSchema: GenMessage<ServiceWords> = /*@__PURE__*/
+export const ServiceWordsSchema: GenMessage<ServiceWords> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 19);
 
 /**
@@ -640,7 +677,7 @@ export const ServiceWordsSchema: GenMessage<ServiceWords> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.ServiceWord
  */
-export type ServiceWord = Message<"leafward.v1.ServiceWord"> & {
+export type ServiceWord = Message<'leafward.v1.ServiceWord'> & {
   /**
    * @generated from field: string service = 1;
    */
@@ -672,13 +709,14 @@ export type ServiceWord = Message<"leafward.v1.ServiceWord"> & {
  * Describes the message leafward.v1.ServiceWord.
  * Use `create(ServiceWordSchema)` to create a new message.
  */
-export const ServiceWordSchema: GenMessage<ServiceWord> = /*@__PURE__*/
+export const ServiceWordSchema: GenMessage<ServiceWord> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 20);
 
 /**
  * @generated from message leafward.v1.Reconnect
  */
-export type Reconnect = Message<"leafward.v1.Reconnect"> & {
+export type Reconnect = Message<'leafward.v1.Reconnect'> & {
   /**
    * @generated from field: string reason = 1;
    */
@@ -694,7 +732,8 @@ export type Reconnect = Message<"leafward.v1.Reconnect"> & {
  * Describes the message leafward.v1.Reconnect.
  * Use `create(ReconnectSchema)` to create a new message.
  */
-export const ReconnectSchema: GenMessage<Reconnect> = /*@__PURE__*/
+export const ReconnectSchema: GenMessage<Reconnect> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 21);
 
 /**
@@ -702,7 +741,7 @@ export const ReconnectSchema: GenMessage<Reconnect> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.Pace
  */
-export type Pace = Message<"leafward.v1.Pace"> & {
+export type Pace = Message<'leafward.v1.Pace'> & {
   /**
    * @generated from field: int64 report_every_ms = 1;
    */
@@ -713,15 +752,14 @@ export type Pace = Message<"leafward.v1.Pace"> & {
  * Describes the message leafward.v1.Pace.
  * Use `create(PaceSchema)` to create a new message.
  */
-export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/
-  messageDesc(file_leafward_v1_agent, 22);
+export const PaceSchema: GenMessage<Pace> = /*@__PURE__*/ messageDesc(file_leafward_v1_agent, 22);
 
 /**
  * The value of a secret that an order of this host names; sent before that order. Only ever over mTLS.
  *
  * @generated from message leafward.v1.SecretValue
  */
-export type SecretValue = Message<"leafward.v1.SecretValue"> & {
+export type SecretValue = Message<'leafward.v1.SecretValue'> & {
   /**
    * @generated from field: string name = 1;
    */
@@ -742,66 +780,76 @@ export type SecretValue = Message<"leafward.v1.SecretValue"> & {
  * Describes the message leafward.v1.SecretValue.
  * Use `create(SecretValueSchema)` to create a new message.
  */
-export const SecretValueSchema: GenMessage<SecretValue> = /*@__PURE__*/
+export const SecretValueSchema: GenMessage<SecretValue> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 23);
 
 /**
  * @generated from message leafward.v1.SessionResponse
  */
-export type SessionResponse = Message<"leafward.v1.SessionResponse"> & {
+export type SessionResponse = Message<'leafward.v1.SessionResponse'> & {
   /**
    * @generated from oneof leafward.v1.SessionResponse.kind
    */
-  kind: {
-    /**
-     * @generated from field: leafward.v1.Welcome welcome = 1;
-     */
-    value: Welcome;
-    case: "welcome";
-  } | {
-    /**
-     * @generated from field: leafward.v1.IntentOrder intent = 2;
-     */
-    value: IntentOrder;
-    case: "intent";
-  } | {
-    /**
-     * @generated from field: leafward.v1.RequestOrder request = 3;
-     */
-    value: RequestOrder;
-    case: "request";
-  } | {
-    /**
-     * @generated from field: leafward.v1.ReportAnswer report_answer = 4;
-     */
-    value: ReportAnswer;
-    case: "reportAnswer";
-  } | {
-    /**
-     * @generated from field: leafward.v1.Reconnect reconnect = 5;
-     */
-    value: Reconnect;
-    case: "reconnect";
-  } | {
-    /**
-     * @generated from field: leafward.v1.Pace pace = 6;
-     */
-    value: Pace;
-    case: "pace";
-  } | {
-    /**
-     * @generated from field: leafward.v1.SecretValue secret = 7;
-     */
-    value: SecretValue;
-    case: "secret";
-  } | { case: undefined; value?: undefined };
+  kind:
+    | {
+        /**
+         * @generated from field: leafward.v1.Welcome welcome = 1;
+         */
+        value: Welcome;
+        case: 'welcome';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.IntentOrder intent = 2;
+         */
+        value: IntentOrder;
+        case: 'intent';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.RequestOrder request = 3;
+         */
+        value: RequestOrder;
+        case: 'request';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.ReportAnswer report_answer = 4;
+         */
+        value: ReportAnswer;
+        case: 'reportAnswer';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.Reconnect reconnect = 5;
+         */
+        value: Reconnect;
+        case: 'reconnect';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.Pace pace = 6;
+         */
+        value: Pace;
+        case: 'pace';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.SecretValue secret = 7;
+         */
+        value: SecretValue;
+        case: 'secret';
+      }
+    | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message leafward.v1.SessionResponse.
  * Use `create(SessionResponseSchema)` to create a new message.
  */
-export const SessionResponseSchema: GenMessage<SessionResponse> = /*@__PURE__*/
+export const SessionResponseSchema: GenMessage<SessionResponse> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_agent, 24);
 
 /**
@@ -814,20 +862,18 @@ export const AgentService: GenService<{
    * @generated from rpc leafward.v1.AgentService.Session
    */
   session: {
-    methodKind: "bidi_streaming";
+    methodKind: 'bidi_streaming';
     input: typeof SessionRequestSchema;
     output: typeof SessionResponseSchema;
-  },
+  };
   /**
    * A new certificate for the same identity and, if wished, a new key.
    *
    * @generated from rpc leafward.v1.AgentService.RenewCertificate
    */
   renewCertificate: {
-    methodKind: "unary";
+    methodKind: 'unary';
     input: typeof AgentServiceRenewCertificateRequestSchema;
     output: typeof AgentServiceRenewCertificateResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_leafward_v1_agent, 0);
-
+  };
+}> = /*@__PURE__*/ serviceDesc(file_leafward_v1_agent, 0);

@@ -4,20 +4,23 @@
 // @generated from file leafward/v1/enrollment.proto (package leafward.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2';
+import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2';
+import type { Message } from '@bufbuild/protobuf';
 
 /**
  * Describes the file leafward/v1/enrollment.proto.
  */
-export const file_leafward_v1_enrollment: GenFile = /*@__PURE__*/
-  fileDesc("ChxsZWFmd2FyZC92MS9lbnJvbGxtZW50LnByb3RvEgtsZWFmd2FyZC52MSI9Cg1FbnJvbGxSZXF1ZXN0Eg0KBXRva2VuGAEgASgJEg8KB2Nzcl9wZW0YAiABKAkSDAoEbmFtZRgDIAEoCSJ1Cg5FbnJvbGxSZXNwb25zZRIXCg9jZXJ0aWZpY2F0ZV9wZW0YASABKAkSDgoGY2FfcGVtGAIgASgJEg0KBWZsZWV0GAMgASgJEgwKBG5hbWUYBCABKAkSDwoHYWRkcmVzcxgFIAEoCRIMCgRyb2xlGAYgASgJImUKE1JlbmV3RXhwaXJlZFJlcXVlc3QSFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg8KB2Nzcl9wZW0YAiABKAkSEQoJc2lnbmVkX2F0GAMgASgDEhEKCXNpZ25hdHVyZRgEIAEoDCI/ChRSZW5ld0V4cGlyZWRSZXNwb25zZRIXCg9jZXJ0aWZpY2F0ZV9wZW0YASABKAkSDgoGY2FfcGVtGAIgASgJMqsBChFFbnJvbGxtZW50U2VydmljZRJBCgZFbnJvbGwSGi5sZWFmd2FyZC52MS5FbnJvbGxSZXF1ZXN0GhsubGVhZndhcmQudjEuRW5yb2xsUmVzcG9uc2USUwoMUmVuZXdFeHBpcmVkEiAubGVhZndhcmQudjEuUmVuZXdFeHBpcmVkUmVxdWVzdBohLmxlYWZ3YXJkLnYxLlJlbmV3RXhwaXJlZFJlc3BvbnNlYgZwcm90bzM");
+export const file_leafward_v1_enrollment: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    'ChxsZWFmd2FyZC92MS9lbnJvbGxtZW50LnByb3RvEgtsZWFmd2FyZC52MSI9Cg1FbnJvbGxSZXF1ZXN0Eg0KBXRva2VuGAEgASgJEg8KB2Nzcl9wZW0YAiABKAkSDAoEbmFtZRgDIAEoCSJ1Cg5FbnJvbGxSZXNwb25zZRIXCg9jZXJ0aWZpY2F0ZV9wZW0YASABKAkSDgoGY2FfcGVtGAIgASgJEg0KBWZsZWV0GAMgASgJEgwKBG5hbWUYBCABKAkSDwoHYWRkcmVzcxgFIAEoCRIMCgRyb2xlGAYgASgJImUKE1JlbmV3RXhwaXJlZFJlcXVlc3QSFwoPY2VydGlmaWNhdGVfcGVtGAEgASgJEg8KB2Nzcl9wZW0YAiABKAkSEQoJc2lnbmVkX2F0GAMgASgDEhEKCXNpZ25hdHVyZRgEIAEoDCI/ChRSZW5ld0V4cGlyZWRSZXNwb25zZRIXCg9jZXJ0aWZpY2F0ZV9wZW0YASABKAkSDgoGY2FfcGVtGAIgASgJMqsBChFFbnJvbGxtZW50U2VydmljZRJBCgZFbnJvbGwSGi5sZWFmd2FyZC52MS5FbnJvbGxSZXF1ZXN0GhsubGVhZndhcmQudjEuRW5yb2xsUmVzcG9uc2USUwoMUmVuZXdFeHBpcmVkEiAubGVhZndhcmQudjEuUmVuZXdFeHBpcmVkUmVxdWVzdBohLmxlYWZ3YXJkLnYxLlJlbmV3RXhwaXJlZFJlc3BvbnNlYgZwcm90bzM',
+  );
 
 /**
  * @generated from message leafward.v1.EnrollRequest
  */
-export type EnrollRequest = Message<"leafward.v1.EnrollRequest"> & {
+export type EnrollRequest = Message<'leafward.v1.EnrollRequest'> & {
   /**
    * @generated from field: string token = 1;
    */
@@ -40,13 +43,14 @@ export type EnrollRequest = Message<"leafward.v1.EnrollRequest"> & {
  * Describes the message leafward.v1.EnrollRequest.
  * Use `create(EnrollRequestSchema)` to create a new message.
  */
-export const EnrollRequestSchema: GenMessage<EnrollRequest> = /*@__PURE__*/
+export const EnrollRequestSchema: GenMessage<EnrollRequest> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_enrollment, 0);
 
 /**
  * @generated from message leafward.v1.EnrollResponse
  */
-export type EnrollResponse = Message<"leafward.v1.EnrollResponse"> & {
+export type EnrollResponse = Message<'leafward.v1.EnrollResponse'> & {
   /**
    * @generated from field: string certificate_pem = 1;
    */
@@ -84,13 +88,14 @@ export type EnrollResponse = Message<"leafward.v1.EnrollResponse"> & {
  * Describes the message leafward.v1.EnrollResponse.
  * Use `create(EnrollResponseSchema)` to create a new message.
  */
-export const EnrollResponseSchema: GenMessage<EnrollResponse> = /*@__PURE__*/
+export const EnrollResponseSchema: GenMessage<EnrollResponse> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_enrollment, 1);
 
 /**
  * @generated from message leafward.v1.RenewExpiredRequest
  */
-export type RenewExpiredRequest = Message<"leafward.v1.RenewExpiredRequest"> & {
+export type RenewExpiredRequest = Message<'leafward.v1.RenewExpiredRequest'> & {
   /**
    * @generated from field: string certificate_pem = 1;
    */
@@ -120,13 +125,14 @@ export type RenewExpiredRequest = Message<"leafward.v1.RenewExpiredRequest"> & {
  * Describes the message leafward.v1.RenewExpiredRequest.
  * Use `create(RenewExpiredRequestSchema)` to create a new message.
  */
-export const RenewExpiredRequestSchema: GenMessage<RenewExpiredRequest> = /*@__PURE__*/
+export const RenewExpiredRequestSchema: GenMessage<RenewExpiredRequest> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_enrollment, 2);
 
 /**
  * @generated from message leafward.v1.RenewExpiredResponse
  */
-export type RenewExpiredResponse = Message<"leafward.v1.RenewExpiredResponse"> & {
+export type RenewExpiredResponse = Message<'leafward.v1.RenewExpiredResponse'> & {
   /**
    * @generated from field: string certificate_pem = 1;
    */
@@ -142,7 +148,8 @@ export type RenewExpiredResponse = Message<"leafward.v1.RenewExpiredResponse"> &
  * Describes the message leafward.v1.RenewExpiredResponse.
  * Use `create(RenewExpiredResponseSchema)` to create a new message.
  */
-export const RenewExpiredResponseSchema: GenMessage<RenewExpiredResponse> = /*@__PURE__*/
+export const RenewExpiredResponseSchema: GenMessage<RenewExpiredResponse> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_enrollment, 3);
 
 /**
@@ -155,20 +162,18 @@ export const EnrollmentService: GenService<{
    * @generated from rpc leafward.v1.EnrollmentService.Enroll
    */
   enroll: {
-    methodKind: "unary";
+    methodKind: 'unary';
     input: typeof EnrollRequestSchema;
     output: typeof EnrollResponseSchema;
-  },
+  };
   /**
    * For a certificate that expired while its owner was off: proves the old key, signs a new CSR.
    *
    * @generated from rpc leafward.v1.EnrollmentService.RenewExpired
    */
   renewExpired: {
-    methodKind: "unary";
+    methodKind: 'unary';
     input: typeof RenewExpiredRequestSchema;
     output: typeof RenewExpiredResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_leafward_v1_enrollment, 0);
-
+  };
+}> = /*@__PURE__*/ serviceDesc(file_leafward_v1_enrollment, 0);

@@ -5,24 +5,28 @@
 // @generated from file leafward/v1/transfer.proto (package leafward.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Backup } from "./fleet_pb.js";
-import { file_leafward_v1_fleet } from "./fleet_pb.js";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenFile, GenMessage, GenService } from '@bufbuild/protobuf/codegenv2';
+import { fileDesc, messageDesc, serviceDesc } from '@bufbuild/protobuf/codegenv2';
+import type { Backup } from './fleet_pb.js';
+import { file_leafward_v1_fleet } from './fleet_pb.js';
+import type { Message } from '@bufbuild/protobuf';
 
 /**
  * Describes the file leafward/v1/transfer.proto.
  */
-export const file_leafward_v1_transfer: GenFile = /*@__PURE__*/
-  fileDesc("ChpsZWFmd2FyZC92MS90cmFuc2Zlci5wcm90bxILbGVhZndhcmQudjEiLwoMVHJhbnNmZXJKb2luEhAKCHRyYW5zZmVyGAEgASgJEg0KBXNlbmRzGAIgASgIImkKDVRyYW5zZmVyT2ZmZXISIwoGYmFja3VwGAEgASgLMhMubGVhZndhcmQudjEuQmFja3VwEjMKC2RpcmVjdG9yaWVzGAIgAygLMh4ubGVhZndhcmQudjEuVHJhbnNmZXJEaXJlY3RvcnkiVgoRVHJhbnNmZXJEaXJlY3RvcnkSDAoEbmFtZRgBIAEoCRIzCgphdHRyaWJ1dGVzGAIgASgLMh8ubGVhZndhcmQudjEuVHJhbnNmZXJBdHRyaWJ1dGVzIiwKDFRyYW5zZmVyV2FudBIMCgRuYW1lGAEgASgJEg4KBm9mZnNldBgCIAEoAyK0AQoNVHJhbnNmZXJQaWVjZRIMCgRuYW1lGAEgASgJEg4KBm9mZnNldBgCIAEoAxIMCgRkYXRhGAMgASgMEhIKCnplcm9fYnl0ZXMYBCABKAMSOAoKYXR0cmlidXRlcxgFIAEoCzIfLmxlYWZ3YXJkLnYxLlRyYW5zZmVyQXR0cmlidXRlc0gAiAEBEhEKBGxpbmsYBiABKAlIAYgBAUINCgtfYXR0cmlidXRlc0IHCgVfbGluayJaChJUcmFuc2ZlckF0dHJpYnV0ZXMSDAoEbW9kZRgBIAEoDRIPCgd1c2VyX2lkGAIgASgNEhAKCGdyb3VwX2lkGAMgASgNEhMKC21vZGlmaWVkX2F0GAQgASgDIi8KC1RyYW5zZmVyRW5kEhQKB3Byb2JsZW0YASABKAlIAIgBAUIKCghfcHJvYmxlbSLyAQoPVHJhbnNmZXJSZXF1ZXN0EikKBGpvaW4YASABKAsyGS5sZWFmd2FyZC52MS5UcmFuc2ZlckpvaW5IABIrCgVvZmZlchgCIAEoCzIaLmxlYWZ3YXJkLnYxLlRyYW5zZmVyT2ZmZXJIABIpCgR3YW50GAMgASgLMhkubGVhZndhcmQudjEuVHJhbnNmZXJXYW50SAASKwoFcGllY2UYBCABKAsyGi5sZWFmd2FyZC52MS5UcmFuc2ZlclBpZWNlSAASJwoDZW5kGAUgASgLMhgubGVhZndhcmQudjEuVHJhbnNmZXJFbmRIAEIGCgRraW5kIsgBChBUcmFuc2ZlclJlc3BvbnNlEisKBW9mZmVyGAIgASgLMhoubGVhZndhcmQudjEuVHJhbnNmZXJPZmZlckgAEikKBHdhbnQYAyABKAsyGS5sZWFmd2FyZC52MS5UcmFuc2ZlcldhbnRIABIrCgVwaWVjZRgEIAEoCzIaLmxlYWZ3YXJkLnYxLlRyYW5zZmVyUGllY2VIABInCgNlbmQYBSABKAsyGC5sZWFmd2FyZC52MS5UcmFuc2ZlckVuZEgAQgYKBGtpbmQyXgoPVHJhbnNmZXJTZXJ2aWNlEksKCFRyYW5zZmVyEhwubGVhZndhcmQudjEuVHJhbnNmZXJSZXF1ZXN0Gh0ubGVhZndhcmQudjEuVHJhbnNmZXJSZXNwb25zZSgBMAFiBnByb3RvMw", [file_leafward_v1_fleet]);
+export const file_leafward_v1_transfer: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    'ChpsZWFmd2FyZC92MS90cmFuc2Zlci5wcm90bxILbGVhZndhcmQudjEiLwoMVHJhbnNmZXJKb2luEhAKCHRyYW5zZmVyGAEgASgJEg0KBXNlbmRzGAIgASgIImkKDVRyYW5zZmVyT2ZmZXISIwoGYmFja3VwGAEgASgLMhMubGVhZndhcmQudjEuQmFja3VwEjMKC2RpcmVjdG9yaWVzGAIgAygLMh4ubGVhZndhcmQudjEuVHJhbnNmZXJEaXJlY3RvcnkiVgoRVHJhbnNmZXJEaXJlY3RvcnkSDAoEbmFtZRgBIAEoCRIzCgphdHRyaWJ1dGVzGAIgASgLMh8ubGVhZndhcmQudjEuVHJhbnNmZXJBdHRyaWJ1dGVzIiwKDFRyYW5zZmVyV2FudBIMCgRuYW1lGAEgASgJEg4KBm9mZnNldBgCIAEoAyK0AQoNVHJhbnNmZXJQaWVjZRIMCgRuYW1lGAEgASgJEg4KBm9mZnNldBgCIAEoAxIMCgRkYXRhGAMgASgMEhIKCnplcm9fYnl0ZXMYBCABKAMSOAoKYXR0cmlidXRlcxgFIAEoCzIfLmxlYWZ3YXJkLnYxLlRyYW5zZmVyQXR0cmlidXRlc0gAiAEBEhEKBGxpbmsYBiABKAlIAYgBAUINCgtfYXR0cmlidXRlc0IHCgVfbGluayJaChJUcmFuc2ZlckF0dHJpYnV0ZXMSDAoEbW9kZRgBIAEoDRIPCgd1c2VyX2lkGAIgASgNEhAKCGdyb3VwX2lkGAMgASgNEhMKC21vZGlmaWVkX2F0GAQgASgDIi8KC1RyYW5zZmVyRW5kEhQKB3Byb2JsZW0YASABKAlIAIgBAUIKCghfcHJvYmxlbSLyAQoPVHJhbnNmZXJSZXF1ZXN0EikKBGpvaW4YASABKAsyGS5sZWFmd2FyZC52MS5UcmFuc2ZlckpvaW5IABIrCgVvZmZlchgCIAEoCzIaLmxlYWZ3YXJkLnYxLlRyYW5zZmVyT2ZmZXJIABIpCgR3YW50GAMgASgLMhkubGVhZndhcmQudjEuVHJhbnNmZXJXYW50SAASKwoFcGllY2UYBCABKAsyGi5sZWFmd2FyZC52MS5UcmFuc2ZlclBpZWNlSAASJwoDZW5kGAUgASgLMhgubGVhZndhcmQudjEuVHJhbnNmZXJFbmRIAEIGCgRraW5kIsgBChBUcmFuc2ZlclJlc3BvbnNlEisKBW9mZmVyGAIgASgLMhoubGVhZndhcmQudjEuVHJhbnNmZXJPZmZlckgAEikKBHdhbnQYAyABKAsyGS5sZWFmd2FyZC52MS5UcmFuc2ZlcldhbnRIABIrCgVwaWVjZRgEIAEoCzIaLmxlYWZ3YXJkLnYxLlRyYW5zZmVyUGllY2VIABInCgNlbmQYBSABKAsyGC5sZWFmd2FyZC52MS5UcmFuc2ZlckVuZEgAQgYKBGtpbmQyXgoPVHJhbnNmZXJTZXJ2aWNlEksKCFRyYW5zZmVyEhwubGVhZndhcmQudjEuVHJhbnNmZXJSZXF1ZXN0Gh0ubGVhZndhcmQudjEuVHJhbnNmZXJSZXNwb25zZSgBMAFiBnByb3RvMw',
+    [file_leafward_v1_fleet],
+  );
 
 /**
  * The first word of both ends.
  *
  * @generated from message leafward.v1.TransferJoin
  */
-export type TransferJoin = Message<"leafward.v1.TransferJoin"> & {
+export type TransferJoin = Message<'leafward.v1.TransferJoin'> & {
   /**
    * @generated from field: string transfer = 1;
    */
@@ -40,7 +44,8 @@ export type TransferJoin = Message<"leafward.v1.TransferJoin"> & {
  * Describes the message leafward.v1.TransferJoin.
  * Use `create(TransferJoinSchema)` to create a new message.
  */
-export const TransferJoinSchema: GenMessage<TransferJoin> = /*@__PURE__*/
+export const TransferJoinSchema: GenMessage<TransferJoin> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 0);
 
 /**
@@ -48,7 +53,7 @@ export const TransferJoinSchema: GenMessage<TransferJoin> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.TransferOffer
  */
-export type TransferOffer = Message<"leafward.v1.TransferOffer"> & {
+export type TransferOffer = Message<'leafward.v1.TransferOffer'> & {
   /**
    * @generated from field: leafward.v1.Backup backup = 1;
    */
@@ -66,13 +71,14 @@ export type TransferOffer = Message<"leafward.v1.TransferOffer"> & {
  * Describes the message leafward.v1.TransferOffer.
  * Use `create(TransferOfferSchema)` to create a new message.
  */
-export const TransferOfferSchema: GenMessage<TransferOffer> = /*@__PURE__*/
+export const TransferOfferSchema: GenMessage<TransferOffer> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 1);
 
 /**
  * @generated from message leafward.v1.TransferDirectory
  */
-export type TransferDirectory = Message<"leafward.v1.TransferDirectory"> & {
+export type TransferDirectory = Message<'leafward.v1.TransferDirectory'> & {
   /**
    * Relative to the backup.
    *
@@ -90,7 +96,8 @@ export type TransferDirectory = Message<"leafward.v1.TransferDirectory"> & {
  * Describes the message leafward.v1.TransferDirectory.
  * Use `create(TransferDirectorySchema)` to create a new message.
  */
-export const TransferDirectorySchema: GenMessage<TransferDirectory> = /*@__PURE__*/
+export const TransferDirectorySchema: GenMessage<TransferDirectory> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 2);
 
 /**
@@ -98,7 +105,7 @@ export const TransferDirectorySchema: GenMessage<TransferDirectory> = /*@__PURE_
  *
  * @generated from message leafward.v1.TransferWant
  */
-export type TransferWant = Message<"leafward.v1.TransferWant"> & {
+export type TransferWant = Message<'leafward.v1.TransferWant'> & {
   /**
    * Relative to the backup; empty: the manifest, and then all.
    *
@@ -116,13 +123,14 @@ export type TransferWant = Message<"leafward.v1.TransferWant"> & {
  * Describes the message leafward.v1.TransferWant.
  * Use `create(TransferWantSchema)` to create a new message.
  */
-export const TransferWantSchema: GenMessage<TransferWant> = /*@__PURE__*/
+export const TransferWantSchema: GenMessage<TransferWant> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 3);
 
 /**
  * @generated from message leafward.v1.TransferPiece
  */
-export type TransferPiece = Message<"leafward.v1.TransferPiece"> & {
+export type TransferPiece = Message<'leafward.v1.TransferPiece'> & {
   /**
    * @generated from field: string name = 1;
    */
@@ -164,13 +172,14 @@ export type TransferPiece = Message<"leafward.v1.TransferPiece"> & {
  * Describes the message leafward.v1.TransferPiece.
  * Use `create(TransferPieceSchema)` to create a new message.
  */
-export const TransferPieceSchema: GenMessage<TransferPiece> = /*@__PURE__*/
+export const TransferPieceSchema: GenMessage<TransferPiece> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 4);
 
 /**
  * @generated from message leafward.v1.TransferAttributes
  */
-export type TransferAttributes = Message<"leafward.v1.TransferAttributes"> & {
+export type TransferAttributes = Message<'leafward.v1.TransferAttributes'> & {
   /**
    * @generated from field: uint32 mode = 1;
    */
@@ -196,7 +205,8 @@ export type TransferAttributes = Message<"leafward.v1.TransferAttributes"> & {
  * Describes the message leafward.v1.TransferAttributes.
  * Use `create(TransferAttributesSchema)` to create a new message.
  */
-export const TransferAttributesSchema: GenMessage<TransferAttributes> = /*@__PURE__*/
+export const TransferAttributesSchema: GenMessage<TransferAttributes> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 5);
 
 /**
@@ -204,7 +214,7 @@ export const TransferAttributesSchema: GenMessage<TransferAttributes> = /*@__PUR
  *
  * @generated from message leafward.v1.TransferEnd
  */
-export type TransferEnd = Message<"leafward.v1.TransferEnd"> & {
+export type TransferEnd = Message<'leafward.v1.TransferEnd'> & {
   /**
    * @generated from field: optional string problem = 1;
    */
@@ -215,95 +225,109 @@ export type TransferEnd = Message<"leafward.v1.TransferEnd"> & {
  * Describes the message leafward.v1.TransferEnd.
  * Use `create(TransferEndSchema)` to create a new message.
  */
-export const TransferEndSchema: GenMessage<TransferEnd> = /*@__PURE__*/
+export const TransferEndSchema: GenMessage<TransferEnd> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 6);
 
 /**
  * @generated from message leafward.v1.TransferRequest
  */
-export type TransferRequest = Message<"leafward.v1.TransferRequest"> & {
+export type TransferRequest = Message<'leafward.v1.TransferRequest'> & {
   /**
    * @generated from oneof leafward.v1.TransferRequest.kind
    */
-  kind: {
-    /**
-     * @generated from field: leafward.v1.TransferJoin join = 1;
-     */
-    value: TransferJoin;
-    case: "join";
-  } | {
-    /**
-     * @generated from field: leafward.v1.TransferOffer offer = 2;
-     */
-    value: TransferOffer;
-    case: "offer";
-  } | {
-    /**
-     * @generated from field: leafward.v1.TransferWant want = 3;
-     */
-    value: TransferWant;
-    case: "want";
-  } | {
-    /**
-     * @generated from field: leafward.v1.TransferPiece piece = 4;
-     */
-    value: TransferPiece;
-    case: "piece";
-  } | {
-    /**
-     * @generated from field: leafward.v1.TransferEnd end = 5;
-     */
-    value: TransferEnd;
-    case: "end";
-  } | { case: undefined; value?: undefined };
+  kind:
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferJoin join = 1;
+         */
+        value: TransferJoin;
+        case: 'join';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferOffer offer = 2;
+         */
+        value: TransferOffer;
+        case: 'offer';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferWant want = 3;
+         */
+        value: TransferWant;
+        case: 'want';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferPiece piece = 4;
+         */
+        value: TransferPiece;
+        case: 'piece';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferEnd end = 5;
+         */
+        value: TransferEnd;
+        case: 'end';
+      }
+    | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message leafward.v1.TransferRequest.
  * Use `create(TransferRequestSchema)` to create a new message.
  */
-export const TransferRequestSchema: GenMessage<TransferRequest> = /*@__PURE__*/
+export const TransferRequestSchema: GenMessage<TransferRequest> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 7);
 
 /**
  * @generated from message leafward.v1.TransferResponse
  */
-export type TransferResponse = Message<"leafward.v1.TransferResponse"> & {
+export type TransferResponse = Message<'leafward.v1.TransferResponse'> & {
   /**
    * @generated from oneof leafward.v1.TransferResponse.kind
    */
-  kind: {
-    /**
-     * @generated from field: leafward.v1.TransferOffer offer = 2;
-     */
-    value: TransferOffer;
-    case: "offer";
-  } | {
-    /**
-     * @generated from field: leafward.v1.TransferWant want = 3;
-     */
-    value: TransferWant;
-    case: "want";
-  } | {
-    /**
-     * @generated from field: leafward.v1.TransferPiece piece = 4;
-     */
-    value: TransferPiece;
-    case: "piece";
-  } | {
-    /**
-     * @generated from field: leafward.v1.TransferEnd end = 5;
-     */
-    value: TransferEnd;
-    case: "end";
-  } | { case: undefined; value?: undefined };
+  kind:
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferOffer offer = 2;
+         */
+        value: TransferOffer;
+        case: 'offer';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferWant want = 3;
+         */
+        value: TransferWant;
+        case: 'want';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferPiece piece = 4;
+         */
+        value: TransferPiece;
+        case: 'piece';
+      }
+    | {
+        /**
+         * @generated from field: leafward.v1.TransferEnd end = 5;
+         */
+        value: TransferEnd;
+        case: 'end';
+      }
+    | { case: undefined; value?: undefined };
 };
 
 /**
  * Describes the message leafward.v1.TransferResponse.
  * Use `create(TransferResponseSchema)` to create a new message.
  */
-export const TransferResponseSchema: GenMessage<TransferResponse> = /*@__PURE__*/
+export const TransferResponseSchema: GenMessage<TransferResponse> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_transfer, 8);
 
 /**
@@ -314,10 +338,8 @@ export const TransferService: GenService<{
    * @generated from rpc leafward.v1.TransferService.Transfer
    */
   transfer: {
-    methodKind: "bidi_streaming";
+    methodKind: 'bidi_streaming';
     input: typeof TransferRequestSchema;
     output: typeof TransferResponseSchema;
-  },
-}> = /*@__PURE__*/
-  serviceDesc(file_leafward_v1_transfer, 0);
-
+  };
+}> = /*@__PURE__*/ serviceDesc(file_leafward_v1_transfer, 0);

@@ -4,22 +4,25 @@
 // @generated from file leafward/v1/updates.proto (package leafward.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage } from '@bufbuild/protobuf/codegenv2';
+import { enumDesc, fileDesc, messageDesc } from '@bufbuild/protobuf/codegenv2';
+import type { Message } from '@bufbuild/protobuf';
 
 /**
  * Describes the file leafward/v1/updates.proto.
  */
-export const file_leafward_v1_updates: GenFile = /*@__PURE__*/
-  fileDesc("ChlsZWFmd2FyZC92MS91cGRhdGVzLnByb3RvEgtsZWFmd2FyZC52MSIsCgtSZWxlYXNlTm90ZRIPCgd2ZXJzaW9uGAEgASgJEgwKBHRleHQYAiABKAkiaQoMUmVsZWFzZU5vdGVzEiwKCm1pZ3JhdGlvbnMYASADKAsyGC5sZWFmd2FyZC52MS5SZWxlYXNlTm90ZRIrCglmbGFnX2RheXMYAiADKAsyGC5sZWFmd2FyZC52MS5SZWxlYXNlTm90ZSLVAQoNVXBkYXRlT3B0aW9ucxIyCghzdHJhdGVneRgBIAEoDjIbLmxlYWZ3YXJkLnYxLlVwZGF0ZVN0cmF0ZWd5SACIAQESHgoRZGVzcGl0ZV9yZWhlYXJzYWwYAiABKAlIAYgBARItCgVub3RlcxgDIAEoCzIZLmxlYWZ3YXJkLnYxLlJlbGVhc2VOb3Rlc0gCiAEBEhQKDGFja25vd2xlZGdlZBgEIAMoCUILCglfc3RyYXRlZ3lCFAoSX2Rlc3BpdGVfcmVoZWFyc2FsQggKBl9ub3RlcyJXCgtEZXByZWNhdGlvbhIMCgR0ZXh0GAEgASgJEg0KBWNvdW50GAIgASgDEhUKDWZpcnN0X3NlZW5fYXQYAyABKAMSFAoMbGFzdF9zZWVuX2F0GAQgASgDIlAKDERlcHJlY2F0aW9ucxIuCgxkZXByZWNhdGlvbnMYASADKAsyGC5sZWFmd2FyZC52MS5EZXByZWNhdGlvbhIQCgh1bmxpc3RlZBgCIAEoAyKSAQoQUmVoZWFyc2FsT3V0bG9vaxIOCgZiYWNrdXAYASABKAkSDAoEaG9zdBgCIAEoCRIKCgJhdBgDIAEoAxIKCgJvaxgEIAEoCBIQCghyZWFkeV9tcxgFIAEoAxIUCgxtaWdyYXRpb25fbXMYBiABKAMSFAoHcHJvYmxlbRgHIAEoCUgAiAEBQgoKCF9wcm9ibGVtIlMKEkRlcHJlY2F0aW9uT3V0bG9vaxIOCgZtZW1iZXIYASABKAkSLQoLZGVwcmVjYXRpb24YAiABKAsyGC5sZWFmd2FyZC52MS5EZXByZWNhdGlvbiK3BAoOU2VydmljZU91dGxvb2sSDwoHc2VydmljZRgBIAEoCRItCghzdHJhdGVneRgCIAEoDjIbLmxlYWZ3YXJkLnYxLlVwZGF0ZVN0cmF0ZWd5Eh4KEWxlYWRlcl9yZXN0YXJ0X21zGAMgASgDSACIAQESGQoMaGFuZF9vdmVyX21zGAQgASgDSAGIAQESGQoMaGFuZF9vdmVyX3RvGAUgASgJSAKIAQESHgoRd2l0aG91dF9taXJyb3JfbXMYBiABKANIA4gBARI1CglyZWhlYXJzYWwYByABKAsyHS5sZWFmd2FyZC52MS5SZWhlYXJzYWxPdXRsb29rSASIAQESLAoKbWlncmF0aW9ucxgIIAMoCzIYLmxlYWZ3YXJkLnYxLlJlbGVhc2VOb3RlEisKCWZsYWdfZGF5cxgJIAMoCzIYLmxlYWZ3YXJkLnYxLlJlbGVhc2VOb3RlEjUKDGRlcHJlY2F0aW9ucxgKIAMoCzIfLmxlYWZ3YXJkLnYxLkRlcHJlY2F0aW9uT3V0bG9vaxITCgZiYWNrdXAYCyABKAlIBYgBARIZCgxmcm9tX3ZlcnNpb24YDCABKAlIBogBAUIUChJfbGVhZGVyX3Jlc3RhcnRfbXNCDwoNX2hhbmRfb3Zlcl9tc0IPCg1faGFuZF9vdmVyX3RvQhQKEl93aXRob3V0X21pcnJvcl9tc0IMCgpfcmVoZWFyc2FsQgkKB19iYWNrdXBCDwoNX2Zyb21fdmVyc2lvbiI5CghPdXRsb29rcxItCghzZXJ2aWNlcxgBIAMoCzIbLmxlYWZ3YXJkLnYxLlNlcnZpY2VPdXRsb29rKnQKDlVwZGF0ZVN0cmF0ZWd5Eh8KG1VQREFURV9TVFJBVEVHWV9VTlNQRUNJRklFRBAAEh8KG1VQREFURV9TVFJBVEVHWV9MRUFGU19GSVJTVBABEiAKHFVQREFURV9TVFJBVEVHWV9MT1dfRE9XTlRJTUUQAmIGcHJvdG8z");
+export const file_leafward_v1_updates: GenFile =
+  /*@__PURE__*/
+  fileDesc(
+    'ChlsZWFmd2FyZC92MS91cGRhdGVzLnByb3RvEgtsZWFmd2FyZC52MSIsCgtSZWxlYXNlTm90ZRIPCgd2ZXJzaW9uGAEgASgJEgwKBHRleHQYAiABKAkiaQoMUmVsZWFzZU5vdGVzEiwKCm1pZ3JhdGlvbnMYASADKAsyGC5sZWFmd2FyZC52MS5SZWxlYXNlTm90ZRIrCglmbGFnX2RheXMYAiADKAsyGC5sZWFmd2FyZC52MS5SZWxlYXNlTm90ZSLVAQoNVXBkYXRlT3B0aW9ucxIyCghzdHJhdGVneRgBIAEoDjIbLmxlYWZ3YXJkLnYxLlVwZGF0ZVN0cmF0ZWd5SACIAQESHgoRZGVzcGl0ZV9yZWhlYXJzYWwYAiABKAlIAYgBARItCgVub3RlcxgDIAEoCzIZLmxlYWZ3YXJkLnYxLlJlbGVhc2VOb3Rlc0gCiAEBEhQKDGFja25vd2xlZGdlZBgEIAMoCUILCglfc3RyYXRlZ3lCFAoSX2Rlc3BpdGVfcmVoZWFyc2FsQggKBl9ub3RlcyJXCgtEZXByZWNhdGlvbhIMCgR0ZXh0GAEgASgJEg0KBWNvdW50GAIgASgDEhUKDWZpcnN0X3NlZW5fYXQYAyABKAMSFAoMbGFzdF9zZWVuX2F0GAQgASgDIlAKDERlcHJlY2F0aW9ucxIuCgxkZXByZWNhdGlvbnMYASADKAsyGC5sZWFmd2FyZC52MS5EZXByZWNhdGlvbhIQCgh1bmxpc3RlZBgCIAEoAyKSAQoQUmVoZWFyc2FsT3V0bG9vaxIOCgZiYWNrdXAYASABKAkSDAoEaG9zdBgCIAEoCRIKCgJhdBgDIAEoAxIKCgJvaxgEIAEoCBIQCghyZWFkeV9tcxgFIAEoAxIUCgxtaWdyYXRpb25fbXMYBiABKAMSFAoHcHJvYmxlbRgHIAEoCUgAiAEBQgoKCF9wcm9ibGVtIlMKEkRlcHJlY2F0aW9uT3V0bG9vaxIOCgZtZW1iZXIYASABKAkSLQoLZGVwcmVjYXRpb24YAiABKAsyGC5sZWFmd2FyZC52MS5EZXByZWNhdGlvbiK3BAoOU2VydmljZU91dGxvb2sSDwoHc2VydmljZRgBIAEoCRItCghzdHJhdGVneRgCIAEoDjIbLmxlYWZ3YXJkLnYxLlVwZGF0ZVN0cmF0ZWd5Eh4KEWxlYWRlcl9yZXN0YXJ0X21zGAMgASgDSACIAQESGQoMaGFuZF9vdmVyX21zGAQgASgDSAGIAQESGQoMaGFuZF9vdmVyX3RvGAUgASgJSAKIAQESHgoRd2l0aG91dF9taXJyb3JfbXMYBiABKANIA4gBARI1CglyZWhlYXJzYWwYByABKAsyHS5sZWFmd2FyZC52MS5SZWhlYXJzYWxPdXRsb29rSASIAQESLAoKbWlncmF0aW9ucxgIIAMoCzIYLmxlYWZ3YXJkLnYxLlJlbGVhc2VOb3RlEisKCWZsYWdfZGF5cxgJIAMoCzIYLmxlYWZ3YXJkLnYxLlJlbGVhc2VOb3RlEjUKDGRlcHJlY2F0aW9ucxgKIAMoCzIfLmxlYWZ3YXJkLnYxLkRlcHJlY2F0aW9uT3V0bG9vaxITCgZiYWNrdXAYCyABKAlIBYgBARIZCgxmcm9tX3ZlcnNpb24YDCABKAlIBogBAUIUChJfbGVhZGVyX3Jlc3RhcnRfbXNCDwoNX2hhbmRfb3Zlcl9tc0IPCg1faGFuZF9vdmVyX3RvQhQKEl93aXRob3V0X21pcnJvcl9tc0IMCgpfcmVoZWFyc2FsQgkKB19iYWNrdXBCDwoNX2Zyb21fdmVyc2lvbiI5CghPdXRsb29rcxItCghzZXJ2aWNlcxgBIAMoCzIbLmxlYWZ3YXJkLnYxLlNlcnZpY2VPdXRsb29rKnQKDlVwZGF0ZVN0cmF0ZWd5Eh8KG1VQREFURV9TVFJBVEVHWV9VTlNQRUNJRklFRBAAEh8KG1VQREFURV9TVFJBVEVHWV9MRUFGU19GSVJTVBABEiAKHFVQREFURV9TVFJBVEVHWV9MT1dfRE9XTlRJTUUQAmIGcHJvdG8z',
+  );
 
 /**
  * Of a release's notes, one entry.
  *
  * @generated from message leafward.v1.ReleaseNote
  */
-export type ReleaseNote = Message<"leafward.v1.ReleaseNote"> & {
+export type ReleaseNote = Message<'leafward.v1.ReleaseNote'> & {
   /**
    * @generated from field: string version = 1;
    */
@@ -35,13 +38,14 @@ export type ReleaseNote = Message<"leafward.v1.ReleaseNote"> & {
  * Describes the message leafward.v1.ReleaseNote.
  * Use `create(ReleaseNoteSchema)` to create a new message.
  */
-export const ReleaseNoteSchema: GenMessage<ReleaseNote> = /*@__PURE__*/
+export const ReleaseNoteSchema: GenMessage<ReleaseNote> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 0);
 
 /**
  * @generated from message leafward.v1.ReleaseNotes
  */
-export type ReleaseNotes = Message<"leafward.v1.ReleaseNotes"> & {
+export type ReleaseNotes = Message<'leafward.v1.ReleaseNotes'> & {
   /**
    * Migrations that run by themselves at the first start.
    *
@@ -61,13 +65,14 @@ export type ReleaseNotes = Message<"leafward.v1.ReleaseNotes"> & {
  * Describes the message leafward.v1.ReleaseNotes.
  * Use `create(ReleaseNotesSchema)` to create a new message.
  */
-export const ReleaseNotesSchema: GenMessage<ReleaseNotes> = /*@__PURE__*/
+export const ReleaseNotesSchema: GenMessage<ReleaseNotes> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 1);
 
 /**
  * @generated from message leafward.v1.UpdateOptions
  */
-export type UpdateOptions = Message<"leafward.v1.UpdateOptions"> & {
+export type UpdateOptions = Message<'leafward.v1.UpdateOptions'> & {
   /**
    * Unset: the policy of each service.
    *
@@ -101,7 +106,8 @@ export type UpdateOptions = Message<"leafward.v1.UpdateOptions"> & {
  * Describes the message leafward.v1.UpdateOptions.
  * Use `create(UpdateOptionsSchema)` to create a new message.
  */
-export const UpdateOptionsSchema: GenMessage<UpdateOptions> = /*@__PURE__*/
+export const UpdateOptionsSchema: GenMessage<UpdateOptions> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 2);
 
 /**
@@ -109,7 +115,7 @@ export const UpdateOptionsSchema: GenMessage<UpdateOptions> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.Deprecation
  */
-export type Deprecation = Message<"leafward.v1.Deprecation"> & {
+export type Deprecation = Message<'leafward.v1.Deprecation'> & {
   /**
    * @generated from field: string text = 1;
    */
@@ -135,13 +141,14 @@ export type Deprecation = Message<"leafward.v1.Deprecation"> & {
  * Describes the message leafward.v1.Deprecation.
  * Use `create(DeprecationSchema)` to create a new message.
  */
-export const DeprecationSchema: GenMessage<Deprecation> = /*@__PURE__*/
+export const DeprecationSchema: GenMessage<Deprecation> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 3);
 
 /**
  * @generated from message leafward.v1.Deprecations
  */
-export type Deprecations = Message<"leafward.v1.Deprecations"> & {
+export type Deprecations = Message<'leafward.v1.Deprecations'> & {
   /**
    * Since this container was made.
    *
@@ -161,7 +168,8 @@ export type Deprecations = Message<"leafward.v1.Deprecations"> & {
  * Describes the message leafward.v1.Deprecations.
  * Use `create(DeprecationsSchema)` to create a new message.
  */
-export const DeprecationsSchema: GenMessage<Deprecations> = /*@__PURE__*/
+export const DeprecationsSchema: GenMessage<Deprecations> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 4);
 
 /**
@@ -169,7 +177,7 @@ export const DeprecationsSchema: GenMessage<Deprecations> = /*@__PURE__*/
  *
  * @generated from message leafward.v1.RehearsalOutlook
  */
-export type RehearsalOutlook = Message<"leafward.v1.RehearsalOutlook"> & {
+export type RehearsalOutlook = Message<'leafward.v1.RehearsalOutlook'> & {
   /**
    * @generated from field: string backup = 1;
    */
@@ -212,13 +220,14 @@ export type RehearsalOutlook = Message<"leafward.v1.RehearsalOutlook"> & {
  * Describes the message leafward.v1.RehearsalOutlook.
  * Use `create(RehearsalOutlookSchema)` to create a new message.
  */
-export const RehearsalOutlookSchema: GenMessage<RehearsalOutlook> = /*@__PURE__*/
+export const RehearsalOutlookSchema: GenMessage<RehearsalOutlook> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 5);
 
 /**
  * @generated from message leafward.v1.DeprecationOutlook
  */
-export type DeprecationOutlook = Message<"leafward.v1.DeprecationOutlook"> & {
+export type DeprecationOutlook = Message<'leafward.v1.DeprecationOutlook'> & {
   /**
    * @generated from field: string member = 1;
    */
@@ -234,7 +243,8 @@ export type DeprecationOutlook = Message<"leafward.v1.DeprecationOutlook"> & {
  * Describes the message leafward.v1.DeprecationOutlook.
  * Use `create(DeprecationOutlookSchema)` to create a new message.
  */
-export const DeprecationOutlookSchema: GenMessage<DeprecationOutlook> = /*@__PURE__*/
+export const DeprecationOutlookSchema: GenMessage<DeprecationOutlook> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 6);
 
 /**
@@ -242,7 +252,7 @@ export const DeprecationOutlookSchema: GenMessage<DeprecationOutlook> = /*@__PUR
  *
  * @generated from message leafward.v1.ServiceOutlook
  */
-export type ServiceOutlook = Message<"leafward.v1.ServiceOutlook"> & {
+export type ServiceOutlook = Message<'leafward.v1.ServiceOutlook'> & {
   /**
    * @generated from field: string service = 1;
    */
@@ -320,13 +330,14 @@ export type ServiceOutlook = Message<"leafward.v1.ServiceOutlook"> & {
  * Describes the message leafward.v1.ServiceOutlook.
  * Use `create(ServiceOutlookSchema)` to create a new message.
  */
-export const ServiceOutlookSchema: GenMessage<ServiceOutlook> = /*@__PURE__*/
+export const ServiceOutlookSchema: GenMessage<ServiceOutlook> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 7);
 
 /**
  * @generated from message leafward.v1.Outlooks
  */
-export type Outlooks = Message<"leafward.v1.Outlooks"> & {
+export type Outlooks = Message<'leafward.v1.Outlooks'> & {
   /**
    * @generated from field: repeated leafward.v1.ServiceOutlook services = 1;
    */
@@ -337,7 +348,8 @@ export type Outlooks = Message<"leafward.v1.Outlooks"> & {
  * Describes the message leafward.v1.Outlooks.
  * Use `create(OutlooksSchema)` to create a new message.
  */
-export const OutlooksSchema: GenMessage<Outlooks> = /*@__PURE__*/
+export const OutlooksSchema: GenMessage<Outlooks> =
+  /*@__PURE__*/
   messageDesc(file_leafward_v1_updates, 8);
 
 /**
@@ -367,6 +379,6 @@ export enum UpdateStrategy {
 /**
  * Describes the enum leafward.v1.UpdateStrategy.
  */
-export const UpdateStrategySchema: GenEnum<UpdateStrategy> = /*@__PURE__*/
+export const UpdateStrategySchema: GenEnum<UpdateStrategy> =
+  /*@__PURE__*/
   enumDesc(file_leafward_v1_updates, 0);
-
