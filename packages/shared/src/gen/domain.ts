@@ -61,6 +61,7 @@ export interface RetirementMemory {
 
 export interface Findings {
   readonly findings: readonly Finding[];
+  readonly certificates: readonly CellCertificate[];
 }
 
 export interface Backups {
@@ -153,7 +154,8 @@ export type SessionResponse =
   | ({ readonly kind: 'report-answer' } & ReportAnswer)
   | ({ readonly kind: 'reconnect' } & Reconnect)
   | ({ readonly kind: 'pace' } & Pace)
-  | ({ readonly kind: 'secret' } & SecretValue);
+  | ({ readonly kind: 'secret' } & SecretValue)
+  | ({ readonly kind: 'logs-wish' } & LogsWish);
 
 export interface AgentService {
   readonly session: {
@@ -166,6 +168,145 @@ export interface AgentService {
     readonly request: AgentServiceRenewCertificateRequest;
     readonly response: AgentServiceRenewCertificateResponse;
   };
+}
+
+export interface CellRule {
+  readonly allow: boolean;
+  readonly path: readonly string[];
+}
+
+export interface CellGate {
+  readonly iden: string;
+  readonly admin: boolean;
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellUser {
+  readonly name: string;
+  readonly iden: string;
+  readonly admin: boolean;
+  readonly locked: boolean;
+  readonly archived: boolean;
+  readonly email?: string | undefined;
+  readonly roles: readonly string[];
+  readonly rules: readonly CellRule[];
+  readonly gates: readonly CellGate[];
+}
+
+export interface CellRole {
+  readonly name: string;
+  readonly iden: string;
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellPeople {
+  readonly users: readonly CellUser[];
+  readonly roles: readonly CellRole[];
+  readonly leftOut: number;
+  readonly changes: readonly string[];
+}
+
+export interface CellListUsers {
+  readonly name?: string | undefined;
+}
+
+export interface CellListRoles {}
+
+export interface CellAddUser {
+  readonly name: string;
+  readonly admin: boolean;
+  readonly email?: string | undefined;
+  readonly roles: readonly string[];
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellGrant {
+  readonly name: string;
+  readonly admin: boolean;
+  readonly roles: readonly string[];
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellRevoke {
+  readonly name: string;
+  readonly admin: boolean;
+  readonly roles: readonly string[];
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellLockUser {
+  readonly name: string;
+  readonly locked: boolean;
+}
+
+export interface CellSetPassword {
+  readonly name: string;
+}
+
+export interface CellRemoveUser {
+  readonly name: string;
+}
+
+export interface CellEnrollUser {
+  readonly name: string;
+  readonly again: boolean;
+}
+
+export interface CellAddRole {
+  readonly name: string;
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellGrantRole {
+  readonly name: string;
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellRevokeRole {
+  readonly name: string;
+  readonly rules: readonly CellRule[];
+}
+
+export interface CellRemoveRole {
+  readonly name: string;
+}
+
+export type CellAct =
+  | ({ readonly kind: 'list-users' } & CellListUsers)
+  | ({ readonly kind: 'list-roles' } & CellListRoles)
+  | ({ readonly kind: 'add-user' } & CellAddUser)
+  | ({ readonly kind: 'grant-user' } & CellGrant)
+  | ({ readonly kind: 'revoke-user' } & CellRevoke)
+  | ({ readonly kind: 'lock-user' } & CellLockUser)
+  | ({ readonly kind: 'set-password' } & CellSetPassword)
+  | ({ readonly kind: 'remove-user' } & CellRemoveUser)
+  | ({ readonly kind: 'enroll-user' } & CellEnrollUser)
+  | ({ readonly kind: 'add-role' } & CellAddRole)
+  | ({ readonly kind: 'grant-role' } & CellGrantRole)
+  | ({ readonly kind: 'revoke-role' } & CellRevokeRole)
+  | ({ readonly kind: 'remove-role' } & CellRemoveRole);
+
+export interface ActOnCell {
+  readonly act: CellAct;
+}
+
+export interface InstallHttps {
+  readonly certificatePem: string;
+}
+
+export interface HttpsInstalled {
+  readonly subject: string;
+  readonly expiresAt: number;
+  readonly reloaded: boolean;
+  readonly reason?: string | undefined;
+}
+
+export interface CellCertificate {
+  readonly member: string;
+  readonly service: string;
+  readonly file: string;
+  readonly subject: string;
+  readonly expiresAt: number;
 }
 
 export interface EnrollRequest {
@@ -324,6 +465,7 @@ export interface ExecEngine {
 export interface Reseed {
   readonly id: string;
   readonly wipe: boolean;
+  readonly backup?: string | undefined;
 }
 
 export interface Upstream {
@@ -401,6 +543,7 @@ export interface Offsite {
   readonly environment: Readonly<Record<string, string>>;
   readonly secretEnvironment?: SecretVariables | undefined;
   readonly each: boolean;
+  readonly keep?: Keep | undefined;
 }
 
 export interface HostIntent {
@@ -710,6 +853,10 @@ export interface PruneBackups {
   readonly dryRun: boolean;
 }
 
+export interface PruneCopies {
+  readonly dryRun: boolean;
+}
+
 export interface ProbeLeader {
   readonly url: string;
   readonly timeoutMs: number;
@@ -791,11 +938,14 @@ export type Request =
   | ({ readonly kind: 'list-copies' } & RequestCommon & ListCopies)
   | ({ readonly kind: 'send-backup' } & RequestCommon & SendBackup)
   | ({ readonly kind: 'receive-backup' } & RequestCommon & ReceiveBackup)
+  | ({ readonly kind: 'prune-copies' } & RequestCommon & PruneCopies)
   | ({ readonly kind: 'look-at-container' } & RequestCommon & LookAtContainer)
   | ({ readonly kind: 'trim-log' } & RequestCommon & TrimLog)
   | ({ readonly kind: 'optimize-storage' } & RequestCommon & OptimizeStorage)
   | ({ readonly kind: 'cold-backup' } & RequestCommon & ColdBackup)
-  | ({ readonly kind: 'take-snapshot' } & RequestCommon & TakeSnapshot);
+  | ({ readonly kind: 'take-snapshot' } & RequestCommon & TakeSnapshot)
+  | ({ readonly kind: 'act-on-cell' } & RequestCommon & ActOnCell)
+  | ({ readonly kind: 'install-https' } & RequestCommon & InstallHttps);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -856,6 +1006,8 @@ export interface Outcome {
   readonly secret?: string | undefined;
   readonly look?: ContainerLook | undefined;
   readonly snapshot?: SnapshotTaken | undefined;
+  readonly people?: CellPeople | undefined;
+  readonly https?: HttpsInstalled | undefined;
 }
 
 export interface CopiesFound {
@@ -950,6 +1102,7 @@ export interface ReseedMove {
   readonly host: string;
   readonly upstream: string;
   readonly reseed: Reseed;
+  readonly backupPosition?: number | undefined;
 }
 
 export interface RestoreMove {
@@ -958,6 +1111,14 @@ export interface RestoreMove {
   readonly backup: string;
   readonly term: number;
   readonly wipe: boolean;
+}
+
+export interface SendMove {
+  readonly backup: string;
+  readonly fromHost: string;
+  readonly toHost: string;
+  readonly fromMember: string;
+  readonly toMember: string;
 }
 
 export interface TrimMove {
@@ -1006,6 +1167,7 @@ export type Move =
   | ({ readonly kind: 'halt' } & MoveCommon & HaltMove)
   | ({ readonly kind: 'reseed' } & MoveCommon & ReseedMove)
   | ({ readonly kind: 'restore' } & MoveCommon & RestoreMove)
+  | ({ readonly kind: 'send' } & MoveCommon & SendMove)
   | ({ readonly kind: 'trim' } & MoveCommon & TrimMove)
   | ({ readonly kind: 'optimize' } & MoveCommon & OptimizeMove)
   | ({ readonly kind: 'cold-back-up' } & MoveCommon & ColdBackUpMove)
@@ -1079,6 +1241,8 @@ export interface ReseedGoal {
   readonly member: string;
   readonly wipe: boolean;
   readonly id: string;
+  readonly backup?: string | undefined;
+  readonly host?: string | undefined;
 }
 
 export interface RestoreGoal {
@@ -1087,6 +1251,7 @@ export interface RestoreGoal {
   readonly wipe: boolean;
   readonly id: string;
   readonly host?: string | undefined;
+  readonly member?: string | undefined;
 }
 
 export interface OptimizeGoal {
@@ -1159,6 +1324,66 @@ export interface OperationEvent {
   readonly at: number;
   readonly operationId: string;
   readonly text: string;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warning' | 'error' | 'critical';
+
+export interface LogsWish {
+  readonly id: string;
+  readonly members: readonly string[];
+  readonly since?: number | undefined;
+  readonly lines: number;
+  readonly follow: boolean;
+  readonly level?: LogLevel | undefined;
+  readonly records: boolean;
+}
+
+export interface LogLine {
+  readonly member: string;
+  readonly at?: number | undefined;
+  readonly level?: LogLevel | undefined;
+  readonly logger?: string | undefined;
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly record?: string | undefined;
+}
+
+export interface LogsJoin {
+  readonly id: string;
+}
+
+export interface LogLines {
+  readonly lines: readonly LogLine[];
+}
+
+export interface LogsSkipped {
+  readonly member: string;
+  readonly lines: number;
+}
+
+export interface LogsNote {
+  readonly subject: string;
+  readonly text: string;
+  readonly again: readonly string[];
+}
+
+export interface LogsCaughtUp {}
+
+export type LogsRequest =
+  | ({ readonly kind: 'join' } & LogsJoin)
+  | ({ readonly kind: 'lines' } & LogLines)
+  | ({ readonly kind: 'skipped' } & LogsSkipped)
+  | ({ readonly kind: 'note' } & LogsNote)
+  | ({ readonly kind: 'caught-up' } & LogsCaughtUp);
+
+export interface LogsResponse {}
+
+export interface LogsService {
+  readonly logs: {
+    readonly kind: 'bidi';
+    readonly request: LogsRequest;
+    readonly response: LogsResponse;
+  };
 }
 
 export type UserRole = 'viewer' | 'operator' | 'admin';
@@ -1473,7 +1698,8 @@ export type ActOnBackupRequest =
   | ({ readonly kind: 'check' } & ActOnBackupRequestCommon & CheckAct)
   | ({ readonly kind: 'prune' } & ActOnBackupRequestCommon & PruneAct)
   | ({ readonly kind: 'list-copies' } & ActOnBackupRequestCommon & ListCopiesAct)
-  | ({ readonly kind: 'send' } & ActOnBackupRequestCommon & SendAct);
+  | ({ readonly kind: 'send' } & ActOnBackupRequestCommon & SendAct)
+  | ({ readonly kind: 'prune-copies' } & ActOnBackupRequestCommon & PruneCopiesAct);
 
 export interface DrillAct {
   readonly image?: string | undefined;
@@ -1501,6 +1727,11 @@ export interface ListCopiesAct {
 }
 
 export interface PruneAct {
+  readonly host: string;
+  readonly dryRun: boolean;
+}
+
+export interface PruneCopiesAct {
   readonly host: string;
   readonly dryRun: boolean;
 }
@@ -1652,6 +1883,54 @@ export interface GetForecastRequest {
 export interface GetForecastResponse {
   readonly now: number;
   readonly volumes: readonly VolumeForecast[];
+}
+
+export interface StreamLogsRequest {
+  readonly subjects: readonly string[];
+  readonly since?: number | undefined;
+  readonly lines: number;
+  readonly follow: boolean;
+  readonly level?: LogLevel | undefined;
+  readonly records: boolean;
+}
+
+export type StreamLogsResponse =
+  | ({ readonly kind: 'lines' } & LogLines)
+  | ({ readonly kind: 'skipped' } & LogsSkipped)
+  | ({ readonly kind: 'note' } & LogsNote);
+
+export interface ListCellUsersRequest {
+  readonly service: string;
+  readonly act: CellAct;
+}
+
+export interface ListCellUsersResponse {
+  readonly member: string;
+  readonly people: CellPeople;
+}
+
+export interface ActOnCellRequest {
+  readonly service: string;
+  readonly act: CellAct;
+  readonly password?: string | undefined;
+}
+
+export interface ActOnCellResponse {
+  readonly member: string;
+  readonly people: CellPeople;
+  readonly url?: string | undefined;
+}
+
+export interface InstallHttpsRequest {
+  readonly member: string;
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+export interface InstallHttpsResponse {
+  readonly member: string;
+  readonly host: string;
+  readonly installed: HttpsInstalled;
 }
 
 export interface OperatorService {
@@ -1819,6 +2098,26 @@ export interface OperatorService {
     readonly kind: 'unary';
     readonly request: AcknowledgeFailoverRequest;
     readonly response: AcknowledgeFailoverResponse;
+  };
+  readonly streamLogs: {
+    readonly kind: 'server-stream';
+    readonly request: StreamLogsRequest;
+    readonly response: StreamLogsResponse;
+  };
+  readonly listCellUsers: {
+    readonly kind: 'unary';
+    readonly request: ListCellUsersRequest;
+    readonly response: ListCellUsersResponse;
+  };
+  readonly actOnCell: {
+    readonly kind: 'unary';
+    readonly request: ActOnCellRequest;
+    readonly response: ActOnCellResponse;
+  };
+  readonly installHttps: {
+    readonly kind: 'unary';
+    readonly request: InstallHttpsRequest;
+    readonly response: InstallHttpsResponse;
   };
 }
 
