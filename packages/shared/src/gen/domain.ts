@@ -61,7 +61,7 @@ export interface RetirementMemory {
 
 export interface Findings {
   readonly findings: readonly Finding[];
-  readonly certificates: readonly CellCertificate[];
+  readonly certificates?: CellCertificates | undefined;
 }
 
 export interface Backups {
@@ -307,6 +307,10 @@ export interface CellCertificate {
   readonly file: string;
   readonly subject: string;
   readonly expiresAt: number;
+}
+
+export interface CellCertificates {
+  readonly certificates: readonly CellCertificate[];
 }
 
 export interface EnrollRequest {
