@@ -371,6 +371,8 @@ export type ResultFormat = 'plain' | 'json' | 'exit-code';
 
 export type PositionFormat = 'number' | 'lsn';
 
+export type Provisioning = 'needed' | 'offered' | 'begun' | 'broken' | 'done';
+
 export type ContainerState =
   'absent' | 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'unknown';
 
@@ -485,6 +487,13 @@ export interface Isolation {
   readonly clockMarginMs?: number | undefined;
 }
 
+export interface Provision {
+  readonly service: string;
+  readonly network: string;
+  readonly name: string;
+  readonly alias: string;
+}
+
 export interface MemberIntent {
   readonly member: string;
   readonly service: string;
@@ -501,6 +510,7 @@ export interface MemberIntent {
   readonly restartAfterMs?: number | undefined;
   readonly backupDuty?: BackupDuty | undefined;
   readonly adoption?: Adoption | undefined;
+  readonly provision?: Provision | undefined;
 }
 
 export interface BackupDuty {
@@ -608,6 +618,18 @@ export interface EngineFact {
   readonly health?: string | undefined;
   readonly migrating?: string | undefined;
   readonly paused?: boolean | undefined;
+  readonly registry?: Registry | undefined;
+}
+
+export interface Registry {
+  readonly entries: readonly RegistryEntry[];
+}
+
+export interface RegistryEntry {
+  readonly name: string;
+  readonly run?: string | undefined;
+  readonly iden?: string | undefined;
+  readonly online: boolean;
 }
 
 export interface StorageFact {
@@ -620,6 +642,7 @@ export interface StorageFact {
   readonly position?: number | undefined;
   readonly reseeded?: string | undefined;
   readonly largestDatabaseBytes?: number | undefined;
+  readonly provisioning?: Provisioning | undefined;
 }
 
 export interface Death {
@@ -912,6 +935,21 @@ export interface SnapshotTaken {
   readonly tookMs: number;
 }
 
+export interface ProvisionService {
+  readonly network: string;
+  readonly name: string;
+  readonly mirror?: string | undefined;
+  readonly telepathPort?: number | undefined;
+  readonly httpsPort?: number | undefined;
+  readonly iden?: string | undefined;
+}
+
+export interface TakeProvision {}
+
+export interface RestartMember {
+  readonly runId?: string | undefined;
+}
+
 interface RequestCommon {
   readonly id: string;
   readonly epoch: number;
@@ -949,7 +987,10 @@ export type Request =
   | ({ readonly kind: 'cold-backup' } & RequestCommon & ColdBackup)
   | ({ readonly kind: 'take-snapshot' } & RequestCommon & TakeSnapshot)
   | ({ readonly kind: 'act-on-cell' } & RequestCommon & ActOnCell)
-  | ({ readonly kind: 'install-https' } & RequestCommon & InstallHttps);
+  | ({ readonly kind: 'install-https' } & RequestCommon & InstallHttps)
+  | ({ readonly kind: 'provision-service' } & RequestCommon & ProvisionService)
+  | ({ readonly kind: 'take-provision' } & RequestCommon & TakeProvision)
+  | ({ readonly kind: 'restart-member' } & RequestCommon & RestartMember);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -1151,6 +1192,12 @@ export interface SnapshotMove {
   readonly freeze: boolean;
 }
 
+export interface RealiasMove {
+  readonly registry: string;
+  readonly alias: string;
+  readonly network: string;
+}
+
 interface MoveCommon {
   readonly id: string;
   readonly service: string;
@@ -1175,7 +1222,8 @@ export type Move =
   | ({ readonly kind: 'trim' } & MoveCommon & TrimMove)
   | ({ readonly kind: 'optimize' } & MoveCommon & OptimizeMove)
   | ({ readonly kind: 'cold-back-up' } & MoveCommon & ColdBackUpMove)
-  | ({ readonly kind: 'snapshot' } & MoveCommon & SnapshotMove);
+  | ({ readonly kind: 'snapshot' } & MoveCommon & SnapshotMove)
+  | ({ readonly kind: 'realias' } & MoveCommon & RealiasMove);
 
 export interface Gate {
   readonly name: string;
