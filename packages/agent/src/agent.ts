@@ -26,6 +26,7 @@ import type { Evictions } from './evictions.js';
 import type { Hands } from './hands.js';
 import { createFences, type Fences } from './fences.js';
 import { judgeIntent } from './intents.js';
+import type { Histories } from './histories.js';
 import type { Journal } from './journal.js';
 import { createGlances, type Glances } from './glances.js';
 import { LOOK_EVERY_MS, nextLookMs } from './look-again.js';
@@ -56,6 +57,7 @@ export interface AgentOptions {
   /** Opened with `onChange` of this agent's `wake`. */
   readonly requests: Requests;
   readonly duties: Pick<Duties, 'facts' | 'heard'>;
+  readonly histories?: Pick<Histories, 'heard'>;
   readonly backups: () => readonly Backup[];
   readonly findings: () => readonly Finding[];
   readonly observeHost: () => Promise<HostFact>;
@@ -186,6 +188,7 @@ class RunningAgent implements Agent {
         const sentAt = this.#reporter.answered(message.sequence, message.reportEveryMs);
         if (sentAt !== undefined) this.#permit(message.permits, sentAt);
         this.options.duties.heard(message.services);
+        this.options.histories?.heard(message.histories);
         this.#lastIntent = this.#lastIntent.then(() => this.#acknowledge(message.settled));
         return;
       }

@@ -1,11 +1,11 @@
 // An agent made of its parts, without its way to the controller: main.ts adds that. Nothing is decided here.
 import { mkdir } from 'node:fs/promises';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { join } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
 import type { HostFact, MemberIntent, SessionRequest } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { secretsOfIntent } from '@leafward/shared/secrets.js';
+import { adoptionsOf } from './adoptions.js';
 import { startAgent, type Agent } from './agent.js';
 import { createEvictions } from './evictions.js';
 import { startBackupLoops, type BackupLoops } from './backups/backup-loops.js';
@@ -23,10 +23,11 @@ import { engineFactories } from './engines/registry.js';
 import { openDrills, type Drills } from './drill/drills.js';
 import { openGuard, type DeadmanPlace, type Guard } from './deadman/guard.js';
 import { startFindings, type Findings } from './findings.js';
-import { observeHost, readInventory } from './host-fact.js';
+import { createHistories, type Histories } from './histories.js';
 import type { Journal } from './journal.js';
 import { openCopies, type Copies } from './offsite/open-copies.js';
 import { createObserver } from './observe.js';
+import { openHostFacts } from './open-host-facts.js';
 import { createAct } from './requests/acts.js';
 import { openRequests, type Requests } from './requests.js';
 import { openRuntimes, type Runtimes } from './runtimes/registry.js';
@@ -61,8 +62,6 @@ export interface OpenedAgent {
 }
 
 const DATA_METER_EVERY_MS = 60_000;
-/** A coarse sampler: five wakes a second are the whole cost of knowing that the loop is blocked. */
-const LOOP_DELAY_RESOLUTION_MS = 200;
 
 /** What parts call before the agent that they are parts of is there. */
 interface Late {
@@ -91,6 +90,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     dockerSocket,
     log,
     storages: () => runOnHere(parts),
+    adoptions: () => adoptionsOf(intentsOf(parts)),
     onChange: () => late.agent?.changed(),
     signal: parts.signal,
   });
@@ -133,9 +133,20 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const { intent } = journal.state;
   // A crash may have come between an order and what it forgets.
   if (intent !== undefined) await secrets.retain(secretsOfIntent(intent));
-  const hostFacts = await openHostFacts(parts, measures, guard);
+  const hostFacts = await openHostFacts({
+    ...parts,
+    ...{ disks: measures.disks, deadman: guard.deadman },
+    paths: () => [...storagesOf(parts), ...backupPathsOf(intentsOf(parts))],
+  });
   const duties = openDuties(parts, { catalogue, requests, late });
-  const work = { runtimes, guard, engineOf, catalogue, measures, requests, secrets, duties, late };
+  const histories = createHistories({
+    ...parts,
+    engineOf,
+    isBusy: (member) => requests.isRestoring(member) || (late.agent?.isBusy(member) ?? false),
+    onChange: () => late.agent?.tell(),
+  });
+  const seen = { guard, engineOf, histories };
+  const work = { runtimes, ...seen, catalogue, measures, requests, secrets, duties, late };
   const agent = assemble(parts, work, hostFacts.observe);
   const backups = openBackupLoops(parts, { ...work, pins });
   Object.assign(late, { agent, requests, measures, duties, backups });
@@ -143,7 +154,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   return {
     agent,
     async stop() {
-      await duties.stop(); // what it would begin now ends at once
+      await Promise.all([duties.stop(), histories.stop()]); // what they would begin now ends at once
       await agent.stop();
       forgetAll(); // an open link to a member would keep this process alive
       await Promise.all([measures.stop(), backups.stop(), copies.stop()]);
@@ -155,6 +166,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
 interface Work {
   readonly runtimes: Runtimes;
   readonly guard: Guard;
+  readonly histories: Histories;
   readonly engineOf: (intent: MemberIntent) => Engine;
   readonly catalogue: Catalogue;
   readonly measures: Measures;
@@ -230,7 +242,8 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     log,
     journal,
     permits,
-    observer,
+    observer: work.histories.watching(observer),
+    histories: work.histories,
     evictions: createEvictions({
       runtime: (name) => work.runtimes.of(name),
       journal,
@@ -343,36 +356,6 @@ function startMeasures(
     findings,
     async stop() {
       await Promise.all([disks.stop(), meter.stop(), findings.stop()]);
-    },
-  };
-}
-
-async function openHostFacts(
-  parts: AgentParts,
-  measures: Measures,
-  { deadman }: Guard,
-): Promise<{ readonly observe: () => Promise<HostFact>; readonly stop: () => void }> {
-  const { clock, config } = parts;
-  const startedAt = clock.now();
-  const inventory = await readInventory(config.roots);
-  const delays = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS });
-  delays.enable();
-  return {
-    stop: () => void delays.disable(),
-    observe: () => {
-      const loopDelayP99Ms = Math.max(0, delays.percentile(99) / 1e6 - LOOP_DELAY_RESOLUTION_MS);
-      delays.reset();
-      return observeHost({
-        roots: config.roots,
-        now: clock.now(),
-        agentVersion: VERSION,
-        agentStartedAt: startedAt,
-        loopDelayP99Ms,
-        paths: [...storagesOf(parts), ...backupPathsOf(intentsOf(parts))],
-        latency: measures.disks.latency(),
-        inventory,
-        deadman: deadman.fact(),
-      });
     },
   };
 }

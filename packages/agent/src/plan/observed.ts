@@ -1,9 +1,11 @@
 // Everything that planning may know of a host, as one immutable value. Types only; made by observe.ts and
 // by hand in tests.
 import type {
+  AdoptionFact,
   ContainerFact,
   Death,
   EngineFact,
+  HistoryFact,
   MemberIntent,
   Runtime,
   SecretReference,
@@ -72,10 +74,14 @@ export interface ObservedMember {
   readonly backoff: Backoff;
   /** Undefined: as far as is known it lives, or this agent stopped it. */
   readonly ended?: ObservedEnd | undefined;
+  /** Entries of its log that were asked for; undefined: none was. */
+  readonly history?: HistoryFact | undefined;
   /** Last lines of its output, when it has exited. */
   readonly lastLines: readonly string[];
   /** A promote request of this member is being carried out now. */
   readonly promoting: boolean;
+  /** Set while it is a container that was taken over. */
+  readonly adoption?: AdoptionFact | undefined;
 }
 
 /** What runs on a retired storage and is no member whose own plan stops it. */

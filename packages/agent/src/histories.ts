@@ -1,0 +1,219 @@
+// What members' logs have at the offsets that a controller asks for, so that it can compare leader and mirrors. In memory
+// only, read again after every start of a member. Reads one entry at a time; must never load a member that is busy.
+import type { Clock } from '@leafward/shared/clock.js';
+import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
+import type {
+  HistoryEntry,
+  HistoryFact,
+  HistoryWishes,
+  MemberIntent,
+} from '@leafward/shared/gen/domain.js';
+import type { Logger } from '@leafward/shared/log.js';
+import { startLoop, type Loop } from '@leafward/shared/loop.js';
+import { engineMember } from './engines/engine-member.js';
+import type { Engine } from './engines/engine.js';
+import type { Observer } from './observe.js';
+import type { ObservedMember } from './plan/observed.js';
+
+export interface HistoriesOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly engineOf: (intent: MemberIntent) => Engine;
+  /** True while steps or a restore are at work on the member. */
+  readonly isBusy: (member: string) => boolean;
+  /** Something new is to be told. */
+  readonly onChange: () => void;
+}
+
+export interface Histories {
+  /** What is to be told from now on, with every answer of a controller. */
+  heard(wishes: HistoryWishes | undefined): void;
+  /** The same observer, whose looks begin what is to be read and show what was. */
+  watching(observer: Observer): Observer;
+  stop(): Promise<void>;
+}
+
+/** An index lookup in a log; a command of a kind that is described takes its container's time. */
+const READ_MS = 15_000;
+/** A member that could not be asked is left alone for this long: nobody waits for its answer. */
+const AGAIN_MS = 60_000;
+/** What nobody asks for any more is told for this long: the answer to an older report may still be on its way. */
+const KEPT_MS = 30_000;
+const LOOK_EVERY_MS = 30_000;
+const PASS_MS = 5 * 60_000;
+/** A controller asks for a dozen. */
+const MOST_OFFSETS = 64;
+
+interface Read extends HistoryEntry {
+  /** Of the run of the member that it was read from. */
+  readonly runId: string | undefined;
+  readonly readAtMs: number;
+}
+
+interface Known {
+  readonly reads: Map<number, Read>;
+  offsets: readonly number[];
+  /** Monotonic. */
+  heldUntilMs: number;
+  reseeded: string | undefined;
+}
+
+export function createHistories(options: HistoriesOptions): Histories {
+  const { clock, log } = options;
+  const known = new Map<string, Known>();
+  let seen: readonly ObservedMember[] = [];
+  let loop: Loop | undefined;
+  let isStopped = false;
+  const wake = (): void => {
+    if (isStopped || !seen.some((member) => nextOf(member, known, clock) !== undefined)) return;
+    // Begun with the first wish: an agent that is asked nothing is left at rest.
+    loop ??= startLoop({
+      name: 'histories',
+      clock,
+      log,
+      everyMs: LOOK_EVERY_MS,
+      deadlineMs: PASS_MS,
+      pass: (signal) => pass(signal),
+    });
+    loop.wake();
+  };
+  const pass = async (signal: AbortSignal): Promise<undefined> => {
+    for (const member of seen) await readAll(member, options, known, signal);
+    return undefined;
+  };
+  return {
+    heard(wishes) {
+      for (const one of known.values()) one.offsets = [];
+      for (const { member, offsets } of wishes?.wishes ?? [])
+        knownOf(known, member).offsets = offsets.slice(0, MOST_OFFSETS);
+      wake();
+    },
+    watching: (observer) => ({
+      ...observer,
+      async observe(waitingSince, signal) {
+        const observed = await observer.observe(waitingSince, signal);
+        seen = observed.members;
+        forget(known, seen);
+        wake();
+        return observed;
+      },
+      withEnds(observed) {
+        const now = observer.withEnds(observed);
+        const members = now.members.map((member) => {
+          const history = factOf(member, known, clock);
+          return history === undefined ? member : { ...member, history };
+        });
+        return { ...now, members };
+      },
+    }),
+    async stop() {
+      isStopped = true;
+      await loop?.stop();
+    },
+  };
+}
+
+function knownOf(known: Map<string, Known>, member: string): Known {
+  const one = known.get(member) ?? {
+    reads: new Map<number, Read>(),
+    offsets: [],
+    heldUntilMs: -Infinity,
+    reseeded: undefined,
+  };
+  known.set(member, one);
+  return one;
+}
+
+/** A storage that was filled anew has another log: nothing that was read of the old one is true of it. */
+function forget(known: Map<string, Known>, members: readonly ObservedMember[]): void {
+  const names = new Set(members.map(({ intent }) => intent.member));
+  for (const name of known.keys()) if (!names.has(name)) known.delete(name);
+  for (const { intent, storage } of members) {
+    const one = known.get(intent.member);
+    if (one === undefined || one.reseeded === storage.reseeded) continue;
+    one.reads.clear();
+    one.reseeded = storage.reseeded;
+  }
+}
+
+const isWanted = ({ offsets }: Known, read: Read, clock: Clock): boolean =>
+  offsets.includes(read.offset) || clock.monotonic() - read.readAtMs <= KEPT_MS;
+
+function factOf(
+  { intent }: ObservedMember,
+  known: ReadonlyMap<string, Known>,
+  clock: Clock,
+): HistoryFact | undefined {
+  const one = known.get(intent.member);
+  if (one === undefined) return undefined;
+  for (const read of [...one.reads.values()])
+    if (!isWanted(one, read, clock)) one.reads.delete(read.offset);
+  const entries = [...one.reads.values()]
+    .sort((a, b) => a.offset - b.offset)
+    .map(({ offset, sha256, readAt }) => ({ offset, sha256, readAt }));
+  return entries.length === 0 ? undefined : { entries };
+}
+
+/** The next one to read: not known, or known from before the member's last start. */
+function nextOf(
+  { intent, engine, container }: ObservedMember,
+  known: ReadonlyMap<string, Known>,
+  clock: Clock,
+): number | undefined {
+  const one = known.get(intent.member);
+  if (one === undefined || container.state !== 'running' || !engine.answered) return undefined;
+  if (clock.monotonic() < one.heldUntilMs) return undefined;
+  const { position = 0, runId } = engine;
+  return one.offsets.find((offset) => {
+    const read = one.reads.get(offset);
+    return offset < position && (read === undefined || read.runId !== runId);
+  });
+}
+
+async function readAll(
+  member: ObservedMember,
+  options: HistoriesOptions,
+  known: ReadonlyMap<string, Known>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, log, engineOf, isBusy, onChange } = options;
+  const { intent, engine } = member;
+  const one = known.get(intent.member);
+  if (one === undefined) return;
+  let hasRead = false;
+  for (
+    let offset = nextOf(member, known, clock);
+    offset !== undefined && !signal.aborted && !isBusy(intent.member);
+    offset = nextOf(member, known, clock)
+  ) {
+    try {
+      const sha256 = await read(engineOf(intent), intent, offset, signal);
+      const readAtMs = clock.monotonic();
+      one.reads.set(offset, { offset, sha256, readAt: clock.now(), readAtMs, runId: engine.runId });
+      hasRead = true;
+    } catch (error) {
+      one.heldUntilMs = clock.monotonic() + AGAIN_MS;
+      log.debug(
+        { member: intent.member, offset },
+        `entry of the log not read: ${messageOf(error)}`,
+      );
+    }
+  }
+  if (hasRead) onChange();
+}
+
+/** Undefined: the log does not have it. @throws LeafwardError when it could not be asked. */
+async function read(
+  engine: Engine,
+  intent: MemberIntent,
+  offset: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)]);
+  try {
+    return (await engine.probeHistory(engineMember(intent), offset, within)).sha256;
+  } catch (error) {
+    if (error instanceof LeafwardError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
