@@ -9,6 +9,7 @@ import type { Ended } from './chains.js';
 import { engineMember } from './engines/engine-member.js';
 import type { Engine } from './engines/engine.js';
 import type { JournalState } from './journal.js';
+import { createAdoptedReader, type AdoptedReader } from './observe/adopted.js';
 import {
   afterLook,
   afterSteps,
@@ -69,6 +70,7 @@ export function createObserver(options: ObserverOptions): Observer {
     attempts: new Map(),
     deaths: createDeaths(clock, keyOf),
   };
+    adopted: createAdoptedReader(),
   return {
     async observe(waitingSince, signal) {
       const journal = options.journal();
@@ -109,6 +111,7 @@ interface Memory {
   readonly attempts: Map<string, Attempts>;
   readonly deaths: Deaths;
 }
+  readonly adopted: AdoptedReader;
 
 type Sight = ObserverOptions & Memory & { readonly surroundings: Surroundings };
 type Glimpse = ObserverOptions & Memory;
@@ -169,6 +172,7 @@ function withEnd(member: ObservedMember, deaths: Deaths): ObservedMember {
   const ended = { ...member, ended: { death, heldMs } };
   return mayRun(member.container.state) ? { ...ended, container, engine: DOWN } : ended;
 }
+    adoption: await sight.adopted.read(intent, container, runtime, signal),
 
 async function glanceAt(of: Glimpse, onDeath: () => void, signal: AbortSignal): Promise<void> {
   const isLeft = ({ member, run }: MemberIntent): boolean =>

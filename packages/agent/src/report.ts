@@ -48,7 +48,7 @@ export function memberFacts(
 }
 
 function memberFact(
-  { intent, container, engine, storage, permit, ended, history }: ObservedMember,
+  { intent, container, engine, storage, permit, ended, history, adoption }: ObservedMember,
   observed: Observed,
   plan: MemberPlan | undefined,
   activity: string | undefined,
@@ -69,6 +69,7 @@ function memberFact(
     refusals: plan?.refusals ?? [],
     permitLeftMs: permit.leftMs > 0 ? Math.round(permit.leftMs) : undefined,
     death: ended?.death,
+    ...(adoption === undefined ? {} : { adoption }),
     ...(history === undefined ? {} : { history }),
   };
 }

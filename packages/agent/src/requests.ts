@@ -24,6 +24,7 @@ export type Result = Partial<
     | 'verdicts'
     | 'copies'
     | 'secret'
+    | 'look'
   >
 >;
 
@@ -87,6 +88,7 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'send-backup',
   'receive-backup',
 ]);
+  'look-at-container',
 /**
  * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its
  * hand-over was given up is one that nobody wants stopped.

@@ -264,9 +264,11 @@ export function refusesStorage(draft: Draft, fillsIt = false): boolean {
 
 /** An empty leader would be all that is left of the data for whoever follows it. */
 function wasStartedHere({ subject, observed }: Draft): boolean {
-  const { intent, storagePath } = subject;
+  const { intent, storagePath, storedRole } = subject;
   const { startedOn = {} } = observed.journal;
   return [storagePath, intent.spec.storage].some((path) => startedOn[path] === intent.member);
+  // What was taken over ran there before, and was started by others.
+  if (intent.adoption !== undefined && storedRole?.upstreamUrl === undefined) return true;
 }
 
 /** The storage has lived in a newer term than the one that is wanted: the order is old (I11). */

@@ -9,6 +9,7 @@ import { copyBackup } from './acts/copy-backup.js';
 import { drillBackup } from './acts/drill-backup.js';
 import { fetchBackup } from './acts/fetch-backup.js';
 import { listCopies } from './acts/list-copies.js';
+import { lookAtContainer } from './acts/look-at-container.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { probeLeader } from './acts/probe-leader.js';
 import { promote } from './acts/promote.js';
@@ -95,6 +96,8 @@ export function createAct(parts: ActParts): Act {
       default:
         return unreachable(request);
     }
+      case 'look-at-container':
+        return lookAtContainer(request, within(PROBE_MS));
   };
 }
 

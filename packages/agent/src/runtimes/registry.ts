@@ -2,6 +2,7 @@
 // member or a request asks for it: a host without it is a whole host.
 import type { Runtime as RuntimeName } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
+import type { Adopted } from './docker/adoption.js';
 import { createDockerRuntime } from './docker/docker-runtime.js';
 import { openProcessRuntime } from './process/process-runtime.js';
 import type { Runtime } from './runtime.js';
@@ -13,6 +14,8 @@ export interface RuntimesOptions {
   readonly log: Logger;
   /** Storages, links resolved, on which a program that was started by hand must be seen. */
   readonly storages?: () => readonly string[];
+  /** Containers that the orders of this host take over. */
+  readonly adoptions?: (() => readonly Adopted[]) | undefined;
   /** Something may have changed in a runtime that is in use. */
   readonly onChange: () => void;
   readonly signal: AbortSignal;
@@ -33,7 +36,11 @@ export async function openRuntimes(options: RuntimesOptions): Promise<Runtimes> 
     process: () => process,
     docker: () =>
       (docker ??= watched(
-        createDockerRuntime({ socketPath: options.dockerSocket, log: options.log }),
+        createDockerRuntime({
+          socketPath: options.dockerSocket,
+          log: options.log,
+          adoptions: options.adoptions,
+        }),
       )),
   };
   return { of: (name) => factories[name]() };

@@ -1,5 +1,11 @@
 // What runs a member's program. Each runtime is one folder and passes test/conformance/runtime.spec.ts.
-import type { ContainerFact, Image, MemberSpec } from '@leafward/shared/gen/domain.js';
+import type {
+  AdoptionFact,
+  ContainerFact,
+  ContainerLook,
+  Image,
+  MemberSpec,
+} from '@leafward/shared/gen/domain.js';
 
 /** A container or process that the runtime knows of, managed by Leafward or not. */
 export interface ForeignContainer {
@@ -9,7 +15,7 @@ export interface ForeignContainer {
   readonly writes: readonly string[];
   readonly restartPolicy: string;
   readonly networkMode: string;
-  /** Name of the member when Leafward made it. */
+  /** Name of the member when Leafward made it, or took it over. */
   readonly member?: string | undefined;
   /** Not the member itself but a command of it, which this agent runs now (Runtime.run). */
   readonly command?: boolean | undefined;
@@ -105,6 +111,13 @@ export interface Runtime {
   list(signal: AbortSignal): Promise<readonly ForeignContainer[]>;
   /** Why nothing could be run isolated on this host, as this container's user; undefined: it can. No such method: it never can. */
   whyNoIsolation?(container: ContainerSpec, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * What a container is that may be taken over for this member: all but what its service says. Changes nothing. No such
+   * method: this runtime can take nothing over.
+   */
+  lookAt?(name: string, container: ContainerSpec, signal: AbortSignal): Promise<ContainerLook>;
+  /** Set while the member is a container that was taken over: what is different about it. */
+  adoptionOf?(container: ContainerSpec, signal: AbortSignal): Promise<AdoptionFact | undefined>;
   /** Calls back whenever something may have changed, until aborted. Reconnects by itself. */
   watch(onChange: () => void, signal: AbortSignal): void;
 }

@@ -15,13 +15,39 @@ export interface EngineContainer {
     readonly Error: string;
     readonly StartedAt: string;
   };
+  /** Id of its image. */
+  readonly Image?: string;
   readonly HostConfig: {
     readonly NetworkMode: string;
     readonly RestartPolicy?: { readonly Name: string } | null;
+    readonly Memory?: number | null;
+    readonly Ulimits?: readonly { readonly Name: string; readonly Soft: number }[] | null;
+    readonly PortBindings?: Readonly<
+      Record<string, readonly { readonly HostPort: string }[] | null>
+    > | null;
   };
-  readonly Config: { readonly Labels?: Readonly<Record<string, string>> | null };
-  readonly Mounts?: readonly { readonly Source: string; readonly RW: boolean }[] | null;
+  readonly Config: {
+    readonly Labels?: Readonly<Record<string, string>> | null;
+    /** As it was asked for. */
+    readonly Image?: string;
+    readonly User?: string;
+    readonly Env?: readonly string[] | null;
+    readonly Cmd?: readonly string[] | null;
+  };
+  readonly Mounts?:
+    | readonly {
+        readonly Source: string;
+        readonly Destination?: string;
+        readonly RW: boolean;
+      }[]
+    | null;
 }
+
+/** Host paths that it has mounted for writing. */
+export const writesOf = (container: EngineContainer): readonly string[] =>
+  (container.Mounts ?? [])
+    .filter((mount) => mount.RW && mount.Source !== '')
+    .map((mount) => mount.Source);
 
 const stateOf: Readonly<Record<string, ContainerState>> = {
   created: 'created',
@@ -37,7 +63,12 @@ export function isOurs(container: EngineContainer, member: string): boolean {
   return container.Config.Labels?.[LABEL_MEMBER] === member;
 }
 
-export function containerFact(container: EngineContainer, member: string): ContainerFact {
+/** `madeFrom`: the spec's digest of one that Leafward did not make and took over. */
+export function containerFact(
+  container: EngineContainer,
+  member: string,
+  madeFrom?: string,
+): ContainerFact {
   const { State: state, Config: config } = container;
   const started = Date.parse(state.StartedAt);
   return {
@@ -46,9 +77,9 @@ export function containerFact(container: EngineContainer, member: string): Conta
     startedAt: started > 0 ? started : undefined, // never started: year 1
     exitCode: stateOf[state.Status] === 'exited' ? state.ExitCode : undefined,
     imageDigest: config.Labels?.[LABEL_IMAGE],
-    specDigest: config.Labels?.[LABEL_SPEC],
+    specDigest: madeFrom ?? config.Labels?.[LABEL_SPEC],
     restartPolicy: restartPolicyOf(container),
-    error: problemOf(container, member),
+    error: problemOf(container, madeFrom === undefined ? member : undefined),
   };
 }
 
@@ -57,9 +88,7 @@ export function foreignContainer(container: EngineContainer): ForeignContainer {
     name: container.Name.replace(/^\//, ''),
     // Paused and restarting hold their mounts as a running one does (I9).
     running: container.State.Running,
-    writes: (container.Mounts ?? [])
-      .filter((mount) => mount.RW && mount.Source !== '')
-      .map((mount) => mount.Source),
+    writes: writesOf(container),
     restartPolicy: restartPolicyOf(container),
     networkMode: container.HostConfig.NetworkMode,
     member: container.Config.Labels?.[LABEL_MEMBER],
@@ -73,9 +102,10 @@ function restartPolicyOf(container: EngineContainer): string {
   return name === undefined || name === '' ? 'no' : name;
 }
 
-function problemOf(container: EngineContainer, member: string): string | undefined {
+/** `member`: undefined for one that it need not have been made for. */
+function problemOf(container: EngineContainer, member: string | undefined): string | undefined {
   const { State: state } = container;
-  if (!isOurs(container, member))
+  if (member !== undefined && !isOurs(container, member))
     return `the container ${container.Name} was not made by Leafward for this member`;
   if (state.Status === 'removing' || state.Status === 'dead')
     return `the Engine could not finish removing it (${state.Status})`;

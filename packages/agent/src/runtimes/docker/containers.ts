@@ -12,7 +12,7 @@ export interface ContainerCalls {
   /** Ids of all, or of those that carry a member's label whatever they are called. */
   ids(signal: AbortSignal, member?: string): Promise<readonly string[]>;
   create(container: ContainerSpec, image: string, signal: AbortSignal): Promise<void>;
-  start(member: string, signal: AbortSignal): Promise<void>;
+  start(name: string, signal: AbortSignal): Promise<void>;
   stop(id: string, graceMs: number, signal: AbortSignal): Promise<void>;
   /** `volumes`: with those that the Engine made for it alone. */
   remove(id: string, options: { readonly volumes: boolean }, signal: AbortSignal): Promise<void>;
@@ -54,8 +54,7 @@ export function containerCalls(client: EngineClient, deadlines: EngineDeadlines)
       const doing = `create container ${name}`;
       return change({ doing, path: '/containers/create', query: { name }, body, signal });
     },
-    start: (member, signal) => {
-      const name = containerName(member);
+    start: (name, signal) => {
       return change({ doing: `start container ${name}`, path: pathOf(name, '/start'), signal });
     },
     stop: async (id, graceMs, signal) => {

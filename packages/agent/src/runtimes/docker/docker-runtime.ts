@@ -1,17 +1,27 @@
 // Members as containers of the Docker Engine on this host. The Engine keeps them running while the agent is
 // away, and restarts none by itself (I2): what starts a member is only ever the agent. Must never touch
-// storage, and never start or remove a container that Leafward did not make, nor stop one but on a retired storage.
-import type { ContainerFact } from '@leafward/shared/gen/domain.js';
+// storage, and never start or remove a container that Leafward neither made nor took over, nor stop one but on a
+// retired storage.
+import type { AdoptionFact, ContainerFact, ContainerLook } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { ContainerSpec, ForeignContainer, Runtime } from '../runtime.js';
+import {
+  findOwnBy,
+  isAdoptable,
+  isOwn,
+  withAdopted,
+  type Adopted,
+  type FindOwn,
+} from './adoption.js';
 import { containerName, LABEL_DRILL, LABEL_SPEC } from './container-config.js';
 import { containerCalls, orUndefined, type ContainerCalls } from './containers.js';
 import { containerFact, foreignContainer, isOurs, type EngineContainer } from './container-fact.js';
 import { engineDeadlines, type EngineDeadlines } from './deadlines.js';
 import { connectEngine } from './engine-client.js';
 import { watchEngine } from './engine-events.js';
-import { engineImages } from './engine-images.js';
+import { differencesOf } from './differences.js';
+import { engineImages, type EngineImages } from './engine-images.js';
 import { tailOf } from './engine-logs.js';
 import { execCommand } from './exec-command.js';
 import { createOneOffs, isOneOff, type OneOffs } from './one-off.js';
@@ -21,6 +31,8 @@ export interface DockerRuntimeOptions {
   /** Usually /var/run/docker.sock. */
   readonly socketPath: string;
   readonly log: Logger;
+  /** Containers that the orders of this host take over. Default: none. */
+  readonly adoptions?: (() => readonly Adopted[]) | undefined;
   /** For tests that cannot wait. */
   readonly deadlines?: Partial<EngineDeadlines>;
 }
@@ -33,10 +45,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
   const client = connectEngine(options.socketPath);
   const images = engineImages(client, deadlines);
   const containers = containerCalls(client, deadlines);
+  const { adoptions = () => [] } = options;
+  const find = findOwnBy(containers, adoptions);
   const oneOffs = createOneOffs(containers, oneOffCalls(client, deadlines));
   return {
     name: 'docker',
-    inspect: (member, signal) => inspectMember(containers, member, signal),
+    inspect: (member, signal) => inspectMember(find, member, signal),
     resolve: images.resolve,
     pull: images.pull,
     hasImage: images.hasImage,
@@ -47,26 +61,31 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
       if (container.isolation !== undefined) await requireApart(containers, container, signal);
     },
     start: async (member, signal) => {
-      await requireOurs(containers, 'start', member, signal);
-      await containers.start(member, signal);
+      const { Id: id } = await requireOurs(find, 'start', member, signal);
+      await containers.start(id, signal);
     },
-    stop: (member, graceMs, signal) => stopMember(containers, member, graceMs, signal),
+    stop: (member, graceMs, signal) => stopMember({ containers, find }, member, graceMs, signal),
     stopListed: (name, graceMs, signal) => stopOne(containers, name, graceMs, signal),
     run: async (container, command, signal) => {
       const argv = command.argv.map((word) =>
         word.replaceAll('{image}', container.spec.image.reference),
       );
       const filled = { ...command, argv };
-      const found = await containers.inspect(containerName(container.member), signal);
-      if (found?.State.Running === true && isOurs(found, container.member))
-        return execCommand({ client, deadlines }, { id: found.Id, container }, filled, signal);
+      const own = await find(container.member, signal);
+      if (own?.found.State.Running === true && isOwn(own, container.member))
+        return execCommand({ client, deadlines }, { id: own.found.Id, container }, filled, signal);
       const image = await images.localName(container.spec.image, signal);
       return oneOffs.run(container, image, filled, signal);
     },
-    remove: (member, signal) => removeMember(containers, member, signal),
-    tail: (member, { sinceMs, maxLines }, signal) =>
-      tailOf(client, deadlines, { member, sinceMs, maxLines, signal }),
-    list: (signal) => listContainers(containers, oneOffs, signal),
+    remove: (member, signal) => removeMember({ containers, find }, member, signal),
+    tail: async (member, { sinceMs, maxLines }, signal) => {
+      const container = (await find(member, signal))?.found.Id ?? containerName(member);
+      return tailOf(client, deadlines, { container, sinceMs, maxLines, signal });
+    },
+    list: async (signal) =>
+      withAdopted(await listContainers(containers, oneOffs, signal), adoptions()),
+    lookAt: (name, container, signal) => lookAt({ containers, images }, name, container, signal),
+    adoptionOf: (container, signal) => adoptionOf({ find, images }, container, signal),
     whyNoIsolation: () => Promise.resolve(undefined), // every Engine has the network `none`
     setRestartPolicyNo: (container, signal) => containers.setRestartPolicyNo(container, signal),
     watch: (onChange, signal) => {
@@ -77,13 +96,14 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
 }
 
 async function inspectMember(
-  containers: ContainerCalls,
+  find: FindOwn,
   member: string,
   signal: AbortSignal,
 ): Promise<ContainerFact> {
   try {
-    const found = await containers.inspect(containerName(member), signal);
-    return found === undefined ? { state: 'absent' } : containerFact(found, member);
+    const own = await find(member, signal);
+    if (own === undefined) return { state: 'absent' };
+    return containerFact(own.found, member, own.adopted?.specDigest);
   } catch (error) {
     return { state: 'unknown', error: messageOf(error) };
   }
@@ -119,28 +139,35 @@ async function requireApart(
 }
 
 async function requireOurs(
-  containers: ContainerCalls,
+  find: FindOwn,
   verb: string,
   member: string,
   signal: AbortSignal,
 ): Promise<EngineContainer> {
   const name = containerName(member);
-  const found = await containers.inspect(name, signal);
-  if (found === undefined)
+  const own = await find(member, signal);
+  if (own === undefined)
     throw new LeafwardError('not-found', `${verb} container ${name}: there is none; create it`);
-  if (isOurs(found, member)) return found;
+  if (isOwn(own, member)) return own.found;
   const text = `${verb} container ${name}: Leafward did not make it; rename or remove it by hand`;
   throw new LeafwardError('refused', text);
 }
 
+interface Members {
+  readonly containers: ContainerCalls;
+  readonly find: FindOwn;
+}
+
 /** All that carry the member's label: somebody may have renamed one, and it still holds the storage (I9). */
 async function stopMember(
-  containers: ContainerCalls,
+  { containers, find }: Members,
   member: string,
   graceMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const id of await containers.ids(signal, member))
+  const own = await find(member, signal);
+  const adopted = own?.adopted === undefined ? [] : [own.found.Id];
+  for (const id of [...(await containers.ids(signal, member)), ...adopted])
     await stopOne(containers, id, graceMs, signal);
 }
 
@@ -158,15 +185,17 @@ async function stopOne(
 }
 
 async function removeMember(
-  containers: ContainerCalls,
+  { containers, find }: Members,
   member: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const name = containerName(member);
-  if ((await containers.inspect(name, signal)) === undefined) return;
-  const found = await requireOurs(containers, 'remove', member, signal);
+  if ((await find(member, signal)) === undefined) return;
+  const found = await requireOurs(find, 'remove', member, signal);
   if (found.State.Running)
-    throw new LeafwardError('refused', `remove container ${name}: it runs; stop it first`);
+    throw new LeafwardError(
+      'refused',
+      `remove container ${found.Name.replace(/^\//, '')}: it runs; stop it first`,
+    );
   // What a drill wrote beside its copy is nobody's.
   const volumes = found.Config.Labels?.[LABEL_DRILL] !== undefined;
   await orUndefined(containers.remove(found.Id, { volumes }, signal));
@@ -194,4 +223,52 @@ async function listContainers(
 
 function isDefined<T>(value: T | undefined): value is T {
   return value !== undefined;
+}
+
+/** What it is; what its service says of itself is not known here. */
+async function lookAt(
+  { containers, images }: { readonly containers: ContainerCalls; readonly images: EngineImages },
+  name: string,
+  { spec }: ContainerSpec,
+  signal: AbortSignal,
+): Promise<ContainerLook> {
+  const found = await containers.inspect(name, signal);
+  if (found === undefined) {
+    const image = { reference: '', digest: '' };
+    const absent = { container: name, state: 'absent', image, restartPolicy: '' } as const;
+    return { ...absent, holdsStorage: false, differences: [] };
+  }
+  const { image, differences } = await compare(found, spec, images, signal);
+  const { state, startedAt, restartPolicy = 'no' } = containerFact(found, '', '');
+  const holdsStorage = isAdoptable(found, spec.storage) && isAtTarget(found, spec);
+  return { container: name, state, startedAt, image, restartPolicy, holdsStorage, differences };
+}
+
+const isAtTarget = (
+  { Mounts }: EngineContainer,
+  { storage, storageTarget }: ContainerSpec['spec'],
+) =>
+  (Mounts ?? []).some((mount) => mount.Source === storage && mount.Destination === storageTarget);
+
+async function adoptionOf(
+  { find, images }: { readonly find: FindOwn; readonly images: EngineImages },
+  { member, spec }: ContainerSpec,
+  signal: AbortSignal,
+): Promise<AdoptionFact | undefined> {
+  const own = await find(member, signal);
+  if (own?.adopted === undefined) return undefined;
+  const { differences } = await compare(own.found, spec, images, signal);
+  return { container: own.adopted.container, differences };
+}
+
+async function compare(
+  container: EngineContainer,
+  spec: ContainerSpec['spec'],
+  images: EngineImages,
+  signal: AbortSignal,
+) {
+  const { Image: id = '', Config: config } = container;
+  const { image, defaults } = await images.ofContainer(id, config.Image ?? '', signal);
+  const compared = { container, digest: image.digest, image: defaults, spec };
+  return { image, differences: differencesOf(compared) };
 }

@@ -4,6 +4,7 @@
 import type { Image } from '@leafward/shared/gen/domain.js';
 import { isAbort, LeafwardError } from '@leafward/shared/errors.js';
 import type { EngineDeadlines } from './deadlines.js';
+import type { ImageDefaults } from './differences.js';
 import type { EngineClient } from './engine-client.js';
 import { parseImageReference, versionOf, type ImageReference } from './image-reference.js';
 import { download } from './engine-pull.js';
@@ -12,7 +13,12 @@ interface EngineImage {
   readonly Id: string;
   readonly RepoDigests?: readonly string[] | null;
   readonly Size: number;
-  readonly Config?: { readonly Labels?: Readonly<Record<string, string>> | null } | null;
+  readonly Config?: {
+    readonly Labels?: Readonly<Record<string, string>> | null;
+    readonly Env?: readonly string[] | null;
+    readonly Cmd?: readonly string[] | null;
+    readonly User?: string | null;
+  } | null;
 }
 
 interface LocalImage {
@@ -33,6 +39,12 @@ export interface EngineImages {
   readonly hasImage: (image: Image, signal: AbortSignal) => Promise<boolean>;
   /** The Engine's local name of exactly this image. @throws LeafwardError `not-found` */
   readonly localName: (image: Image, signal: AbortSignal) => Promise<string>;
+  /** What a container runs, by its image's id and the reference that it was made with. */
+  readonly ofContainer: (
+    id: string,
+    reference: string,
+    signal: AbortSignal,
+  ) => Promise<{ readonly image: Image; readonly defaults: ImageDefaults }>;
 }
 
 export function engineImages(client: EngineClient, deadlines: EngineDeadlines): EngineImages {
@@ -83,6 +95,16 @@ export function engineImages(client: EngineClient, deadlines: EngineDeadlines): 
       if (found !== undefined) return found.name;
       const text = `image ${image.reference} (${image.digest}) is not on this host; pull it first`;
       throw new LeafwardError('not-found', text, { retry: 'later' });
+    },
+    ofContainer: async (id, reference, signal) => {
+      const local = await inspect(id, signal);
+      const { name } = parseImageReference(reference) ?? { name: '' };
+      const digest = (local && repositoryDigest(local, name)) ?? id;
+      const { Env, Cmd, User } = local?.Config ?? {};
+      return {
+        image: described({ reference, digest }, local),
+        defaults: { environment: Env ?? [], command: Cmd ?? [], user: User ?? '' },
+      };
     },
   };
 }

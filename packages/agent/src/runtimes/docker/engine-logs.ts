@@ -1,7 +1,6 @@
 // Lines out of a container's log stream, stdout and stderr together. Bounded: keeps the newest lines and cuts long ones.
 import type { IncomingMessage } from 'node:http';
 import { LeafwardError } from '@leafward/shared/errors.js';
-import { containerName } from './container-config.js';
 import { orUndefined } from './containers.js';
 import type { EngineDeadlines } from './deadlines.js';
 import type { EngineClient } from './engine-client.js';
@@ -56,7 +55,8 @@ export function collectLogLines(maxLines: number): LogLines {
 }
 
 export interface Tail {
-  readonly member: string;
+  /** Name or id of the container. */
+  readonly container: string;
   readonly sinceMs: number;
   readonly maxLines: number;
   readonly signal: AbortSignal;
@@ -66,9 +66,8 @@ export interface Tail {
 export async function tailOf(
   client: EngineClient,
   deadlines: EngineDeadlines,
-  { member, sinceMs, maxLines, signal }: Tail,
+  { container: name, sinceMs, maxLines, signal }: Tail,
 ): Promise<readonly string[]> {
-  const name = containerName(member);
   const doing = `read the log of container ${name}`;
   const stream = await orUndefined(
     client.open({
