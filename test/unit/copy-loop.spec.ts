@@ -70,6 +70,7 @@ describe('the loop of copies', function () {
     const tried: string[] = [];
     const offsite = {
       version: () => Promise.resolve('0.14.0'),
+      takenOut: () => Promise.resolve(new Set<string>()),
       copy: (one: Backup) => {
         expect(isBackingUp).to.equal(false);
         tried.push(one.name);

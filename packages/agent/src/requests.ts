@@ -85,6 +85,7 @@ const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'check-copies',
   'list-copies',
   'prune-backups',
+  'prune-copies',
   'send-backup',
   'receive-backup',
 ]);

@@ -59,7 +59,8 @@ export type HostAct =
         | 'list-copies'
         | 'send-backup'
         | 'receive-backup'
-        | 'prune-backups';
+        | 'prune-backups'
+        | 'prune-copies';
     }
   > extends infer R
     ? R extends unknown

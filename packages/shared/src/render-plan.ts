@@ -91,9 +91,11 @@ export function renderMove(move: Move): string {
     case 'halt':
       return `stop ${move.members.join(', ')}`;
     case 'reseed':
-      return `reseed ${move.member} on ${move.host} from ${move.upstream}`;
+      return `reseed ${move.member} on ${move.host} from ${move.reseed?.backup ?? move.upstream}`;
     case 'restore':
       return `restore ${move.backup} to ${move.member} on ${move.host}, term ${move.term}`;
+    case 'send':
+      return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
     default:
       return unreachable(move);
   }

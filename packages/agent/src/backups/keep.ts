@@ -107,6 +107,7 @@ function pinnedOf(
 ): ReadonlyMap<string, string> {
   const pinned = new Map<string, string>();
   const all = catalogue.all();
+  const members = journal.state.intent?.members ?? [];
   const open = Object.values(journal.state.requests).flatMap(({ request, outcome }) =>
     request === undefined || outcome !== undefined ? [] : [request],
   );
@@ -119,6 +120,8 @@ function pinnedOf(
         ('backup' in request && request.backup === name),
     );
     if (act !== undefined) pinned.set(path, `${act.kind} is under way`);
+    const seeded = members.find((one) => one.service === service && one.reseed?.backup === name);
+    if (seeded !== undefined) pinned.set(path, `${seeded.member} is filled from it`);
     if (pins.isHeld(path)) pinned.set(path, READ);
   }
   return pinned;

@@ -62,8 +62,10 @@ export function startCopyLoop(options: CopyLoopOptions): CopyLoop {
     if (options.isBackingUp()) return undefined;
     const isDue = (service: string): boolean =>
       (failing.get(service)?.againAt ?? -Infinity) <= clock.monotonic();
-    const next = chooseCopy(options.backups(), withRepositories(options.members()), isDue);
-    if (next === undefined) return undefined;
+    const intents = withRepositories(options.members());
+    const leaves = await leaving(options);
+    const next = chooseCopy(options.backups().filter(leaves), intents, isDue);
+    if (next === undefined) return keepCopies(options, { intents, isDue, fail, failing }, signal);
     const { backup, intent } = next;
     const onProgress = (): void => undefined;
     try {
@@ -85,6 +87,50 @@ export function startCopyLoop(options: CopyLoopOptions): CopyLoop {
     fact: (signal) => factOf(options, failing, signal),
     stop: () => loop.stop(),
   };
+}
+
+/** Not what the rules of its repository have let go. */
+async function leaving({ offsite }: CopyLoopOptions): Promise<(backup: Backup) => boolean> {
+  const takenOut = await offsite.takenOut();
+  return ({ manifestSha256 }) => !takenOut.has(manifestSha256);
+}
+
+/** Rules change nothing within hours, and freeing room reads much of a repository. */
+const KEEP_EVERY_MS = 24 * 60 * 60_000;
+
+interface Keeping {
+  readonly intents: readonly MemberIntent[];
+  readonly isDue: (service: string) => boolean;
+  readonly fail: (service: string, error: unknown) => void;
+  readonly failing: Map<string, Failing>;
+}
+
+/** Once a day, by each host for its own copies. A clock that was set back is no reason to wait for it. */
+async function keepCopies(
+  { offsite, clock, onChange }: CopyLoopOptions,
+  { intents, isDue, fail, failing }: Keeping,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const now = clock.now();
+  for (const intent of intents) {
+    const { service, backupDuty } = intent;
+    if (backupDuty?.offsite?.keep === undefined || !isDue(service)) continue;
+    const keptAt = (await offsite.keptAt(intent)) ?? -Infinity;
+    if (keptAt <= now && now - keptAt < KEEP_EVERY_MS) continue;
+    try {
+      const turn = { onProgress: (): void => undefined, signal };
+      const { message } = await offsite.prune({ dryRun: false }, intent, turn);
+      failing.delete(service);
+      return `kept the copies of ${service}: ${message}`;
+    } catch (error) {
+      if (isAbort(error) && signal.aborted) throw error;
+      fail(service, error);
+      throw error;
+    } finally {
+      onChange();
+    }
+  }
+  return undefined;
 }
 
 export interface NextCopy {
@@ -128,13 +174,14 @@ function withRepositories(members: readonly MemberIntent[]): readonly MemberInte
 }
 
 async function factOf(
-  { members, backups, offsite }: CopyLoopOptions,
+  options: CopyLoopOptions,
   failing: ReadonlyMap<string, Failing>,
   signal: AbortSignal,
 ): Promise<OffsiteFact | undefined> {
+  const { members, backups, offsite } = options;
   const intents = withRepositories(members());
   if (intents.length === 0) return undefined;
-  const all = backups();
+  const all = backups().filter(await leaving(options));
   const services = intents.map((intent): ServiceCopies => {
     const own = all.filter(({ service }) => service === intent.service);
     const waiting = waitingOf(own, intent).map(({ finishedAt }) => finishedAt);

@@ -4,6 +4,8 @@ import { basename, join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Backup,
+  Keep,
+  KeepVerdict,
   MemberIntent,
   OffsiteCopy,
   SecretVariables,
@@ -15,8 +17,9 @@ import { checkedCopy, checkRepository, refuseDamaged } from './checking.js';
 import { backupOfSnapshot, filterOf } from './copy-tags.js';
 import { copyTo } from './copying.js';
 import { fetchFrom } from './fetching.js';
+import { forget, judgeCopies, prune, readMemory, writeMemory } from './keep-copies.js';
 import { LEAST_RESTIC } from './least-restic.js';
-import { Repository, type RepositoryParts } from './repository.js';
+import { Repository, shownRepository, type RepositoryParts } from './repository.js';
 import { isAtLeast, parseVersion } from './restic-output.js';
 import { runRestic } from './run-restic.js';
 
@@ -33,8 +36,23 @@ export interface Offsite {
   check(dataPercent: number, intent: MemberIntent, turn: OffsiteTurn): Promise<string>;
   /** Newest first. */
   list(intent: MemberIntent, signal: AbortSignal): Promise<readonly Backup[]>;
+  /** Takes out what the rules of the repository do not keep of this host's copies, or says what that would be. */
+  prune(
+    how: { readonly dryRun: boolean },
+    intent: MemberIntent,
+    turn: OffsiteTurn,
+  ): Promise<PrunedCopies>;
+  /** Manifests of backups whose copies the rules let go. */
+  takenOut(): Promise<ReadonlySet<string>>;
+  /** When its rules were last carried out from here, wall clock. Undefined: never. */
+  keptAt(intent: MemberIntent): Promise<number | undefined>;
   /** Of restic on this host. @throws LeafwardError `not-found`, `failed` */
   version(signal: AbortSignal): Promise<string>;
+}
+
+export interface PrunedCopies {
+  readonly message: string;
+  readonly verdicts: { readonly verdicts: readonly KeepVerdict[] };
 }
 
 export interface CopyMeant {
@@ -135,6 +153,92 @@ class HostOffsite implements Offsite {
     }
   }
 
+  prune(
+    { dryRun }: { readonly dryRun: boolean },
+    intent: MemberIntent,
+    turn: OffsiteTurn,
+  ): Promise<PrunedCopies> {
+    const { directory, clock } = this.parts;
+    const keep = rulesOf(intent);
+    return this.#inTurn(turn, async () => {
+      const repository = await this.#repositoryOf(intent, turn.signal);
+      const { shown } = repository;
+      const all = await copiesIn(repository, intent.service, turn.signal);
+      const verdicts = await this.#judge(repository, intent, keep, all);
+      const goes = verdicts.filter(({ keeps }) => !keeps).map(({ path }) => path);
+      const told = { verdicts: { verdicts: verdicts.slice(0, MOST_LISTED) } };
+      const count = `${goes.length} of ${verdicts.length} copies of this host`;
+      if (dryRun) return { ...told, message: `${shown}: ${count} would go` };
+      await this.#takeOut(repository, intent.service, all.filter(isOneOf(goes)), turn);
+      const memory = await readMemory(directory);
+      writeMemory(directory, { ...memory, keptAt: { ...memory.keptAt, [shown]: clock.now() } });
+      return { ...told, message: `${shown}: ${count} were taken out` };
+    });
+  }
+
+  async takenOut(): Promise<ReadonlySet<string>> {
+    return new Set((await readMemory(this.parts.directory)).takenOut);
+  }
+
+  async keptAt(intent: MemberIntent): Promise<number | undefined> {
+    const offsite = intent.backupDuty?.offsite;
+    const memory = await readMemory(this.parts.directory);
+    return offsite === undefined ? undefined : memory.keptAt[shownRepository(offsite)];
+  }
+
+  async #judge(
+    repository: Repository,
+    { service, backupDuty }: MemberIntent,
+    keep: Keep,
+    all: readonly Backup[],
+  ): Promise<readonly KeepVerdict[]> {
+    const { catalogue, clock, directory, host } = this.parts;
+    const own = catalogue.list().filter((one) => one.service === service);
+    refuseDamagedCopies(service, repository.shown, own);
+    const memory = await readMemory(directory);
+    const known = own
+      .filter(({ drill }) => drill?.ok === true)
+      .map(({ manifestSha256 }) => manifestSha256);
+    const proven = [...memory.proven.filter((one) => !known.includes(one)), ...known];
+    if (proven.length !== memory.proven.length) writeMemory(directory, { ...memory, proven });
+    const timeZone = backupDuty?.timeZone ?? 'UTC';
+    const question = { service, host, keep, timeZone, now: clock.now(), proven };
+    return judgeCopies(all, question);
+  }
+
+  /** Room that an agent could not free before it ended is freed as well. */
+  async #takeOut(
+    repository: Repository,
+    service: string,
+    copies: readonly Backup[],
+    turn: OffsiteTurn,
+  ): Promise<void> {
+    const { catalogue, directory } = this.parts;
+    const { shown } = repository;
+    const snapshots = copies.map(snapshotOf);
+    const before = await readMemory(directory);
+    if (snapshots.length === 0 && !before.unpruned.includes(shown)) return;
+    const others = before.unpruned.filter((one) => one !== shown);
+    const takenOut = copies.map(({ manifestSha256 }) => manifestSha256);
+    writeMemory(directory, {
+      ...before,
+      takenOut: [...before.takenOut, ...takenOut],
+      unpruned: [...others, shown],
+    });
+    await forget(repository, snapshots, turn);
+    const isGone = (copy: OffsiteCopy): boolean =>
+      copy.repository === shown && snapshots.some((id) => id.startsWith(copy.snapshot));
+    for (const { path } of catalogue.list().filter((one) => one.service === service))
+      await catalogue.amend(path, (now) =>
+        withCopies(
+          now,
+          (now.copies?.copies ?? []).filter((copy) => !isGone(copy)),
+        ),
+      );
+    await prune(repository, turn);
+    writeMemory(directory, { ...(await readMemory(directory)), unpruned: others });
+  }
+
   async version(signal: AbortSignal): Promise<string> {
     const { path, redact } = this.parts;
     const what = 'ask restic for its version';
@@ -197,18 +301,44 @@ async function findCopy(
   signal: AbortSignal,
 ): Promise<Backup> {
   const all = await copiesIn(repository, service, signal);
-  const idOf = (one: Backup): string => one.copies?.copies[0]?.snapshot ?? '';
   const found =
     snapshot === ''
       ? (all.find((one) => one.name === backup) ??
-        all.find((one) => SNAPSHOT.test(backup) && idOf(one).startsWith(backup)))
-      : all.find((one) => idOf(one).startsWith(snapshot));
+        all.find((one) => SNAPSHOT.test(backup) && snapshotOf(one).startsWith(backup)))
+      : all.find((one) => snapshotOf(one).startsWith(snapshot));
   if (found !== undefined) return found;
   throw new LeafwardError(
     'not-found',
     `fetch ${backup}: ${repository.shown} has no copy of it; see what it has: leafward backup copies ${service}`,
   );
 }
+
+/** @throws LeafwardError `refused` where nothing says which of them stay. */
+function rulesOf({ service, backupDuty }: MemberIntent): Keep {
+  const keep = backupDuty?.offsite?.keep;
+  if (keep !== undefined) return keep;
+  throw new LeafwardError(
+    'refused',
+    `prune the copies of ${service}: no rules say which of them stay; declare backup.offsite.keep of the service`,
+  );
+}
+
+/** What is left of a damaged repository may be all that there is. */
+function refuseDamagedCopies(service: string, shown: string, own: readonly Backup[]): void {
+  const copies = own.flatMap(({ copies: known }) => known?.copies ?? []);
+  const damaged = copies.find((copy) => copy.repository === shown && copy.problem !== undefined);
+  if (damaged === undefined) return;
+  throw new LeafwardError(
+    'refused',
+    `prune the copies of ${service}: ${shown} was found damaged, and nothing is taken out of it: ${damaged.problem ?? ''}; look into it with restic check, then: leafward backup check-copies ${service}`,
+  );
+}
+
+const snapshotOf = (one: Backup): string => one.copies?.copies[0]?.snapshot ?? '';
+const isOneOf =
+  (snapshots: readonly string[]) =>
+  (one: Backup): boolean =>
+    snapshots.includes(snapshotOf(one));
 
 const copiedAt = (backup: Backup): number => backup.copies?.copies[0]?.at ?? 0;
 

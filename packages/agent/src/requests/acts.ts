@@ -14,6 +14,7 @@ import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { probeLeader } from './acts/probe-leader.js';
 import { promote } from './acts/promote.js';
 import { pruneBackups } from './acts/prune-backups.js';
+import { pruneCopies } from './acts/prune-copies.js';
 import { receiveBackup } from './acts/receive-backup.js';
 import { restoreBackup } from './acts/restore-backup.js';
 import { sendBackup } from './acts/send-backup.js';
@@ -91,6 +92,8 @@ export function createAct(parts: ActParts): Act {
         return receiveBackup(request, within(TRANSFER_MS));
       case 'prune-backups':
         return pruneBackups(request, within(PRUNE_MS));
+      case 'prune-copies':
+        return pruneCopies(request, within(BACKUP_MS));
       case 'restore-backup':
         return restoreBackup(request, within(RESTORE_MS));
       default:

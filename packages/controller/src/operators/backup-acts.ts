@@ -64,6 +64,10 @@ export async function orderFor(
       const place = anyPlaceOf(snapshot, meant.service, act.host);
       return order(place, undefined, { kind: 'prune-backups', dryRun: act.dryRun });
     }
+    case 'prune-copies': {
+      const place = anyPlaceOf(snapshot, meant.service, act.host);
+      return order(place, undefined, { kind: 'prune-copies', dryRun: act.dryRun });
+    }
   }
 }
 

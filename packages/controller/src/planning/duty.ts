@@ -38,13 +38,14 @@ export const offsiteSecretsOf = ({
   backup.duty?.offsite?.secretEnvironment ?? {};
 
 function offsiteOf(
-  { repository, environment, each }: DeclaredOffsite,
+  { repository, environment, each, keep }: DeclaredOffsite,
   secretEnvironment: SecretVariables | undefined,
 ): NonNullable<BackupDuty['offsite']> {
   return {
     repository,
     environment,
     each,
+    ...(keep === undefined ? {} : { keep }),
     ...(secretEnvironment === undefined ? {} : { secretEnvironment }),
   };
 }

@@ -30,6 +30,8 @@ export const STEP_DOWN_MS = 30_000;
 /** A whole copy of the data over a slow line: what the commands themselves have by default. */
 export const SEED_MS = 12 * 3_600_000;
 export const RESTORE_MS = 12 * 3_600_000;
+/** A backup to another host, over a slow line, and read again there. */
+export const SEND_MS = 12 * 3_600_000;
 /** Past a request's own deadline its outcome must be told within this. */
 export const OUTCOME_MS = 30_000;
 /** Requests that never arrived are not begun after this. */

@@ -13,13 +13,17 @@ const timeOfDay = z
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day is written 22:30')
   .describe('As 22:30, in the time zone of the schedule.');
 
+const keepRules = {
+  last: count('the newest backups'),
+  hourly: count('the hours that have one: the newest of each'),
+  daily: count('the days that have one: the newest of each'),
+  weekly: count('the weeks that have one: the newest of each'),
+  monthly: count('the months that have one: the newest of each'),
+};
+
 const keepSchema = z
   .strictObject({
-    last: count('the newest backups'),
-    hourly: count('the hours that have one: the newest of each'),
-    daily: count('the days that have one: the newest of each'),
-    weekly: count('the weeks that have one: the newest of each'),
-    monthly: count('the months that have one: the newest of each'),
+    ...keepRules,
     minFree: size('So much stays free on the backups’ volume, whatever the other rules keep.'),
   })
   .describe('Which backups stay on a host; the last proven one always does.');
@@ -35,6 +39,10 @@ const offsiteSchema = z
       .describe('For restic: RESTIC_PASSWORD as { secret: NAME }, AWS_ACCESS_KEY_ID and the like.')
       .optional(),
     each: z.boolean().describe('Copy each new backup. Default true.').optional(),
+    keep: z
+      .strictObject(keepRules)
+      .describe('Which copies of a host’s backups stay there; the last proven one always does.')
+      .optional(),
   })
   .describe('Copies off the host, by restic.');
 

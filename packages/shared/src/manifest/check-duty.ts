@@ -23,6 +23,7 @@ export function checkDuty({ name, backup }: ServiceDeclaration, tell: Tell): voi
   if (duty.window !== undefined && duty.window.fromMinute === duty.window.toMinute)
     tell([...at, 'window'], 'it begins and ends at the same minute: nothing would ever begin');
   checkKeep(duty.keep, (message) => tell([...at, 'keep'], message));
+  checkKeep(duty.offsite?.keep, (message) => tell([...at, 'offsite', 'keep'], message));
   if (duty.offsite !== undefined)
     checkOffsite(duty.offsite, (key, message) => tell([...at, 'offsite', key], message));
 }

@@ -64,5 +64,6 @@ function offsiteOf(text: NonNullable<BackupText['offsite']>): DeclaredOffsite {
     environment: Object.fromEntries(plain),
     ...(secret.length === 0 ? {} : { secretEnvironment: Object.fromEntries(secret) }),
     each: text.each ?? true,
+    ...(text.keep === undefined ? {} : { keep: keepOf(text.keep) }),
   };
 }

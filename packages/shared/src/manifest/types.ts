@@ -4,6 +4,7 @@ import type {
   BootPolicy,
   ExecEngine,
   Isolation,
+  Keep,
   Limits,
   Mount,
   Runtime,
@@ -33,6 +34,8 @@ export interface DeclaredOffsite {
   /** Names of secrets by variable. Undefined when there are none. */
   readonly secretEnvironment?: Readonly<Record<string, string>> | undefined;
   readonly each: boolean;
+  /** Which copies of a host's backups stay there. Undefined: all of them. */
+  readonly keep?: Keep | undefined;
 }
 
 export interface UpdatePolicy {

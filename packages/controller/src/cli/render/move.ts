@@ -59,13 +59,18 @@ export function describeMove(move: Move): string {
     case 'halt':
       return `stop ${move.members.join(', ')}, in this order`;
     case 'reseed':
-      return `reseed ${move.member} on ${move.host} from ${move.upstream}: what it has is ${move.reseed?.wipe === true ? 'deleted' : 'set aside'}`;
+      return `reseed ${move.member} on ${move.host} from ${seedOf(move)}: what it has is ${move.reseed?.wipe === true ? 'deleted' : 'set aside'}`;
     case 'restore':
       return `restore backup ${move.backup} to ${move.member} on ${move.host}: term ${move.term}`;
+    case 'send':
+      return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
     default:
       return unreachable(move);
   }
 }
+
+const seedOf = ({ reseed, upstream }: Extract<Move, { kind: 'reseed' }>): string =>
+  reseed?.backup === undefined ? upstream : `backup ${reseed.backup}`;
 
 const placedAs = (role: string, upstream: string | undefined): string =>
   upstream === undefined ? role : `${role} of ${upstream}`;

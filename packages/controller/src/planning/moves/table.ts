@@ -14,6 +14,7 @@ import { remove } from './remove.js';
 import { repoint } from './repoint.js';
 import { reseed } from './reseed.js';
 import { restore } from './restore.js';
+import { send } from './send.js';
 
 type Rows = { readonly [K in Move['kind']]: MoveRow<MoveOf<K>> };
 
@@ -31,6 +32,7 @@ export const rows: Rows = {
   halt,
   reseed,
   restore,
+  send,
 };
 
 export const begin = (context: MoveContext): Step => rowOf(context).begin(context);
