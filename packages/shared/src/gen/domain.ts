@@ -947,7 +947,7 @@ export interface ProvisionService {
 export interface TakeProvision {}
 
 export interface RestartMember {
-  readonly runId?: string | undefined;
+  readonly runId: string;
 }
 
 interface RequestCommon {
