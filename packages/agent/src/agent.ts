@@ -197,7 +197,7 @@ class RunningAgent implements Agent {
         this.#reporter.paced(message.reportEveryMs);
         this.wake();
         return;
-      case 'reconnect':
+      default: // `reconnect` and `logs-wish` are for who holds the link
         return;
     }
   }

@@ -30,6 +30,8 @@ export interface Secrets {
   environmentOf(member: string, spec: MemberSpec): Readonly<Record<string, string>>;
   /** By variable, for a program other than a member. `what` it is for. @throws LeafwardError `not-found` */
   valuesOf(what: string, variables: SecretVariables | undefined): Readonly<Record<string, string>>;
+  /** A word that members may print and nobody shall read, though no order names it. */
+  hide(plaintext: string): void;
   /** The text without any value that this agent has known: a service may print what it was given. */
   redact(text: string): string;
 }
@@ -87,6 +89,7 @@ export async function openSecrets(directory: string, log: Logger): Promise<Secre
       return { ...spec.environment, ...valuesOf(member, spec.secretEnvironment) };
     },
     valuesOf,
+    hide: remember,
     redact(text) {
       let clean = text;
       // The longest first: one value may be a part of another.

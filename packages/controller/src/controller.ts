@@ -16,6 +16,7 @@ import { createEnrollment, type Enrollment } from './enrollment.js';
 import { openFleet, type Fleet } from './fleet.js';
 import type { IdentityStore } from './identity-store.js';
 import { targetGroups } from './metrics/discovery.js';
+import { streamLogs } from './logs/stream-logs.js';
 import { startMetricsServer } from './metrics/http.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { isNews, mayMatter, startAutomaticLoop } from './operations/automatic-loop.js';
@@ -277,6 +278,7 @@ function operatorHandlers(parts: OperatorParts) {
     clock,
     watchers: parts.watchers,
     liveCalls,
+    streamLogs: () => streamLogs(),
     plans: createPlanDesk(fleet, foundation.store, clock),
     people: createPeople({
       enrollment: foundation.enrollment,

@@ -39,6 +39,10 @@ export const leastRole: Readonly<Record<keyof OperatorService, UserRole>> = {
   testEngine: 'operator',
   verifyBackup: 'operator',
   actOnBackup: 'operator',
+  streamLogs: 'operator',
+  listCellUsers: 'operator',
+  actOnCell: 'admin',
+  installHttps: 'operator',
 };
 
 export interface Operator {

@@ -9,6 +9,7 @@ import type { Vault } from '../secrets/vault.js';
 import type { FleetStore } from '../store/fleet-store.js';
 import { assertMay, type Operator } from './access.js';
 import { actOnBackup, verifyBackup } from './backups.js';
+import { cellCalls } from './cells.js';
 import { acknowledgeFailover } from './acknowledge.js';
 import { testEngine } from './engines.js';
 import { getForecast } from './forecast.js';
@@ -29,6 +30,7 @@ export interface OperatorsOptions {
   readonly vault: Vault;
   readonly watchers: Watchers;
   readonly liveCalls: LiveCalls;
+  readonly streamLogs: ServiceHandlers<OperatorService, Operator>['streamLogs'];
   readonly audit: (row: { who: string; what: string; subject: string; result: string }) => void;
 }
 
@@ -45,6 +47,8 @@ export function createOperators(
     ...orders(options),
     ...peopleCalls(options),
     ...secretCalls(options),
+    ...cellCalls(options),
+    streamLogs: options.streamLogs,
   };
   const guarded = Object.entries(handlers).map(([name, handler]) => {
     const method = name as keyof OperatorService;
@@ -74,7 +78,7 @@ export function createOperators(
 }
 
 const isStream = (method: keyof OperatorService): boolean =>
-  method === 'watchStatus' || method === 'watchOperation';
+  method === 'watchStatus' || method === 'watchOperation' || method === 'streamLogs';
 
 type Handlers = ServiceHandlers<OperatorService, Operator>;
 type Reads = Pick<

@@ -30,6 +30,8 @@ export interface ActParts {
   readonly isBusy: (member: string) => boolean;
   /** A stream of its own for a backup on its way. Undefined: there is no controller to call. */
   readonly transferLine?: OpenTransferLine | undefined;
+  /** From now on it is left out of everything that members print (I14). */
+  readonly hide?: ((secret: string) => void) | undefined;
   /** Runs the checks and has their findings ready for the next report. */
   readonly check: (signal: AbortSignal) => Promise<number>;
 }
