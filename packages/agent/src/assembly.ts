@@ -8,6 +8,7 @@ import { secretsOfIntent } from '@leafward/shared/secrets.js';
 import { adoptionsOf } from './adoptions.js';
 import { startAgent, type Agent } from './agent.js';
 import { createEvictions } from './evictions.js';
+import { createBootHooks } from './boot-hooks.js';
 import { startBackupLoops, type BackupLoops } from './backups/backup-loops.js';
 import { openCatalogue, type Catalogue } from './backups/catalogue.js';
 import { createPins, type Pins } from './backups/pins.js';
@@ -259,6 +260,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
       clock,
       fleet,
       log,
+      hooks: createBootHooks(parts.config.stateDirectory),
       runtimeOf,
       engineOf,
     },

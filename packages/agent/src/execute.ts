@@ -76,6 +76,9 @@ function withSecrets(container: ContainerSpec, { secrets }: Hands): ContainerSpe
 
 /** One step of a chain at work. */
 interface Turn {
+const withHooks = async (container: ContainerSpec, { hooks }: Hands): Promise<ContainerSpec> =>
+  (await hooks?.prepare(container)) ?? container;
+
   readonly chain: Chain;
   readonly hands: Hands;
   readonly signal: AbortSignal;
@@ -139,7 +142,7 @@ async function perform(step: Step, turn: Turn): Promise<void> {
     case 'remove':
       return runtime.remove(step.member, signal);
     case 'create':
-      return runtime.create(withSecrets(step.container, hands), signal);
+      return runtime.create(withSecrets(await withHooks(step.container, hands), hands), signal);
     case 'start':
       return startMember(step, intent, hands, signal);
     case 'repoint':
@@ -262,6 +265,7 @@ async function startMember(
     await runtime.start(step.member, signal);
   } finally {
     if (!hasPermit(step, hands)) await runtime.stop(step.member, intent.spec.stopGraceMs, signal);
+  await hands.hooks?.restore(step.member, intent.spec);
   }
   if (!hasPermit(step, hands)) throw withoutPermit(step);
 }

@@ -62,6 +62,7 @@ export type HostAct =
         | 'prune-backups'
         | 'prune-copies';
     }
+        | 'look-at-container'
   > extends infer R
     ? R extends unknown
       ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term' | 'secret' | 'secretFrom'>

@@ -8,6 +8,7 @@ import { parseManifest } from '@leafward/shared/manifest/parse.js';
 import type { Change, Images } from '../changes.js';
 import type { Fleet } from '../fleet.js';
 import { resolveImages } from '../images.js';
+import { withLooks } from '../looks.js';
 import {
   basisFactsOf,
   changesSince,
@@ -36,7 +37,7 @@ export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): P
       const goal = completed(asked, clock.now());
       assertGoal(goal, fleet.snapshot());
       const images = await resolveImages(fleet, clock, imagesNeeded(fleet.snapshot(), goal));
-      const exact = withImage(goal, images);
+      const exact = await withLooks(fleet, clock, withImage(goal, images), images);
       return fleet.transact((snapshot) => {
         const plan = planGoal(snapshot, exact, images);
         const facts = basisFactsOf(snapshot, plan.services);

@@ -19,6 +19,7 @@ export function changesBetween(before: MemberSpec, after: MemberSpec): readonly 
   const fields = [
     ...fieldChanges(flatOf(before), flatOf(after)),
     ...environmentChanges(before, after),
+    ...hookChanges(before, after),
   ];
   return [...image, ...fields.sort((a, b) => (a.path < b.path ? -1 : 1))];
 }
@@ -27,7 +28,7 @@ const shown = ({ image }: MemberSpec): string =>
   `${image.reference} (${shortDigest(image.digest)})`;
 
 function flatOf(spec: MemberSpec): ReadonlyMap<string, string> {
-  const { image: _, environment: __, secretEnvironment: ___, ...rest } = spec;
+  const { image: _, environment: __, secretEnvironment: ___, hooks: ____, ...rest } = spec;
   return flatten(rest);
 }
 
@@ -91,6 +92,15 @@ function environmentChanges(before: MemberSpec, after: MemberSpec): readonly Fie
     const [old, next] = [valueAt(before, name), valueAt(after, name)];
     if (canonicalJson(old) === canonicalJson(next)) return [];
     return [{ path: `environment.${name}`, before: said(old), after: said(next, old) }];
+  });
+}
+
+/** A script is too long to be shown, and may hold what nobody should read. */
+function hookChanges(before: MemberSpec, after: MemberSpec): readonly FieldChange[] {
+  return (['preboot', 'concurrent'] as const).flatMap((name) => {
+    const [old, next] = [before.hooks?.[name] ?? null, after.hooks?.[name] ?? null];
+    if (old === next) return [];
+    return [{ path: `hooks.${name}`, before: said(old), after: said(next, old) }];
   });
 }
 

@@ -1,10 +1,17 @@
 // A deploy of a service that runs: new members, changed ones leafs first, removed ones, policies. Pure. What a
 // deploy must not do (move a member, change its storage, take the leader away) is refused, never skipped.
-import type { Image, MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { FieldChange, Image, MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import { isRetired, type Topology } from '@leafward/shared/topology.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import type { Snapshot } from '../snapshot.js';
+import {
+  adoptionGate,
+  adoptionWarnings,
+  isTakenOver,
+  withDifferences,
+  type Looks,
+} from './adopt.js';
 import { changesBetween, kindChanges, policyChanges } from './changes.js';
 import { withDatabase } from './database.js';
 import { hostsGate, imageGate, placeMove } from './deploy-new.js';
@@ -24,12 +31,18 @@ import { gatesBeforeStops } from './update-gates.js';
 import { isOlder } from './versions.js';
 import { imageName, type Objection } from './words.js';
 
+export interface DeployOptions {
+  readonly workerAlone?: string | undefined;
+  /** Of containers to be taken over, by member. */
+  readonly looks?: Looks | undefined;
+}
+
 export function planService(
   snapshot: Snapshot,
   service: ServiceAt,
   manifest: ServiceDeclaration,
   images: Images,
-  workerAlone?: string,
+  { workerAlone, looks = {} }: DeployOptions = {},
 ): Draft {
   const wanted = wantedReference(snapshot, manifest, service);
   const declaration = { ...manifest, image: wanted.reference };
@@ -56,7 +69,9 @@ export function planService(
     ...removals.moves,
     ...(stack?.moves ?? restarts.flatMap((member) => stays.recreates.get(member.name) ?? [])),
     ...fromTheTop(added, topology).flatMap((member) =>
-      image === undefined ? [] : [placeMove(snapshot, { declaration, topology, member, image })],
+      image === undefined
+        ? []
+        : [placeMove(snapshot, { declaration, topology, member, image, look: looks[member.name] })],
     ),
   ];
   const policies = policyChanges(service.declaration, declaration);
@@ -74,6 +89,7 @@ export function planService(
   const draft = judge([
     ...toldOnly(objections),
     ...(added.length === 0 ? [] : gatesForNew(snapshot, service, added, { ...wanted, image })),
+    ...adoptionGate(declaration, added, looks, images),
     ...(all.length === 0 ? [] : [...secretsGate(snapshot, declaration), ...alone]),
   ]);
   return {
@@ -84,6 +100,7 @@ export function planService(
       ...(stops.length > 0 ? stopGates.warnings : []),
       ...stays.warnings,
       ...(stack?.warnings ?? []),
+      ...adoptionWarnings(all, looks),
       ...keptWarning(wanted, manifest, service),
     ],
     unchanged: [...stays.unchanged, ...retiredOnes(service)],
@@ -201,7 +218,14 @@ function changedMembers(input: ChangeInput): Changed {
     const image = imageFor(input, intent);
     const secrets = secretVariables(input.snapshot, declared);
     const spec = specOf(declaration, declared, image, secrets);
-    const changes = changesBetween(intent.spec, spec);
+    const isLetGo = declared.container === undefined && isTakenOver(intent);
+    const isAnew = isLetGo || changesBetween(intent.spec, spec).length > 0;
+    const changes = isAnew
+      ? withDifferences(member, [
+          ...changesBetween(intent.spec, spec),
+          ...lettingGo(isLetGo, intent),
+        ])
+      : [];
     const intentMove = intentChange(input, member, intent);
     if (intentMove !== undefined) intentMoves.push(intentMove);
     // An earlier deploy was aborted while it removed this one: it is declared, so it comes back.
@@ -228,6 +252,12 @@ function changedMembers(input: ChangeInput): Changed {
   }
   return { restarts, recreates, intentMoves, objections, unchanged, warnings };
 }
+
+/** One that was taken over is made anew when the manifest names its container no more. */
+const lettingGo = (isLetGo: boolean, { adoption, member }: MemberIntent): readonly FieldChange[] =>
+  isLetGo && adoption !== undefined
+    ? [{ path: 'container', before: adoption.container, after: `leafward-${member}` }]
+    : [];
 
 /** A member keeps its own pin as long as the reference is the same: a tag that moved is no change. */
 function imageFor({ image, reference, isKept }: ChangeInput, intent: MemberIntent): Image {
@@ -323,7 +353,8 @@ function pulls(
       need(image, member.host);
   }
   if (wanted.image !== undefined)
-    for (const member of wanted.added) need(wanted.image, member.host);
+    for (const member of wanted.added)
+      if (member.container === undefined) need(wanted.image, member.host);
   return [...byDigest.values()].map(({ image, hosts }) =>
     pullMove(snapshot, service, hosts, image),
   );

@@ -1,6 +1,6 @@
 // The first creation of a service: the image everywhere, the leader, then its mirrors from the top, each one when
 // the one before is ready, since a mirror's first start copies from its upstream. Pure.
-import type { Image } from '@leafward/shared/gen/domain.js';
+import type { ContainerLook, Image } from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Topology } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
@@ -12,17 +12,20 @@ import {
   type DraftMove,
   type GateCheck,
 } from './draft.js';
+import { adoptedImage, adoptionGate, adoptionWarnings, takenOver, type Looks } from './adopt.js';
 import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
 import { pullMove } from './pull-move.js';
 import { objectToOthers } from './safety.js';
 import { secretsGate, offsiteVariables, secretVariables } from './secrets.js';
+import { firstTopology } from './topology-of.js';
 import { evidence, type Objection } from './words.js';
 
 export function planNewService(
   snapshot: Snapshot,
   declaration: ServiceDeclaration,
   images: Images,
+  looks: Looks = {},
 ): Draft {
   const { name, members } = declaration;
   const image = images[declaration.image];
@@ -39,33 +42,25 @@ export function planNewService(
       members.map((member) => member.host),
     ),
     imageGate(name, declaration.image, image),
+    ...adoptionGate(declaration, members, looks, images),
     ...secretsGate(snapshot, declaration),
   ]);
   if (image === undefined) return { ...emptyDraft, services: [name], ...draft };
+  const pulling = members.filter(({ container }) => container === undefined);
+  const hosts = pulling.map(({ host }) => host);
+  const places = inOrder(declaration).map((member) =>
+    placeMove(snapshot, { declaration, topology, member, image, look: looks[member.name] }),
+  );
   return {
     ...emptyDraft,
     services: [name],
     ...draft,
     moves: [
-      pullMove(
-        snapshot,
-        { name, declaration },
-        members.map((member) => member.host),
-        image,
-      ),
-      ...inOrder(declaration).map((member) =>
-        placeMove(snapshot, { declaration, topology, member, image }),
-      ),
+      ...(hosts.length === 0 ? [] : [pullMove(snapshot, { name, declaration }, hosts, image)]),
+      ...places,
     ],
+    warnings: adoptionWarnings(places, looks),
   };
-}
-
-export function firstTopology(declaration: ServiceDeclaration): Topology {
-  const upstreams: Record<string, string> = {};
-  for (const { name, upstream } of declaration.members)
-    if (upstream !== undefined) upstreams[name] = upstream;
-  const leader = declaration.members.find((member) => member.upstream === undefined);
-  return { service: declaration.name, term: 1, leader: leader?.name ?? '', upstreams, retired: [] };
 }
 
 /** Each one after its upstream; the workers of a stack as they are written. */
@@ -86,24 +81,25 @@ export function placeMove(
     readonly topology: Topology;
     readonly member: MemberDeclaration;
     readonly image: Image;
+    /** Of the container that it takes over. */
+    readonly look?: ContainerLook | undefined;
   },
 ): DraftMove {
-  const { declaration, topology, member, image } = input;
+  const { declaration, topology, member, look } = input;
+  const { container } = member;
+  const image = look === undefined ? input.image : adoptedImage(declaration, look);
   const upstream = topology.upstreams[member.name];
   const spec = specOf(declaration, member, image, secretVariables(snapshot, member));
+  const offsite = offsiteVariables(snapshot, declaration);
+  const intent = intentOf(declaration, topology, member.name, spec, offsite);
+  const isNew = container === undefined;
   return {
     kind: 'place',
     service: declaration.name,
-    cause: `new, ${placedAs(declaration, upstream)}`,
-    expectedMs: expectedMs(snapshot, declaration.name, 'place'),
+    cause: `${isNew ? 'new' : `takes over container ${container} as it runs`}, ${placedAs(declaration, upstream)}`,
+    expectedMs: isNew ? expectedMs(snapshot, declaration.name, 'place') : undefined,
     host: member.host,
-    intent: intentOf(
-      declaration,
-      topology,
-      member.name,
-      spec,
-      offsiteVariables(snapshot, declaration),
-    ),
+    intent: isNew ? intent : takenOver(intent, container),
   };
 }
 

@@ -1,5 +1,6 @@
 // The one door into planning: pure functions from a snapshot to data. Nothing here asks, logs, waits or reads a
 // clock; the same input always gives the same answer.
+export { looksNeeded } from './adopt.js';
 export { advance, type Advance } from './advance.js';
 export { basisFactsOf } from './basis.js';
 export { decideAutomatic } from './automatic.js';

@@ -36,6 +36,7 @@ export function specOf(
     backupDirectory: member.backupDirectory,
     engineOptions: member.engineOptions,
     secretEnvironment,
+    ...(member.hooks === undefined ? {} : { hooks: member.hooks }),
   };
 }
 

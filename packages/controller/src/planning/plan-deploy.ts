@@ -4,6 +4,7 @@ import type { Goal, Image } from '@leafward/shared/gen/domain.js';
 import { parseManifest } from '@leafward/shared/manifest/parse.js';
 import type { Manifest, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Snapshot } from '../snapshot.js';
+import { looksOf } from './adopt.js';
 import { planNewService } from './deploy-new.js';
 import { planService } from './deploy-changes.js';
 import { emptyDraft, join, judge, type Draft } from './draft.js';
@@ -30,11 +31,13 @@ export function planDeploy(
       })),
     };
   const { manifest } = parsed;
+  const { workerAlone } = goal;
+  const looks = looksOf(goal);
   const drafts = inOrder(manifest.services).map((declaration) => {
     const service = gatherService(snapshot, declaration.name);
     return service?.members.some((member) => member.intent !== undefined) === true
-      ? planService(snapshot, service, declaration, images, goal.workerAlone)
-      : planNewService(snapshot, declaration, images);
+      ? planService(snapshot, service, declaration, images, { workerAlone, looks })
+      : planNewService(snapshot, declaration, images, looks);
   });
   const fleet = judge([
     {
@@ -43,7 +46,8 @@ export function planDeploy(
       objections: objectToFleet(snapshot, manifest),
     },
   ]);
-  return join([{ ...emptyDraft, ...fleet, unchanged: forgotten(snapshot, manifest) }, ...drafts]);
+  const first = { ...emptyDraft, ...fleet, unchanged: forgotten(snapshot, manifest) };
+  return join([first, ...drafts, { ...emptyDraft, warnings: hookWarnings(drafts) }]);
 }
 
 function objectToFleet(snapshot: Snapshot, manifest: Manifest): readonly Objection[] {
@@ -56,6 +60,22 @@ function objectToFleet(snapshot: Snapshot, manifest: Manifest): readonly Objecti
       unblock: 'take the manifest of this fleet, or ask its own controller',
       evidence: [evidence('fleet', manifest.fleet, { wanted: snapshot.fleet })],
     },
+  ];
+}
+
+/** What no backup of a cell holds must be kept by somebody. */
+function hookWarnings(drafts: readonly Draft[]): readonly string[] {
+  const hooked = drafts
+    .flatMap(({ moves }) => moves)
+    .flatMap((move) => {
+      const intent = move.kind === 'place' ? move.intent : undefined;
+      const spec = move.kind === 'recreate' ? move.spec : intent?.spec;
+      const name = move.kind === 'recreate' ? move.member : intent?.member;
+      return spec?.hooks === undefined || name === undefined ? [] : [name];
+    });
+  if (hooked.length === 0) return [];
+  return [
+    `backups do not hold the boot hooks of ${hooked.join(', ')}, nor what they write beside the storage: keep the manifest`,
   ];
 }
 

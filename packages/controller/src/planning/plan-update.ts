@@ -3,6 +3,8 @@
 import { leafsFirst } from '@leafward/shared/topology.js';
 import type { Goal, Image } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
+import { unable } from './able.js';
+import { withDifferences } from './adopt.js';
 import { changesBetween } from './changes.js';
 import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
 import { memberOf, type MemberAt, type ServiceAt } from './gather.js';
@@ -92,17 +94,25 @@ function recreateMove(
 ): DraftMove | undefined {
   if (member.intent === undefined) return undefined;
   const spec = { ...member.intent.spec, image };
-  return {
-    kind: 'recreate',
-    service: service.name,
-    cause: placeInTree(service, member),
-    expectedMs: expectedMs(snapshot, service.name, 'recreate'),
-    member: member.name,
-    host: member.host,
-    spec,
-    changes: changesBetween(member.intent.spec, spec),
-    fromVersion: member.fact?.engine.version ?? member.intent.spec.image.version,
-  };
+  const isOldLeader = member.isLeader && outlook.handOverTo !== undefined;
+  return [
+    {
+      kind: 'recreate',
+      service: service.name,
+      cause: isOldLeader
+        ? `the old leader, as a mirror of ${outlook.handOverTo ?? ''}`
+        : placeInTree(service, member),
+      expectedMs:
+        outlook.rehearsal?.ok === true
+          ? outlook.leaderRestartMs
+          : expectedMs(snapshot, service.name, 'recreate'),
+      member: member.name,
+      host: member.host,
+      spec,
+      changes: withDifferences(member, changesBetween(member.intent.spec, spec)),
+      fromVersion: versionOf(member),
+    },
+  ];
 }
 
 /** Why it is this one's turn. */

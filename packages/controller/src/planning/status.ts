@@ -95,10 +95,20 @@ function memberView(snapshot: Snapshot, service: ServiceAt, member: MemberAt): M
     freeBytes: fact?.storage.freeBytes,
     totalBytes: fact?.storage.totalBytes,
     seenAt: member.receivedAt,
-    problems,
+    problems: [...problems, ...adoptionProblems(member)],
     starts: fact?.starts ?? 0,
     startsSinceRetired: fact?.startsSinceRetired ?? 0,
   };
+}
+
+/** No fault of it, and nothing that would hold anything up. */
+function adoptionProblems({ fact }: MemberAt): readonly string[] {
+  const { container = '', differences = [] } = fact?.adoption ?? {};
+  if (differences.length === 0) return [];
+  const paths = differences.map(({ path }) => path).join(', ');
+  return [
+    `it is the container ${container} as it was taken over, and its order differs in ${paths}: left alone until a plan makes it anew`,
+  ];
 }
 
 export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonly string[] {

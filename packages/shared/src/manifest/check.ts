@@ -2,7 +2,9 @@
 // with the path where it is written.
 import { leaseOf, leastMarginMs } from '../lease.js';
 import { checkAutomatic } from './check-automatic.js';
+import { checkContainers } from './check-containers.js';
 import { checkDuty } from './check-duty.js';
+import { checkHttpsPorts, checkProvision } from './check-provision.js';
 import { checkBackupPlaces, type Place } from './check-backups.js';
 import { checkDatabase, checkStack } from './check-stack.js';
 import type { Tell } from './complete.js';
@@ -33,6 +35,8 @@ export function checkServices(
     checkAutomatic(service, tell);
     checkDuty(service, tell);
     checkRuntime(service, tell);
+    checkProvision(service, services, tell);
+    checkContainers(service, tell);
   }
   checkNames(services, tell);
   checkPlaces(services, known, tell);
@@ -108,6 +112,8 @@ function checkAfter(
   const after = new Map(services.map((other) => [other.name, other.after]));
   service.after.forEach((other, index) => {
     const path = ['services', service.name, 'after', index];
+    // Told where it is written.
+    if (other === service.provision?.service && !known.services.includes(other)) return;
     if (!known.services.includes(other)) {
       tell(path, `there is no service ${other}; services are ${listed(known.services)}`);
       return;
@@ -214,6 +220,7 @@ function checkPlaces(services: readonly ServiceDeclaration[], known: Known, tell
   for (const places of byHost.values()) {
     checkStorages(places, tell);
     checkPorts(places, tell);
+    checkHttpsPorts(places, tell);
   }
   checkBackupPlaces(byHost.values(), known.backupPathOf, tell);
 }

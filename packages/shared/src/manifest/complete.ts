@@ -2,6 +2,13 @@
 // resolved. Pure; what cannot be resolved is told as a problem.
 import type { ExecEngine, Limits } from '../gen/domain.js';
 import { completeBackup } from './complete-backup.js';
+import { completeHooks } from './complete-hooks.js';
+import {
+  afterOf,
+  completeProvision,
+  provisionedOptions,
+  provisionedUrl,
+} from './complete-provision.js';
 import { defaultsOf, isBuiltIn } from './kinds.js';
 import type { Path } from './locate.js';
 import type { MemberText, ServiceText } from './schema.js';
@@ -28,6 +35,7 @@ export function completeService(
   tell: Tell,
 ): ServiceDeclaration {
   const defaults = defaultsOf(text.kind);
+  const provision = completeProvision(text);
   const ms = (value: string | undefined, fallback: number): number =>
     value === undefined ? fallback : (parseDuration(value) ?? fallback);
   return {
@@ -44,7 +52,8 @@ export function completeService(
     boot: text.boot ?? 'wait',
     backup: completeBackup(text.backup),
     update: {
-      strategy: defaults.shape === 'stack' ? 'whole-stack' : 'leafs-first',
+      strategy:
+        text.update?.strategy ?? (defaults.shape === 'stack' ? 'whole-stack' : 'leafs-first'),
       requireBackup: text.update?.requireBackup ?? true,
       readyTimeoutMs: ms(text.update?.readyTimeout, 5 * MINUTE_MS),
       catchUpTimeoutMs: ms(text.update?.catchUpTimeout, 15 * MINUTE_MS),
@@ -65,7 +74,9 @@ export function completeService(
         ...said('clockMarginMs', text.failover?.clockMargin),
       },
     },
-    after: text.after ?? [],
+    ...said('compareEveryMs', text.compareEvery),
+    ...(provision === undefined ? {} : { provision }),
+    after: afterOf(text),
     members: Object.entries(text.members).map(([member, own]) =>
       completeMember({ service: name, text, member, own, addresses, tell }),
     ),
@@ -126,11 +137,12 @@ function completeMember(input: MemberInput): MemberDeclaration {
   const { plain, secret } = splitEnvironment({ ...text.environment, ...own.environment });
   const url = fill(
     from('upstreamUrl'),
-    own.upstreamUrl ?? text.upstreamUrl ?? usualUrl(text, ports),
+    own.upstreamUrl ?? text.upstreamUrl ?? provisionedUrl(text) ?? usualUrl(text, ports),
     onHost,
   );
   const backupDirectory = own.backupDirectory ?? text.backup?.directory;
   const backupPath = own.backupDirectory === undefined ? ['services', service, 'backup'] : at;
+  const { hooks, hookMounts } = completeHooks({ ...text.hooks, ...own.hooks });
   return {
     name: member,
     host: own.host,
@@ -143,11 +155,14 @@ function completeMember(input: MemberInput): MemberDeclaration {
       ]),
     ),
     secretEnvironment: secret.length === 0 ? undefined : Object.fromEntries(secret),
-    mounts: (own.mounts ?? text.mounts ?? []).map((mount, index) => ({
-      source: fill([...from('mounts'), index, 'source'], mount.source, onHost),
-      target: mount.target,
-      readOnly: mount.readOnly ?? false,
-    })),
+    mounts: [
+      ...(own.mounts ?? text.mounts ?? []).map((mount, index) => ({
+        source: fill([...from('mounts'), index, 'source'], mount.source, onHost),
+        target: mount.target,
+        readOnly: mount.readOnly ?? false,
+      })),
+      ...hookMounts,
+    ],
     ports,
     command: (own.command ?? text.command ?? []).map((word, index) =>
       fill([...from('command'), index], word, inside),
@@ -156,7 +171,7 @@ function completeMember(input: MemberInput): MemberDeclaration {
     url,
     ...(isAutomatic(text) ? { probeUrl: probeUrlOf(service, text, url, onHost, fill) } : {}),
     engineOptions: Object.fromEntries(
-      Object.entries({ ...text.engine, ...own.engine }).map(([key, value]) => [
+      Object.entries({ ...provisionedOptions(text), ...text.engine, ...own.engine }).map(([key, value]) => [
         key,
         // Only a URL must be complete.
         key.endsWith('Alias') ? fill([...from('engine'), key], value, onHost) : value,
@@ -166,6 +181,8 @@ function completeMember(input: MemberInput): MemberDeclaration {
       backupDirectory === undefined
         ? undefined
         : fill([...backupPath, 'directory'], backupDirectory, onHost),
+    ...(own.container === undefined ? {} : { container: own.container }),
+    ...(hooks === undefined ? {} : { hooks }),
   };
 }
 

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { backupSchema } from './backup-schema.js';
 import { environmentSchema as environment } from './environment-schema.js';
+import { containerSchema, hooksSchema } from './container-schema.js';
 import { kindsSchema } from './kinds-schema.js';
 import { absolutePath, duration, name, size } from './schema-parts.js';
 
@@ -45,6 +46,7 @@ const common = {
   mounts: mounts.optional(),
   ports: ports.optional(),
   engine: engine.optional(),
+  hooks: hooksSchema.optional(),
 };
 
 export const memberSchema = z.strictObject({
@@ -55,6 +57,7 @@ export const memberSchema = z.strictObject({
     .optional(),
   ...common,
   backupDirectory: absolutePath.describe('Host directory for this member’s backups.').optional(),
+  container: containerSchema.optional(),
 });
 
 const versions = (description: string) =>

@@ -1,6 +1,7 @@
 // What fleet.yaml says once it was parsed: complete, defaults filled in, checked. Pure data.
 import type {
   BackupDuty,
+  BootHooks,
   BootPolicy,
   ExecEngine,
   Isolation,
@@ -101,6 +102,18 @@ export interface ServiceDeclaration {
   readonly image: string;
   readonly storageTarget: string;
   readonly networkMode: string;
+  /** A container that runs already and is taken over as it is. */
+  readonly container?: string | undefined;
+  readonly hooks?: BootHooks | undefined;
+}
+
+/** How a service's members get their places in a network. */
+export interface ServiceProvision {
+  /** The service that gives each new member a one-time URL: AHA. */
+  readonly service: string;
+  readonly network: string;
+  /** What the leader is called there; members are called NN.alias. */
+  readonly alias: string;
   readonly limits: Limits;
   readonly stopGraceMs: number;
   readonly boot: BootPolicy;

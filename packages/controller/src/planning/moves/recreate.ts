@@ -13,6 +13,9 @@ export const recreate: MoveRow<MoveOf<'recreate'>> = {
     const member = service === undefined ? undefined : memberOf(service, move.member);
     if (member?.intent === undefined)
       return { kind: 'failed', reason: `${move.member} is not placed any more; plan again` };
+    // What was taken over is replaced, whatever its spec is now.
+    const { adoption } = member.intent;
+    const replaced = adoption && { adoption: { ...adoption, specDigest: '' } };
     return {
       kind: 'go',
       phase: 1,
@@ -22,7 +25,7 @@ export const recreate: MoveRow<MoveOf<'recreate'>> = {
         {
           kind: 'set-intents',
           host: member.host,
-          intents: [{ ...member.intent, spec: move.spec, run: 'running' }],
+          intents: [{ ...member.intent, ...replaced, spec: move.spec, run: 'running' }],
         },
       ],
       // A later attempt may find it restarted already: the first one's run id stays the mark.
