@@ -6,6 +6,7 @@ import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Outcome, Request } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import type { Journal } from './journal.js';
+import { EXCLUSIVE, REPEATABLE, wantsRest } from './requests/kinds.js';
 import { lostOutcome, outcomeOf, refusal, refusalByOrder } from './requests/outcomes.js';
 
 /** What a request brought; the rest of its outcome is the same for all. */
@@ -24,6 +25,9 @@ export type Result = Partial<
     | 'verdicts'
     | 'copies'
     | 'secret'
+    | 'people'
+    | 'https'
+    | 'snapshot'
     | 'look'
   >
 >;
@@ -57,6 +61,8 @@ export interface Requests {
   isPromoting(member: string): boolean;
   /** Its storage is being filled: no step may touch it meanwhile. */
   isRestoring(member: string): boolean;
+  /** The run of it that is to be started again. */
+  restartOf(member: string): string | undefined;
   /** Breaks off restores of members that shall not be stopped any more. */
   intentChanged(): void;
   /** What is being done to a member on request, in a few words. */
@@ -70,37 +76,6 @@ export interface Requests {
 /** More than a controller ever has open for one host. */
 const MAX_RUNNING = 64;
 const SETTLE_AGAIN_MS = 2000;
-/** Acts that may be done twice without harm: they change nothing, or end in the same state. */
-const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
-  'resolve-image',
-  'pull-image',
-  'probe-history',
-  'check-host',
-  'test-engine',
-  'probe-leader',
-  'verify-backup',
-  'drill-backup',
-  'copy-backup',
-  'fetch-backup',
-  'check-copies',
-  'list-copies',
-  'prune-backups',
-  'prune-copies',
-  'send-backup',
-  'receive-backup',
-]);
-  'look-at-container',
-/**
- * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its
- * hand-over was given up is one that nobody wants stopped.
- */
-const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set([
-  'run-backup',
-  'promote',
-  'step-down',
-  'restore-backup',
-]);
-
 interface Running {
   readonly request: Request;
   readonly startedAt: number;
@@ -227,14 +202,20 @@ class OpenRequests implements Requests {
   }
 
   isRestoring(member: string): boolean {
-    return this.#ofMember(member).some(({ request }) => request.kind === 'restore-backup');
+    return this.#ofMember(member).some(({ request }) => wantsRest(request));
+  }
+
+  restartOf(member: string): string | undefined {
+    for (const { request } of this.#ofMember(member))
+      if (request.kind === 'restart-member') return request.runId;
+    return undefined;
   }
 
   intentChanged(): void {
     const members = this.options.journal.state.intent?.members ?? [];
     const stopped = members.filter(({ run }) => run === 'stopped').map(({ member }) => member);
     for (const { request, abort } of this.#running.values())
-      if (request.kind === 'restore-backup' && !stopped.includes(request.member)) abort.abort();
+      if (wantsRest(request) && !stopped.includes(request.member)) abort.abort();
   }
 
   activityOf(member: string): string | undefined {

@@ -41,18 +41,25 @@ export function renderGoal(goal: Goal): string {
     case 'failover':
       return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}${goal.automatic === undefined ? '' : `, by itself: ${goal.automatic}`}`;
     case 'backup':
-      return `back up ${goal.service}`;
+      return `${backupVerb(goal)} ${goal.service}`;
     case 'reseed':
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
       return `restore ${goal.service} to backup ${goal.backup}`;
     default:
       return unreachable(goal);
+    case 'optimize':
+      return `optimize ${goal.service}`;
+    case 'trim':
+      return `trim the log of ${goal.service}`;
   }
 }
 
 function moveLines(move: Move): readonly string[] {
   const expected = move.expectedMs === undefined ? '' : `  ~${renderDuration(move.expectedMs)}`;
+const backupVerb = ({ cold, snapshot }: Extract<Goal, { kind: 'backup' }>): string =>
+  snapshot === true ? 'take a snapshot of' : cold === true ? 'back up, stopped,' : 'back up';
+
   const head = `${move.id.padEnd(4)}${renderMove(move)}  (${move.cause})${expected}`;
   if (move.kind !== 'recreate') return [head];
   return [
@@ -96,6 +103,14 @@ export function renderMove(move: Move): string {
       return `restore ${move.backup} to ${move.member} on ${move.host}, term ${move.term}`;
     case 'send':
       return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
+    case 'trim':
+      return `trim the log by ${move.member} on ${move.host}, read by ${move.mirrors.join(', ')}`;
+    case 'optimize':
+      return `optimize ${move.member} on ${move.host} ${move.way === 'swap' ? 'by cold copies' : 'at its start'}`;
+    case 'cold-back-up':
+      return `back up ${move.member} on ${move.host}, stopped, as ${move.name}`;
+    case 'snapshot':
+      return `run the snapshot command for ${move.member} on ${move.host}${move.freeze ? ', frozen' : ''}`;
     default:
       return unreachable(move);
   }

@@ -19,9 +19,16 @@ const HEAVY: ReadonlySet<Request['kind']> = new Set([
   'restore-backup',
   'fetch-backup',
   'receive-backup',
+  'cold-backup',
+  'optimize-storage',
 ]);
 /** What is done to a member excludes a backup of it. */
-const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set(['promote', 'step-down']);
+const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set([
+  'promote',
+  'step-down',
+  'trim-log',
+  'take-snapshot',
+]);
 
 /** Of the host: whatever member it is about. */
 export function heavyWork({ requests }: Pick<Surroundings, 'requests'>): string | undefined {

@@ -3,23 +3,32 @@
 import { unreachable } from '@leafward/shared/assert.js';
 import { engineMember } from '../engines/engine-member.js';
 import type { Act, Result } from '../requests.js';
+import { actOnCell } from './acts/act-on-cell.js';
 import { backUp } from './acts/back-up.js';
 import { checkCopies } from './acts/check-copies.js';
+import { coldBackup } from './acts/cold-backup.js';
 import { copyBackup } from './acts/copy-backup.js';
 import { drillBackup } from './acts/drill-backup.js';
 import { fetchBackup } from './acts/fetch-backup.js';
+import { installHttps } from './acts/install-https.js';
 import { listCopies } from './acts/list-copies.js';
 import { lookAtContainer } from './acts/look-at-container.js';
+import { optimizeStorage } from './acts/optimize-storage.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { probeLeader } from './acts/probe-leader.js';
 import { promote } from './acts/promote.js';
+import { provisionService } from './acts/provision-service.js';
 import { pruneBackups } from './acts/prune-backups.js';
 import { pruneCopies } from './acts/prune-copies.js';
 import { receiveBackup } from './acts/receive-backup.js';
+import { restartMember } from './acts/restart-member.js';
 import { restoreBackup } from './acts/restore-backup.js';
 import { sendBackup } from './acts/send-backup.js';
 import { stepDown } from './acts/step-down.js';
+import { takeSnapshot } from './acts/take-snapshot.js';
+import { takeProvision } from './acts/take-provision.js';
 import { testEngine } from './acts/test-engine.js';
+import { trimLog } from './acts/trim-log.js';
 import { verifyBackup } from './acts/verify-backup.js';
 
 export type { ActParts } from './acts/parts.js';
@@ -32,6 +41,8 @@ const RESTORE_MS = 3 * 24 * 60 * 60_000;
 /** Some TB over a slow line. */
 const TRANSFER_MS = 3 * 24 * 60 * 60_000;
 const PROBE_MS = 30_000;
+/** A stop may take its whole grace. */
+const RESTART_MS = 5 * 60_000;
 const CHECK_MS = 60_000;
 /** A backup is some hundred files; a file of some TB takes seconds to remove. */
 const PRUNE_MS = 60 * 60_000;
@@ -39,6 +50,8 @@ const PRUNE_MS = 60 * 60_000;
 const DRILL_MS = 24 * 60 * 60_000;
 /** Every command of a definition with its own deadline, one after the other. */
 const TEST_MS = 5 * 60_000;
+/** To freeze, which waits for the writes that are under way, and to resume. */
+const SNAPSHOT_MARGIN_MS = 60_000;
 /** What an engine's act may take beyond its own timeout. */
 const MARGIN_MS = 15_000;
 
@@ -96,11 +109,29 @@ export function createAct(parts: ActParts): Act {
         return pruneCopies(request, within(BACKUP_MS));
       case 'restore-backup':
         return restoreBackup(request, within(RESTORE_MS));
+      case 'look-at-container':
+        return lookAtContainer(request, within(PROBE_MS));
+      case 'trim-log':
+        return trimLog(request, within(2 * request.timeoutMs + MARGIN_MS));
+      case 'optimize-storage':
+        return optimizeStorage(request, within(BACKUP_MS));
+      case 'cold-backup':
+        return coldBackup(request, within(BACKUP_MS));
+      case 'take-snapshot':
+        return takeSnapshot(request, within(request.timeoutMs + SNAPSHOT_MARGIN_MS));
+      case 'act-on-cell':
+        return actOnCell(request, within(CHECK_MS));
+      case 'install-https':
+        return installHttps(request, within(CHECK_MS));
+      case 'provision-service':
+        return provisionService(request, within(PROBE_MS));
+      case 'take-provision':
+        return takeProvision(request, within(PROBE_MS));
+      case 'restart-member':
+        return restartMember(request, within(RESTART_MS));
       default:
         return unreachable(request);
     }
-      case 'look-at-container':
-        return lookAtContainer(request, within(PROBE_MS));
   };
 }
 

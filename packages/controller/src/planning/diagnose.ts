@@ -170,6 +170,10 @@ function problemsOf(
   );
   say(fact.storage.error !== undefined, () => `its storage: ${fact.storage.error ?? ''}`);
   for (const refusal of fact.refusals) problems.push(`its agent refuses: ${refusal.message}`);
+  say(
+    runs && engine.paused === true && !member.isLeader,
+    () => 'it is frozen: it takes nothing from its upstream until it is resumed',
+  );
   return problems;
 }
 

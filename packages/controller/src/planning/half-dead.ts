@@ -6,7 +6,7 @@ import { FULL_FREE_BYTES, FULL_FREE_SHARE } from './thresholds.js';
 import { evidence, renderDuration, renderSize } from './words.js';
 
 export interface Impairment {
-  readonly code: 'read-only' | 'disk-full' | 'disk-hangs';
+  readonly code: 'read-only' | 'frozen' | 'disk-full' | 'disk-hangs';
   readonly message: string;
   readonly evidence: Evidence;
 }
@@ -16,7 +16,7 @@ export function impairmentsOf(member: MemberAt, now: number): readonly Impairmen
   const { fact } = member;
   const isLeading = member.isLeader && !member.isRetired && member.intent?.run === 'running';
   if (!isLeading || !member.isFresh || fact?.container.state !== 'running') return [];
-  return [...readOnly(member), ...fullDisk(member), ...hangingDisk(member, now)];
+  return [...readOnly(member), ...frozen(member), ...fullDisk(member), ...hangingDisk(member, now)];
 }
 
 function readOnly({ fact, receivedAt: seenAt }: MemberAt): readonly Impairment[] {
@@ -26,6 +26,18 @@ function readOnly({ fact, receivedAt: seenAt }: MemberAt): readonly Impairment[]
       code: 'read-only',
       message: 'it answers and takes no writes: it is read-only',
       evidence: evidence('writes', 'refused: read-only', { wanted: 'taken', seenAt }),
+    },
+  ];
+}
+
+/** Whoever froze it and died left it so: it is tied to no link. */
+function frozen({ fact, receivedAt: seenAt }: MemberAt): readonly Impairment[] {
+  if (fact?.engine.paused !== true) return [];
+  return [
+    {
+      code: 'frozen',
+      message: 'it answers and every write waits: it is frozen',
+      evidence: evidence('writes', 'wait: frozen', { wanted: 'taken', seenAt }),
     },
   ];
 }

@@ -3,8 +3,10 @@ import type { Goal } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf } from './diagnose.js';
 import { databaseOf, nameOfBackup } from './database.js';
-import { emptyDraft, expectedMs, join, judge, type Draft } from './draft.js';
+import { unable } from './able.js';
+import { emptyDraft, expectedMs, join, judge, type Draft, type GateCheck } from './draft.js';
 import { gatherService, livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { objectToWay, wayOf, type ChosenMember } from './plan-backup-ways.js';
 import { isStack } from './stack.js';
 import { objectToCompany } from './scheduled.js';
 import { objectToBackupSpace, silent } from './safety.js';
@@ -14,7 +16,9 @@ type BackupGoal = Extract<Goal, { kind: 'backup' }>;
 
 /** The database first: a row without its file is lost for ever, a file without its row is harmless. */
 export function planBackup(snapshot: Snapshot, service: ServiceAt, goal: BackupGoal): Draft {
-  const database = databaseOf(service);
+  const noWay = objectToWay(service, goal);
+  if (noWay.length > 0) return unable(service.name, noWay);
+  const database = goal.snapshot === true ? undefined : databaseOf(service);
   if (database === undefined) return planOne(snapshot, service, goal);
   const found = gatherService(snapshot, database);
   if (found === undefined)
@@ -47,7 +51,7 @@ function planOne(
       refusals: [noMember(snapshot, service, goal.member)],
     };
   const { member, cause } = chosen;
-  const { dataBytes, freeBytes } = member.fact?.storage ?? {};
+  const way = wayOf(snapshot, service, goal, chosen);
   const draft = judge([
     {
       name: 'alone',
@@ -60,29 +64,21 @@ function planOne(
       objections: objectToIll(snapshot, service, member),
       evidence: evidenceOf(service, member, snapshot.now),
     },
-    {
-      name: 'space',
-      passed:
-        dataBytes === undefined
-          ? 'the size of its data is not known; its agent checks before it begins'
-          : `${renderSize(dataBytes)} of data, ${renderSize(freeBytes ?? 0)} free`,
-      objections: objectToBackupSpace(member),
-      evidence: [
-        evidence('data', dataBytes === undefined ? undefined : renderSize(dataBytes)),
-        evidence('free', freeBytes === undefined ? undefined : renderSize(freeBytes)),
-      ],
-    },
+    ...(way?.gates ?? []),
+    ...(way?.move.kind === 'snapshot' ? [] : [spaceGate(member)]),
   ]);
   return {
     services: [name],
     ...draft,
     warnings:
-      member.isLeader && !isStack(service)
+      way?.warnings ??
+      (member.isLeader && !isStack(service)
         ? ['writes to the leader pause for some seconds while its backup is taken']
-        : [],
+        : []),
     unchanged: [],
+    expectedDowntimeMs: way?.expectedDowntimeMs,
     moves: [
-      {
+      way?.move ?? {
         kind: 'back-up',
         service: name,
         cause,
@@ -96,12 +92,23 @@ function planOne(
   };
 }
 
-interface Chosen {
-  readonly member: MemberAt;
-  readonly cause: string;
+function spaceGate(member: MemberAt): GateCheck {
+  const { dataBytes, freeBytes } = member.fact?.storage ?? {};
+  return {
+    name: 'space',
+    passed:
+      dataBytes === undefined
+        ? 'the size of its data is not known; its agent checks before it begins'
+        : `${renderSize(dataBytes)} of data, ${renderSize(freeBytes ?? 0)} free`,
+    objections: objectToBackupSpace(member),
+    evidence: [
+      evidence('data', dataBytes === undefined ? undefined : renderSize(dataBytes)),
+      evidence('free', freeBytes === undefined ? undefined : renderSize(freeBytes)),
+    ],
+  };
 }
 
-function named(service: ServiceAt, name: string): Chosen | undefined {
+function named(service: ServiceAt, name: string): ChosenMember | undefined {
   const member = memberOf(service, name);
   return member === undefined || member.isRetired || isWorker(service, member)
     ? undefined
@@ -112,7 +119,7 @@ function named(service: ServiceAt, name: string): Chosen | undefined {
  * A healthy mirror rather than the leader, a leaf rather than one with mirrors. Positions do not decide: they
  * change from moment to moment, and every healthy mirror is near its leader.
  */
-function choose(snapshot: Snapshot, service: ServiceAt): Chosen | undefined {
+function choose(snapshot: Snapshot, service: ServiceAt): ChosenMember | undefined {
   const healthy = livingOf(service).filter(
     (member) => !isWorker(service, member) && diagnose(service, member, snapshot.now).isHealthy,
   );

@@ -9,10 +9,13 @@ import { gatherService } from './gather.js';
 import { planBackup } from './plan-backup.js';
 import { planDeploy } from './plan-deploy.js';
 import { planFailover } from './plan-failover.js';
+import { planFleetUpdate } from './plan-fleet-update.js';
+import { planOptimize } from './plan-optimize.js';
 import { planPromote } from './plan-promote.js';
 import { planReseed } from './plan-reseed.js';
 import { planRestore } from './plan-restore.js';
 import { withSpace } from './plan-space.js';
+import { planTrim } from './plan-trim.js';
 import { planUpdate } from './plan-update.js';
 import { assertPlanSafe } from './prove-plan.js';
 
@@ -77,5 +80,9 @@ function draftOf(snapshot: Snapshot, goal: Goal, images: Readonly<Record<string,
       return planRestore(snapshot, service, goal);
     default:
       return unreachable(goal);
+    case 'optimize':
+      return planOptimize(snapshot, service);
+    case 'trim':
+      return planTrim(snapshot, service);
   }
 }

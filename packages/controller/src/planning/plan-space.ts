@@ -69,6 +69,7 @@ function takingsOf(snapshot: Snapshot, moves: readonly DraftMove[]): readonly Ta
     const at = (name: string): MemberAt | undefined => service && memberOf(service, name);
     switch (move.kind) {
       case 'back-up':
+      case 'cold-back-up':
         return backupTaking(snapshot, at(move.member));
       case 'place': {
         // A new mirror begins with a copy of its upstream; one that is there already takes nothing more.
@@ -263,7 +264,10 @@ function placeOf(
   move: DraftMove,
 ): { readonly host: string; readonly path: string } | undefined {
   if (move.kind === 'place') return { host: move.host, path: move.intent.spec.storage };
-  if (!['back-up', 'reseed', 'restore', 'recreate'].includes(move.kind) || !('member' in move))
+  if (
+    !['back-up', 'cold-back-up', 'reseed', 'restore', 'recreate', 'optimize'].includes(move.kind) ||
+    !('member' in move)
+  )
     return undefined;
   const service = gatherService(snapshot, move.service);
   const member = service && memberOf(service, move.member);

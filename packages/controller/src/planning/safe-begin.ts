@@ -7,6 +7,7 @@ import { diagnose, evidenceOf } from './diagnose.js';
 import {
   objectToBackups,
   objectToBootSpace,
+  objectToBackupSpace,
   objectToBusyDatabase,
   objectToDowngrade,
   objectToHandOver,
@@ -15,10 +16,13 @@ import {
   objectToOthers,
   objectToRetired,
   objectToStop,
+  objectToSilence,
   silent,
 } from './safety.js';
 import { objectToCompany } from './scheduled.js';
 import { objectToSource } from './plan-reseed.js';
+import { objectToRoom } from './optimize-room.js';
+import { objectToReaders } from './plan-trim.js';
 import { isStack, objectToStackOrder, objectToWorkerStart } from './stack.js';
 import { isHandedOver } from './moves/handed-over.js';
 import type { Objection } from './words.js';
@@ -49,6 +53,11 @@ export function objectToBegin(
     case 'reseed':
       return objectToReseed(snapshot, service, move);
     case 'hand-over':
+    case 'trim':
+      return [...objectToSilence(service), ...objectToReaders(snapshot, service)];
+    case 'optimize':
+    case 'cold-back-up':
+      return objectToOffline(snapshot, service, move);
       // It happened already: an earlier attempt only has to be seen to its end.
       return service.topology.term >= move.term || isHandedOver(service, move)
         ? []
@@ -94,6 +103,24 @@ function objectToRecreate(
 }
 
 /** In this attempt or an earlier one. */
+/** It is stopped for a while, as for an update, and must boot again. */
+function objectToOffline(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  move: Extract<Move, { kind: 'optimize' | 'cold-back-up' }>,
+): readonly Objection[] {
+  const member = memberOf(service, move.member);
+  if (member === undefined) return [];
+  return [
+    ...(member.hostState?.connected === true ? [] : [silent(member)]),
+    ...objectToRetired(member),
+    ...objectToOtherHistory(member),
+    ...objectToStop(snapshot, service, member.name),
+    ...objectToBootSpace(member),
+    ...(move.kind === 'optimize' ? objectToRoom(member, move.way) : objectToBackupSpace(member)),
+  ];
+}
+
 function hasBegunOnce(operation: Operation, index: number): boolean {
   const progress = operation.progress[index];
   return (

@@ -32,6 +32,10 @@ export const SEED_MS = 12 * 3_600_000;
 export const RESTORE_MS = 12 * 3_600_000;
 /** A backup to another host, over a slow line, and read again there. */
 export const SEND_MS = 12 * 3_600_000;
+/** A freeze waits for the writes that are under way: the services' own default for it. */
+export const FREEZE_MS = 30_000;
+/** Mirrors that are caught up reach a cut at once; the services' own default is as long. */
+export const CATCH_CUT_MS = 60_000;
 /** Past a request's own deadline its outcome must be told within this. */
 export const OUTCOME_MS = 30_000;
 /** Requests that never arrived are not begun after this. */

@@ -13,7 +13,13 @@ export type Ability =
   | 'promote-by-force'
   /** Members of other hosts can be asked whether the leader answers. */
   | 'witness'
-  | 'compare-histories';
+  | 'compare-histories'
+  /** Databases of a stopped member are made compact. */
+  | 'optimize'
+  /** A backup of a stopped member. */
+  | 'back-up-cold'
+  /** Writes wait while the operator's snapshot is taken. */
+  | 'freeze';
 
 /** Names of an exec kind's commands; docs/engines/exec.md says what each gets and answers. */
 export const READ_COMMANDS = [
@@ -37,6 +43,8 @@ export const STORED_COMMANDS = [
   'storedPosition',
   'setUpstream',
   'clearUpstream',
+  'coldBackup',
+  'optimize',
 ] as const;
 export const ACT_COMMANDS = [
   'backup',
@@ -47,10 +55,12 @@ export const ACT_COMMANDS = [
   'repoint',
   'fence',
   'stop',
+  'freeze',
+  'resume',
 ] as const;
 /** These change something; the others only look. */
 export const isAct = (command: string): boolean =>
-  ['setUpstream', 'clearUpstream', ...ACT_COMMANDS].includes(command);
+  ['setUpstream', 'clearUpstream', 'coldBackup', 'optimize', ...ACT_COMMANDS].includes(command);
 /** These look at a member that runs. */
 export const isLiveLook = (command: string): boolean =>
   (READ_COMMANDS as readonly string[]).includes(command);
@@ -77,6 +87,9 @@ const NEEDS: Readonly<Record<Ability, readonly (readonly CommandName[])[]>> = {
   'promote-by-force': [['forcePromote']],
   witness: [['answers']],
   'compare-histories': [['history']],
+  optimize: [['optimize']],
+  'back-up-cold': [['coldBackup']],
+  freeze: [['freeze', 'resume']],
 };
 
 interface KindOf {

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { environmentSchema } from './environment-schema.js';
 import { absolutePath, duration, size } from './schema-parts.js';
+import { parseDuration } from './units.js';
 
 const cron = (description: string) =>
   z.string().min(9, 'a schedule has five fields').max(256).describe(description).optional();
@@ -46,6 +47,30 @@ const offsiteSchema = z
   })
   .describe('Copies off the host, by restic.');
 
+/** Longer, and clients give up on their writes. */
+const MOST_SNAPSHOT_MS = 10 * 60_000;
+
+const snapshotSchema = z
+  .strictObject({
+    command: z
+      .array(z.string().min(1).max(4096), {
+        error: 'a command is a list of words: [program, argument]',
+      })
+      .min(1, 'a command needs at least one word: the program')
+      .max(256)
+      .describe(
+        'Run on the member’s host, as root where its agent is root: a list of words, never a line for a shell. {member}, {service} and {storage} are replaced.',
+      ),
+    timeout: duration('When it is ended, and how long writes wait at most. Default 30s.').refine(
+      (text) => text === undefined || (parseDuration(text) ?? 0) <= MOST_SNAPSHOT_MS,
+      'writes wait that long: at most 10m',
+    ),
+    freeze: z.boolean().describe('Writes wait while it runs. Default true.').optional(),
+  })
+  .describe(
+    'Snapshots of a member’s volume, by a command of yours: leafward backup run --snapshot.',
+  );
+
 export const backupSchema = z.strictObject({
   maxAge: duration('Oldest backup that an update accepts. Default 24h.'),
   directory: absolutePath
@@ -80,6 +105,7 @@ export const backupSchema = z.strictObject({
     .optional(),
   keep: keepSchema.optional(),
   offsite: offsiteSchema.optional(),
+  snapshot: snapshotSchema.optional(),
 });
 
 export type BackupText = z.infer<typeof backupSchema>;

@@ -18,6 +18,15 @@ export function completeBackup(text: BackupText | undefined): BackupPolicy {
     preferMirror: text?.preferMirror ?? true,
     ...(text?.drill?.required === true ? { requireDrill: true } : {}),
     ...(duty === undefined ? {} : { duty }),
+    ...(text?.snapshot === undefined
+      ? {}
+      : {
+          snapshot: {
+            command: text.snapshot.command,
+            timeoutMs: ms(text.snapshot.timeout, 30_000),
+            freeze: text.snapshot.freeze ?? true,
+          },
+        }),
   };
 }
 

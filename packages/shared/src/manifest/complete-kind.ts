@@ -23,7 +23,7 @@ export const MOST_LOOK_MS = LOOK_MS.most;
 const DEFAULT_OUTPUT_BYTES = 64 * 2 ** 10;
 export const MOST_OUTPUT_BYTES = 2 ** 20;
 
-const COPIES: readonly CommandName[] = ['backup', 'restore', 'seed'];
+const COPIES: readonly CommandName[] = ['backup', 'restore', 'seed', 'coldBackup', 'optimize'];
 
 export type Kinds = Readonly<Record<string, ExecEngine>>;
 

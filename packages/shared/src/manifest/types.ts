@@ -12,6 +12,16 @@ import type {
 } from '../gen/domain.js';
 import type { Shape } from './kinds.js';
 
+/** The operator's own command for a snapshot of a member's volume. */
+export interface SnapshotCommand {
+  /** As for a kind's commands: words, with {member}, {service} and {storage} in them. */
+  readonly command: readonly string[];
+  /** When it is ended, and the longest that writes wait. */
+  readonly timeoutMs: number;
+  /** Its writes wait meanwhile. */
+  readonly freeze: boolean;
+}
+
 export interface BackupPolicy {
   /** Oldest backup that an update accepts, milliseconds. Default 24 h. */
   readonly maxAgeMs: number;
@@ -22,6 +32,8 @@ export interface BackupPolicy {
   readonly requireDrill?: boolean | undefined;
   /** What the members' agents do by themselves, but for each one's rank. Undefined: nothing. */
   readonly duty?: DeclaredDuty | undefined;
+  /** Undefined: there is none. */
+  readonly snapshot?: SnapshotCommand | undefined;
 }
 
 export interface DeclaredDuty extends Omit<BackupDuty, 'rank' | 'offsite'> {
@@ -40,8 +52,11 @@ export interface DeclaredOffsite {
 }
 
 export interface UpdatePolicy {
-  /** Of a stack: all workers down, main down, main up, workers up. */
-  readonly strategy: 'leafs-first' | 'whole-stack';
+  /**
+   * Of a stack whole-stack: all workers down, main down, main up, workers up. Of a tree low-downtime: an updated mirror
+   * takes over before the leader is updated.
+   */
+  readonly strategy: 'leafs-first' | 'low-downtime' | 'whole-stack';
   /** An update needs a backup that the policy accepts (I6). Default true. */
   readonly requireBackup: boolean;
   /** From start to ready, migrations excluded. Default 5 min. */
@@ -87,6 +102,18 @@ export interface MemberDeclaration {
   readonly probeUrl?: string | undefined;
   readonly engineOptions: Readonly<Record<string, string>>;
   readonly backupDirectory?: string | undefined;
+  /** A container that runs already and is taken over as it is. */
+  readonly container?: string | undefined;
+  readonly hooks?: BootHooks | undefined;
+}
+
+/** How a service's members get their places in a network. */
+export interface ServiceProvision {
+  /** The service that gives each new member a one-time URL: AHA. */
+  readonly service: string;
+  readonly network: string;
+  /** What the leader is called there; members are called NN.alias. */
+  readonly alias: string;
 }
 
 export interface ServiceDeclaration {
@@ -102,24 +129,16 @@ export interface ServiceDeclaration {
   readonly image: string;
   readonly storageTarget: string;
   readonly networkMode: string;
-  /** A container that runs already and is taken over as it is. */
-  readonly container?: string | undefined;
-  readonly hooks?: BootHooks | undefined;
-}
-
-/** How a service's members get their places in a network. */
-export interface ServiceProvision {
-  /** The service that gives each new member a one-time URL: AHA. */
-  readonly service: string;
-  readonly network: string;
-  /** What the leader is called there; members are called NN.alias. */
-  readonly alias: string;
   readonly limits: Limits;
   readonly stopGraceMs: number;
   readonly boot: BootPolicy;
   readonly backup: BackupPolicy;
   readonly update: UpdatePolicy;
   readonly failover: FailoverPolicy;
+  /** Between two comparisons of its leader's log with its mirrors'; 0: never. Undefined: as the controller does. */
+  readonly compareEveryMs?: number | undefined;
+  /** Undefined: nobody provisions its members. */
+  readonly provision?: ServiceProvision | undefined;
   /** Services that this one needs (AHA before Axon before Cortex). */
   readonly after: readonly string[];
   readonly members: readonly MemberDeclaration[];

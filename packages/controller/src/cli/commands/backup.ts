@@ -14,9 +14,10 @@ import { addBackupPrune } from './backup-prune.js';
 import { addBackupSend } from './backup-send.js';
 import { addBackupSchedule } from './backup-schedule.js';
 import { addBackupVerify } from './backup-verify.js';
+import { backupWayOptions, type BackupWay } from './plan-care.js';
 import { makePlan } from './plan.js';
 
-interface BackupOptions extends ApplyOptions {
+interface BackupOptions extends ApplyOptions, BackupWay {
   readonly member?: string;
 }
 
@@ -27,7 +28,11 @@ export function addBackup(program: Command, tree: Tree): void {
   addCommand<BackupOptions>(backup, tree, {
     usage: 'run <service>',
     summary: 'take a live backup now, of a caught-up mirror unless told otherwise',
-    options: [new Option('--member <member>', 'from this member'), ...watchOptions()],
+    options: [
+      new Option('--member <member>', 'from this member'),
+      ...backupWayOptions(),
+      ...watchOptions(),
+    ],
     act: (run, options, service = '') => runBackup(run, service, options),
   });
   addCommand(backup, tree, {
@@ -54,7 +59,8 @@ export function addBackup(program: Command, tree: Tree): void {
 }
 
 async function runBackup(run: Run, service: string, options: BackupOptions): Promise<ExitCode> {
-  const plan = await makePlan(run, { kind: 'backup', service, member: options.member, name: '' });
+  const { member, cold, snapshot } = options;
+  const plan = await makePlan(run, { kind: 'backup', service, member, name: '', cold, snapshot });
   if (isRefused(plan)) {
     run.show(plan, (data, style) => renderPlan(data, style));
     return EXIT.refused;
@@ -67,7 +73,9 @@ async function runBackup(run: Run, service: string, options: BackupOptions): Pro
 }
 
 async function findBackup(run: Run, service: string, plan: Plan): Promise<Backup | undefined> {
-  const names = plan.moves.flatMap((move) => (move.kind === 'back-up' ? [move.name] : []));
+  const names = plan.moves.flatMap((move) =>
+    move.kind === 'back-up' || move.kind === 'cold-back-up' ? [move.name] : [],
+  );
   const { backups } = await (await run.client()).listBackups({ service }, run.call);
   return backups.find((backup) => names.includes(backup.name));
 }

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js';
 import { renderPlans } from '../render/lists.js';
 import { isRefused, renderPlan } from '../render/plan.js';
 import type { Run } from '../run.js';
+import { addCare, backupWayOptions, type BackupWay } from './plan-care.js';
 
 /** An image is resolved by an agent at a registry while the plan is made. */
 const PLAN_DEADLINE_MS = 120_000;
@@ -83,13 +84,14 @@ function addChanges(plan: Command, tree: Tree): void {
       return planAndShow(run, { kind: 'failover', service, to, leaderIsOff, atOnce });
     },
   });
-  addCommand<{ member?: string }>(plan, tree, {
+  addCommand<BackupWay & { member?: string }>(plan, tree, {
     usage: 'backup <service>',
     summary: 'a live backup, of a caught-up mirror unless told otherwise',
     options: [new Option('--member <member>', 'from this member')],
     act: (run, { member }, service = '') =>
       planAndShow(run, { kind: 'backup', service, member, name: '' }),
   });
+  addCare(plan, tree, planAndShow);
 }
 
 /** Plans that throw data away; what they say of it stands in their warnings. */

@@ -15,18 +15,32 @@ export function describeGoal(goal: Goal): string {
     case 'failover':
       return `fail ${goal.service} over${goal.to === undefined ? '' : ` to ${goal.to}`}${goal.automatic === undefined ? '' : `, by itself: ${goal.automatic}`}`;
     case 'backup':
-      return `back ${goal.service} up${goal.member === undefined ? '' : ` from ${goal.member}`}`;
+      return `${backupWords(goal)}${goal.member === undefined ? '' : ` from ${goal.member}`}`;
     case 'reseed':
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
       return `restore ${goal.service} to backup ${goal.backup}`;
     default:
       return unreachable(goal);
+    case 'optimize':
+      return `optimize the databases of ${goal.service}`;
+    case 'trim':
+      return `trim the log of ${goal.service}`;
   }
 }
 
 function describeImage(image: Image | undefined, written: string): string {
   if (image === undefined) return written;
+const backupWords = ({ service, cold, snapshot }: Extract<Goal, { kind: 'backup' }>): string =>
+  snapshot === true
+    ? `take a snapshot of ${service}`
+    : `back ${service} up${cold === true ? ' while it is stopped' : ''}`;
+
+function servicesOf({ services, updates }: Extract<Goal, { kind: 'fleet-update' }>): string {
+  const names = updates.length === 0 ? services : updates.map(({ service }) => service);
+  return names.length === 0 ? 'the fleet' : names.join(', ');
+}
+
   return image.version === undefined ? image.reference : `${image.version} (${image.reference})`;
 }
 
@@ -64,6 +78,14 @@ export function describeMove(move: Move): string {
       return `restore backup ${move.backup} to ${move.member} on ${move.host}: term ${move.term}`;
     case 'send':
       return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
+    case 'trim':
+      return `trim the log by ${move.member} on ${move.host}; it is read by ${move.mirrors.join(', ')}`;
+    case 'optimize':
+      return `optimize ${move.member} on ${move.host} ${move.way === 'swap' ? 'by cold copies of its databases' : 'while it starts'}`;
+    case 'cold-back-up':
+      return `stop ${move.member} on ${move.host} and back it up as ${move.name}`;
+    case 'snapshot':
+      return `${move.freeze ? 'freeze' : 'leave'} ${move.member} on ${move.host} ${move.freeze ? 'and run' : 'as it is and run'} ${move.command[0] ?? ''}`;
     default:
       return unreachable(move);
   }

@@ -2,6 +2,7 @@
 import type { Move } from '@leafward/shared/gen/domain.js';
 import { backUp } from './back-up.js';
 import { choose } from './choose.js';
+import { coldBackUp, optimize } from './offline.js';
 import { fence } from './fence.js';
 import { forcePromote } from './force-promote.js';
 import { halt } from './halt.js';
@@ -15,6 +16,8 @@ import { repoint } from './repoint.js';
 import { reseed } from './reseed.js';
 import { restore } from './restore.js';
 import { send } from './send.js';
+import { snapshot } from './snapshot.js';
+import { trim } from './trim.js';
 
 type Rows = { readonly [K in Move['kind']]: MoveRow<MoveOf<K>> };
 
@@ -33,6 +36,10 @@ export const rows: Rows = {
   reseed,
   restore,
   send,
+  trim,
+  optimize,
+  'cold-back-up': coldBackUp,
+  snapshot,
 };
 
 export const begin = (context: MoveContext): Step => rowOf(context).begin(context);

@@ -1,0 +1,8 @@
+// Not done by this agent yet.
+import { LeafwardError } from '@leafward/shared/errors.js';
+import type { Result } from '../../requests.js';
+import type { Kind, Turn } from './parts.js';
+
+export function optimizeStorage({ member }: Kind<'optimize-storage'>, _: Turn): Promise<Result> {
+  return Promise.reject(new LeafwardError('refused', `optimize-storage ${member}: not known to this agent yet`));
+}
