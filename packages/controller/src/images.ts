@@ -16,6 +16,8 @@ export interface ImageNeeded {
 
 const ANSWER_MS = 20_000; // a registry that does not answer within this is said, not waited for
 const POLL_MS = 50;
+/** Codes of an agent that an operator can do something about with another command: told as they are. */
+const OPERATORS_OWN = ['invalid', 'refused', 'already-exists', 'exhausted'] as const;
 
 /** @throws LeafwardError when a host is not connected, the runtime refuses, or no answer comes in time. */
 export async function resolveImages(
@@ -59,10 +61,12 @@ export type HostAct =
         | 'list-copies'
         | 'send-backup'
         | 'receive-backup'
+        | 'act-on-cell'
+        | 'install-https'
         | 'prune-backups'
+        | 'look-at-container'
         | 'prune-copies';
     }
-        | 'look-at-container'
   > extends infer R
     ? R extends unknown
       ? Omit<R, 'id' | 'epoch' | 'expiresAt' | 'member' | 'term' | 'secret' | 'secretFrom'>
@@ -149,8 +153,8 @@ export async function outcomeWithin(
 
 function succeeded(outcome: Outcome, what: string): Outcome {
   if (outcome.state === 'succeeded') return outcome;
-  throw new LeafwardError(
-    outcome.state === 'refused' ? 'refused' : 'failed',
-    `${what}: ${outcome.message ?? outcome.state}`,
-  );
+  const { code, message = outcome.state } = outcome;
+  const own = OPERATORS_OWN.find((one) => one === code) ?? 'failed';
+  const said = message.replace(`[${own}] `, '');
+  throw new LeafwardError(outcome.state === 'refused' ? 'refused' : own, `${what}: ${said}`);
 }
