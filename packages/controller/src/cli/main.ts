@@ -13,6 +13,7 @@ import { addOperation } from './commands/operation.js';
 import { addPlan } from './commands/plan.js';
 import { addSecret } from './commands/secret.js';
 import { addStatus } from './commands/status.js';
+import { addSynapse } from './commands/synapse.js';
 import { addUser } from './commands/user.js';
 import type { Tree } from './command.js';
 import type { CliContext } from './context.js';
@@ -63,6 +64,7 @@ export function buildProgram(tree: Tree): Command {
   addBackup(program, tree);
   addEngine(program, tree);
   addForecast(program, tree);
+  addSynapse(program, tree);
   addWhy(program, tree);
   addAudit(program, tree);
   addAbout(program, tree);
