@@ -16,6 +16,7 @@ import type {
 import type { Logger } from '@leafward/shared/log.js';
 import { statusFromError } from '@leafward/shared/rpc/status.js';
 import type { Fleet } from './fleet.js';
+import { wishesFor } from './history-words.js';
 import { afterReport, type LiveHost } from './live-hosts.js';
 import { permitsFor } from './permits.js';
 import type { Rebuilder } from './rebuild/rebuilder.js';
@@ -293,6 +294,7 @@ async function onReport(table: Table, session: Session, report: Report): Promise
     clockMs: clock.now(),
     reportEveryMs: (session.everyMs = paceFor(fleet, host, table.reportEveryMs)),
     services: mayConfirm ? wordsFor(fleet, host) : undefined,
+    histories: mayConfirm ? wishesFor(fleet, host, clock.now()) : undefined,
   });
   push(table, session);
   for (const listener of table.listeners) listener(host);

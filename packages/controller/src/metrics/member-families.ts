@@ -1,5 +1,6 @@
 // What is measured of each member and of each service.
 import { counter, gauge, seconds, truth, type Family, type Sample } from './family.js';
+import { comparedAt, splitOf } from '../planning/histories.js';
 import type { MemberRole, MemberSubject, ServiceSubject } from './rows.js';
 
 const ROLES: readonly MemberRole[] = ['leader', 'mirror', 'worker', 'retired'];
@@ -49,6 +50,22 @@ export const MEMBER_FAMILIES: readonly Family<MemberSubject>[] = [
     lagOf,
   ),
   gauge(
+    'leafward_member_diverged',
+    "1 when an entry of the mirror's log was seen to differ from its leader's, 0 when none was.",
+    (subject) =>
+      isComparedMirror(subject)
+        ? truth(splitOf(subject.leader, subject.received?.value, subject.isLog) !== undefined)
+        : undefined,
+  ),
+  gauge(
+    'leafward_member_history_compared_timestamp_seconds',
+    "When the mirror's log and its leader's were compared last, by the clock of the mirror's host.",
+    (subject) =>
+      isComparedMirror(subject)
+        ? seconds(comparedAt(subject.leader, subject.received?.value, subject.isLog))
+        : undefined,
+  ),
+  gauge(
     'leafward_member_data_bytes',
     "Bytes that the member's storage takes on disk.",
     ({ fresh }) => fresh?.storage.dataBytes,
@@ -69,6 +86,9 @@ export const MEMBER_FAMILIES: readonly Family<MemberSubject>[] = [
     ({ received }) => received?.value.startsSinceRetired,
   ),
 ];
+
+const isComparedMirror = ({ role, isCompared }: MemberSubject): boolean =>
+  role === 'mirror' && isCompared;
 
 function lagOf({ role, fresh, leaderPosition }: MemberSubject): number | undefined {
   const position = fresh?.engine.position;

@@ -1,6 +1,7 @@
 // The snapshot as rows of subjects: members, hosts, volumes, services. Reads, decides nothing.
 import type { Backup, MemberFact, Outcome, VolumeFact } from '@leafward/shared/gen/domain.js';
 import { isRetired } from '@leafward/shared/topology.js';
+import { compareEveryMs, isLogOfEntries } from '../planning/divergence.js';
 import type { HostState, Received, ServiceState, Snapshot } from '../snapshot.js';
 import { copiesOf, type CopiesSubject } from './copies.js';
 import { labelText, type Row } from './family.js';
@@ -15,6 +16,11 @@ export interface MemberSubject {
   readonly fresh?: MemberFact | undefined;
   /** The leader's position, while that is fresh. */
   readonly leaderPosition?: number | undefined;
+  /** What the leader's agent told last, also when it is silent: entries of a log do not change. */
+  readonly leader?: MemberFact | undefined;
+  /** Its log is compared with its leader's. */
+  readonly isCompared: boolean;
+  readonly isLog: boolean;
 }
 
 export interface VolumeSubject {
@@ -49,6 +55,11 @@ export function memberRows(snapshot: Snapshot, name: string): readonly Row<Membe
     return host?.connected === true ? host.members[member]?.value : undefined;
   };
   const leaderPosition = freshOf(topology.leader)?.engine.position;
+  const leader = snapshot.hosts[hostOf.get(topology.leader) ?? '']?.members[topology.leader]?.value;
+  const compared = {
+    isCompared: compareEveryMs(declaration) > 0,
+    isLog: isLogOfEntries(declaration),
+  };
   return [...names].map((member) => {
     const host = hostOf.get(member) ?? '';
     return {
@@ -59,6 +70,8 @@ export function memberRows(snapshot: Snapshot, name: string): readonly Row<Membe
         received: snapshot.hosts[host]?.members[member],
         fresh: freshOf(member),
         leaderPosition,
+        leader,
+        ...compared,
       },
     };
   });

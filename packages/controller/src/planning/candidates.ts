@@ -1,5 +1,6 @@
 // Who may take over from a dead leader, best first. Pure; the same order when a failover is planned (with what
 // was known) and when it is carried out (with positions received after the fence).
+import { divergenceOf } from './divergence.js';
 import type { MemberAt, ServiceAt } from './gather.js';
 import { livingOf, mayRun } from './gather.js';
 import { isOlder } from './versions.js';
@@ -18,6 +19,7 @@ export function candidatesOf(service: ServiceAt): readonly Candidate[] {
     return [{ member, position: engine.position }];
   });
 }
+    if (divergenceOf(service, member) !== undefined) return [];
 
 /**
  * The most advanced first: what it has not got is lost. Within `near` offsets of each other: one that is not

@@ -2,7 +2,8 @@
 // health is decided on these words, so that status, plans and waits never disagree.
 import type { Evidence, MemberFact } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
-import { livingOf, mayRun, type MemberAt, type ServiceAt } from './gather.js';
+import { divergenceEvidence, divergenceOf, divergenceText } from './divergence.js';
+import { livingOf, mayRun, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { impairmentsOf } from './half-dead.js';
 import { isStack } from './stack.js';
 import { LAG_BYTES, LAG_MS, LAG_OFFSETS } from './thresholds.js';
@@ -16,6 +17,8 @@ export type StateWord =
   | 'mirroring'
   | 'working'
   | 'behind'
+  /** Mirrors, and its log is another one than its leader's. */
+  | 'diverged'
   | 'starting'
   | 'migrating'
   | 'stopped'
@@ -113,6 +116,7 @@ function isYoung(service: ServiceAt, member: MemberAt, now: number): boolean {
 function problemsOf(
   service: ServiceAt,
   member: MemberAt,
+  if (divergenceOf(service, member) !== undefined) return 'diverged';
   state: StateWord,
   { lag, now }: { readonly lag: number | undefined; readonly now: number },
 ): readonly string[] {
@@ -159,6 +163,8 @@ function problemsOf(
       `it runs version ${engine.version ?? ''}, ${service.topology.leader}, the main process, ${main ?? ''}: what goes through both fails`,
   );
   say(runs && engine.health === 'failed', () => 'its health check says failed');
+  const split = divergenceOf(service, member);
+  if (split !== undefined) problems.push(divergenceText(service, split));
   say(
     state === 'behind' && lag !== undefined && lag > 0,
     () => `it is ${lag ?? 0} offsets behind ${service.topology.leader}`,
@@ -242,6 +248,7 @@ function engineWord({ container, engine }: MemberFact): string {
 /** Member names by whether they are healthy; retired ones are in neither. */
 export function unhealthyOf(
   snapshot: Snapshot,
+    ...divergenceEvidence(service, member),
   service: ServiceAt,
 ): readonly { readonly member: MemberAt; readonly diagnosis: Diagnosis }[] {
   return livingOf(service)

@@ -4,6 +4,7 @@ import type { HostState, Snapshot } from '../snapshot.js';
 import { explainAutomatic } from './automatic-explain.js';
 import { diagnose, evidenceOf } from './diagnose.js';
 import { forecastFacts, forecastFindings } from './forecast-words.js';
+import { divergenceFindings } from './divergence.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
 import { provenFact } from './proven.js';
 import { explainRebuild } from './rebuild-words.js';
@@ -177,9 +178,12 @@ function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt)
       ...(fact?.refusals ?? []),
       ...(member.isRetired || isStack(service) ? [] : objectToStop(snapshot, service, member.name)),
     ],
-    findings: (member.hostState?.findings ?? []).filter(
-      (finding) => finding.subject === member.name || finding.subject === intent?.spec.storage,
-    ),
+    findings: [
+      ...divergenceFindings(service, member),
+      ...(member.hostState?.findings ?? []).filter(
+        (finding) => finding.subject === member.name || finding.subject === intent?.spec.storage,
+      ),
+    ],
   };
 }
 

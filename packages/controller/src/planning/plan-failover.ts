@@ -8,6 +8,7 @@ import { witnessGates } from './automatic-witnesses.js';
 import { candidatesOf, ranked } from './candidates.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf, nearLag } from './diagnose.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
+import { divergenceOf, divergenceWarnings, objectToDivergence } from './divergence.js';
 import { leaseLeftMs, untilFencedOf } from './lease.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToOpenPromotion } from './open-promotion.js';
@@ -73,6 +74,7 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
       ...lossOf(service, expected),
       ...silentOnes(candidates),
       ...historiesWarning(service, candidates),
+      ...divergenceWarnings(service, mirrors, goal.to),
     ],
     unchanged: topology.retired.map((r) => `${r.member} stays retired since term ${r.term}`),
     moves: leader === undefined ? [] : movesOf(snapshot, service, leader, goal, choice),
@@ -81,6 +83,9 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
 }
 
 /** Positions alone do not prove that two mirrors have the same log. */
+const isDiverged = (service: ServiceAt, member: MemberAt): boolean =>
+  divergenceOf(service, member) !== undefined;
+
 const historiesWarning = (
   { declaration }: ServiceAt,
   candidates: readonly MemberAt[],
@@ -277,6 +282,10 @@ function objectToCandidates(
   const inSight = candidates.filter((member) => member.isFresh);
   if (inSight.some((member) => member.fact?.engine.position !== undefined)) return [];
   if (inSight.length > 0) return [nothingToTakeOver(service, inSight)];
+  // One that is named is the operator's word: its plan says that its log is another one.
+  const diverged = goal.to === undefined ? inSight.filter((one) => isDiverged(service, one)) : [];
+  if (diverged.length > 0 && diverged.length === inSight.length)
+    return diverged.flatMap((member) => objectToDivergence(service, member));
   return [
     {
       code: 'no-candidate',

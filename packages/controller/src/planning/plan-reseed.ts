@@ -5,6 +5,7 @@ import { subtreeOf } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
 import { diagnose, evidenceOf } from './diagnose.js';
+import { divergenceOf } from './divergence.js';
 import {
   emptyDraft,
   expectedMs,
@@ -110,6 +111,7 @@ function gatesFor(
   { member, upstream, goal }: Reseeding,
 ): readonly GateCheck[] {
   const runs = member.intent?.run === 'running';
+  const isNoCopy = divergenceOf(service, member) !== undefined;
   const needBytes = upstream?.fact?.storage.dataBytes;
   return [
     {
@@ -130,8 +132,12 @@ function gatesFor(
     },
     {
       name: 'others',
-      passed: runs ? 'all others are up while it is down' : 'it is down already',
-      objections: runs ? objectToStop(snapshot, service, member.name) : [],
+      passed: isNoCopy
+        ? 'its log is another one than its leader’s: nobody counts on it'
+        : runs
+          ? 'all others are up while it is down'
+          : 'it is down already',
+      objections: runs && !isNoCopy ? objectToStop(snapshot, service, member.name) : [],
     },
     {
       name: 'space',
@@ -223,7 +229,9 @@ function reseedMoves(
         ? 'retired; it begins again as a mirror (I2)'
         : member.intent?.run === 'stopped'
           ? 'kept stopped; it begins again as a mirror'
-          : 'ordered by the operator',
+          : divergenceOf(service, member) !== undefined
+            ? 'its log is another one than its leader’s; it begins again as a mirror'
+            : 'ordered by the operator',
     }),
   ];
 }

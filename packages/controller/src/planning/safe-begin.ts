@@ -4,6 +4,7 @@ import type { Move, Operation } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { gatherService, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { diagnose, evidenceOf } from './diagnose.js';
+import { divergenceOf } from './divergence.js';
 import {
   objectToBackups,
   objectToBootSpace,
@@ -137,7 +138,9 @@ function objectToReseed(
   const member = memberOf(service, move.member);
   if (member === undefined) return [];
   const hasBegun = member.intent?.reseed?.id === move.reseed?.id;
-  const isDown = member.intent?.run !== 'running' || hasBegun;
+  // Nor does anybody count on one whose log is another one than its leader's.
+  const isNoCopy = divergenceOf(service, member) !== undefined;
+  const isDown = member.intent?.run !== 'running' || hasBegun || isNoCopy;
   return [
     ...(member.hostState?.connected === true ? [] : [silent(member)]),
     ...objectToSource(snapshot, service, member, memberOf(service, move.upstream)),

@@ -4,7 +4,8 @@ import type { Backup, Image, Operation } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { downstreamsOf } from '@leafward/shared/topology.js';
 import { databaseOf, hasItsDatabase } from './database.js';
-import { diagnose, evidenceOf, unhealthyOf } from './diagnose.js';
+import { objectToDivergence } from './divergence.js';
+import { diagnose, evidenceOf, standsStillBelow, unhealthyOf } from './diagnose.js';
 import {
   backupsOf,
   livingOf,
@@ -343,6 +344,7 @@ export function objectToHandOver(
       {
         code: member.isLeader ? 'leader-unhealthy' : 'mirror-unhealthy',
         subject: member.name,
+    if (state === 'diverged') return objectToDivergence(service, member);
         message: `${member.name} is ${state}${problems[0] === undefined ? '' : `: ${problems[0]}`}`,
         unblock: member.isLeader
           ? `a leader that is dead cannot hand over: leafward plan failover ${service.name}`

@@ -56,6 +56,19 @@ export const SPACE_CRITICAL_MS = 3 * 86_400_000;
 export const FULL_FREE_BYTES = 64 * 2 ** 20;
 export const FULL_FREE_SHARE = 0.01;
 
+/** Data change, and so does what a migration has to do with them. */
+export const REHEARSAL_COUNTS_MS = 30 * 86_400_000;
+
+/** Between two comparisons of leader and mirrors: two index lookups each, and a difference is days old when it is found by a person. */
+export const COMPARE_EVERY_MS = 5 * 60_000;
+
+/** A registry that is restarted is back within seconds, one that is updated within minutes. */
+export const PROVISION_MS = 10 * 60_000;
+/** A leader registers within a second of its start, and everybody within four of the registry's: doubled. */
+export const REGISTERS_ITSELF_MS = 8_000;
+/** The registry's restart, everybody's registration and two reports. */
+export const REALIAS_MS = 2 * 60_000;
+
 /** A failover that acts alone decides nothing before: agents reconnect, and report twice. */
 export const SETTLE_MS = 30_000;
 /** A death is of now: a leader's agent reports at least this often, also when the lease is long. */

@@ -168,6 +168,21 @@ export const serviceSchema = z.strictObject({
   members: z
     .record(name('a member’s name'), memberSchema)
     .refine((members) => Object.keys(members).length > 0, 'a service has at least one member')
+  compareEvery: duration(
+    'How often an entry of the leader’s log is compared with its mirrors’. 0s: never. Default 5m.',
+  ),
+  provision: z
+    .strictObject({
+      aha: z.string().min(1).describe('Service that gives each new member its one-time URL.'),
+      network: z
+        .string()
+        .regex(/^[a-z0-9]+(?:[.-][a-z0-9]+)*$/, 'a network is a name such as loop.vertex.link')
+        .describe('Its network: SYN_AHA_AHA_NETWORK of that service.'),
+    })
+    .describe(
+      'synapse: new members get name, certificates and ports from AHA before their first start; ports telepath and https are theirs.',
+    )
+    .optional(),
     .describe('The running copies, by name.'),
 });
 

@@ -3,6 +3,7 @@
 import type { Operation } from '@leafward/shared/gen/domain.js';
 import { isAble } from '@leafward/shared/manifest/abilities.js';
 import { ranked, type Candidate } from '../candidates.js';
+import { divergenceOf } from '../divergence.js';
 import { mayRun, memberOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { CANDIDATE_MS, OUTCOME_MS, START_GRACE_MS } from '../thresholds.js';
 import { evidence, listed } from '../words.js';
@@ -82,7 +83,9 @@ function collect(context: Context, service: ServiceAt): Step {
   const filled = ready.filter((one) => one.position > 0);
   const offset = Math.min(...filled.map((one) => one.position)) - 1;
   const isComparable = isAble('compare-histories', service.declaration);
-  if (filled.length <= 1 || !isComparable) return decide(context, service, ready, left, undefined);
+  const sound = isNamed(context) ? ready : ready.filter((one) => !isDiverged(service, one));
+  if (sound.length === 0) return { kind: 'failed', reason: nobodySound(service, ready) };
+  if (filled.length <= 1 || !isComparable) return decide(context, service, sound, left, undefined);
   return {
     kind: 'go',
     phase: 2,
@@ -187,11 +190,24 @@ function compare(context: Context, service: ServiceAt, asked: readonly Candidate
       kind: 'failed',
       reason: `no history could be compared (${asked.map((one) => `${one.member.name}: ${outcomeOf(context, one.member.name)?.message ?? 'silent'}`).join('; ')}); resume to try again, or abort and name one with --to`,
     };
-  const histories = new Set(told.map((one) => one.sha256));
-  if (histories.size > 1 && goalTo === undefined)
-    return { kind: 'failed', reason: disagreement(context, service, told) };
-  return decide(context, service, told, left, histories.size > 1 ? told : undefined);
+  // Whose log was known to be another one has no say, unless the operator has named it.
+  const sound = goalTo === undefined ? told.filter((one) => !isDiverged(service, one)) : told;
+  if (sound.length === 0) return { kind: 'failed', reason: `${nobodySound(service, told)}` };
+  if (historiesIn(sound) > 1 && goalTo === undefined)
+    return { kind: 'failed', reason: disagreement(context, service, sound) };
+  return decide(context, service, sound, left, historiesIn(told) > 1 ? told : undefined);
 }
+
+const isNamed = ({ operation }: Context): boolean => namedBy(operation) !== undefined;
+
+const historiesIn = (told: readonly Told[]): number =>
+  new Set(told.map(({ sha256 }) => sha256)).size;
+
+const isDiverged = (service: ServiceAt, { member }: Candidate): boolean =>
+  divergenceOf(service, member) !== undefined;
+
+const nobodySound = ({ name }: ServiceAt, candidates: readonly Candidate[]): string =>
+  `the log of ${listed(candidates.map(({ member }) => member.name))} is another one than that of the old leader, and nobody else is in sight: resume when somebody is, or abort and name one: leafward plan failover ${name} --to MIRROR`;
 
 const namedBy = ({ goal }: Operation): string | undefined =>
   goal.kind === 'failover' ? goal.to : undefined;
@@ -255,6 +271,15 @@ export function strangersTo(context: MoveContext, chosen: string): readonly stri
   const shaOf = (member: string): string | undefined =>
     snapshot.requests[`${operation.id}.${move.id}.${attempt}.${member}`]?.outcome?.history?.sha256;
   const own = shaOf(chosen);
-  if (own === undefined) return [];
-  return move.candidates.filter((name) => shaOf(name) !== undefined && shaOf(name) !== own);
+  const service = serviceAt(context);
+  // Two that were compared where both still agreed: that they part later was seen before.
+  const isKnown = (name: string): boolean => {
+    const member = service === undefined ? undefined : memberOf(service, name);
+    return member !== undefined && divergenceOf(service as ServiceAt, member) !== undefined;
+  };
+  return move.candidates.filter(
+    (name) =>
+      name !== chosen &&
+      (isKnown(name) || (own !== undefined && shaOf(name) !== undefined && shaOf(name) !== own)),
+  );
 }
