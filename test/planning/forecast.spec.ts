@@ -314,6 +314,13 @@ describe('what an operator is told of space', () => {
     ]);
   });
 
+  it('is said once for a volume of which nothing is known yet', () => {
+    const [host] = explain(growing({ dataPerDay: GiB, days: 1 }), 'alpha');
+    const said = host?.facts.filter(({ name }) => name.includes('/srv/cortex')) ?? [];
+    expect(said.map(({ name }) => name)).to.eql(['space on /srv/cortex']);
+    expect(said[0]?.value).to.match(/^when its rules break is not known: too little is known yet/);
+  });
+
   it('is nothing at all where nothing was measured', () => {
     const snapshot = at({ dataPerDay: GiB, freeBytes: GiB }, NOW);
     expect(buildStatus(snapshot).hosts[0]).to.include({ warnings: 0, criticals: 0 });

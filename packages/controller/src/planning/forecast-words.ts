@@ -147,22 +147,36 @@ function growthOf({ dataGrowth, backupGrowth }: VolumeForecast): string {
     .join('');
 }
 
-/** One fact for each rule of each volume; `service`: only of volumes that it is on. */
+/** What is to be said of each volume, and nothing three times; `service`: only of volumes that it is on. */
 export function forecastFacts(
   snapshot: Snapshot,
   host: HostState,
   service?: string,
 ): readonly Evidence[] {
   const where = service === undefined ? '' : ` of ${host.name}`;
-  return forecastsOf(snapshot, host, service).flatMap(({ volume, rules }) =>
-    rules.map((rule) =>
+  const seen = { seenAt: host.growth?.sampledAt };
+  return forecastsOf(snapshot, host, service).flatMap(({ volume, rules }) => {
+    const together = togetherOf(rules);
+    if (together !== undefined)
+      return [evidence(`space on ${volume.name}${where}`, together, seen)];
+    return rules.map((rule) =>
       evidence(
         `${RULE_NAMES[rule.rule]} on ${volume.name}${where}`,
         outlookOf(snapshot.now, rule),
-        { seenAt: host.growth?.sampledAt },
+        seen,
       ),
-    ),
-  );
+    );
+  });
+}
+
+/** Where all rules have the same to say. */
+function togetherOf(rules: readonly RuleForecast[]): string | undefined {
+  const said = rules.map(({ verdict }) => {
+    if (verdict.kind === 'unknown') return `when its rules break is not known: ${verdict.reason}`;
+    const isFine = verdict.kind === 'beyond' && verdict.earliestAt === undefined;
+    return isFine ? 'no rule breaks within a year' : undefined;
+  });
+  return said.every((one) => one === said[0]) ? said[0] : undefined;
 }
 
 /** Whose data or backups lie there. */
