@@ -120,6 +120,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     runtime: (name) => runtimes.of(name),
     engineOf,
     isBusy: (member) => late.agent?.isBusy(member) ?? false,
+    hide: (text) => secrets.hide(text),
     check: (stop) => measures.findings.check(stop),
   });
   const requests = await openRequests({
@@ -146,10 +147,10 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     isBusy: (member) => requests.isRestoring(member) || (late.agent?.isBusy(member) ?? false),
     onChange: () => late.agent?.tell(),
   });
-  const seen = { guard, engineOf, histories };
+  const seen = { guard, engineOf, histories, pins };
   const work = { runtimes, ...seen, catalogue, measures, requests, secrets, duties, late };
   const agent = assemble(parts, work, hostFacts.observe);
-  const backups = openBackupLoops(parts, { ...work, pins });
+  const backups = openBackupLoops(parts, work);
   Object.assign(late, { agent, requests, measures, duties, backups });
   duties.wake();
   return {
@@ -170,6 +171,7 @@ interface Work {
   readonly histories: Histories;
   readonly engineOf: (intent: MemberIntent) => Engine;
   readonly catalogue: Catalogue;
+  readonly pins: Pins;
   readonly measures: Measures;
   readonly requests: Requests;
   readonly secrets: Secrets;
@@ -195,7 +197,7 @@ function openDuties(
 
 function openBackupLoops(
   { journal, clock, log }: AgentParts,
-  { runtimes, ...work }: Work & { readonly pins: Pins },
+  { runtimes, ...work }: Work,
 ): BackupLoops {
   const { catalogue, pins, engineOf, duties, late } = work;
   return startBackupLoops({
@@ -227,11 +229,13 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
       runtime: (name) => work.runtimes.of(name),
       engineOf,
       isPromoting: (member) => requests.isPromoting(member),
+      restartOf: (member) => requests.restartOf(member),
       isBusy: (member) =>
         requests.isRestoring(member) || (work.late.agent?.isBusy(member) ?? false),
       wasStoppedBeside: (member, sinceMs) => deadman.hasStoppedSince(member, sinceMs),
       dataBytes: () => measures.meter.dataBytes(),
       secrets,
+      backups: () => catalogue.list(),
     }),
   );
   return startAgent({
@@ -256,13 +260,14 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
       permits,
       secrets,
       deadman,
+      hooks: createBootHooks(parts.config.stateDirectory),
       now: () => clock.now(),
       clock,
       fleet,
       log,
-      hooks: createBootHooks(parts.config.stateDirectory),
       runtimeOf,
       engineOf,
+      backups: { catalogue, pins: work.pins },
     },
     secrets,
     requests,

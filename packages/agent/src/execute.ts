@@ -7,8 +7,10 @@ import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { within } from './checks/single-flight.js';
 import { engineMember } from './engines/engine-member.js';
 import { performFill } from './fill.js';
+import { performProvisioning } from './provisioning.js';
 import type { Hands } from './hands.js';
 import { readMarker, writeMarker } from './marker.js';
+import { forgetOwnFiles } from './own-files.js';
 import { isIsolated } from './plan/start.js';
 import { renderStep, type Step } from './plan/steps.js';
 import type { ContainerSpec } from './runtimes/runtime.js';
@@ -74,11 +76,11 @@ function withSecrets(container: ContainerSpec, { secrets }: Hands): ContainerSpe
   return { ...container, spec: { ...spec, environment: secrets.environmentOf(member, spec) } };
 }
 
-/** One step of a chain at work. */
-interface Turn {
 const withHooks = async (container: ContainerSpec, { hooks }: Hands): Promise<ContainerSpec> =>
   (await hooks?.prepare(container)) ?? container;
 
+/** One step of a chain at work. */
+interface Turn {
   readonly chain: Chain;
   readonly hands: Hands;
   readonly signal: AbortSignal;
@@ -150,6 +152,9 @@ async function perform(step: Step, turn: Turn): Promise<void> {
     case 'set-aside':
     case 'seed':
       return performFill(step, { intent, hands, onProgress: progressOf(step, turn), signal });
+    case 'begin-anew':
+    case 'end-provisioning':
+      return performProvisioning(step, { intent, hands, signal });
     case 'journal-retirement':
     case 'journal-retired-start':
     case 'journal-retired-stop':
@@ -243,6 +248,7 @@ async function performNote(step: NoteStep, hands: Hands): Promise<void> {
       const { storage, id } = step;
       hands.log.info({ member: step.member, storage }, `${storage} is filled: ${step.cause}`);
       await hands.journal.append({ kind: 'storage-filled', storage, id });
+      await forgetOwnFiles(storage);
       return;
     }
     default:
@@ -259,13 +265,13 @@ async function startMember(
 ): Promise<void> {
   await assertMayStart(step, intent, hands);
   const runtime = hands.runtimeOf(intent);
+  await hands.hooks?.restore(step.member, intent.spec);
   if (step.permitTerm !== undefined)
     hands.deadman?.beforeStart(intent, await runtime.inspect(step.member, signal));
   try {
     await runtime.start(step.member, signal);
   } finally {
     if (!hasPermit(step, hands)) await runtime.stop(step.member, intent.spec.stopGraceMs, signal);
-  await hands.hooks?.restore(step.member, intent.spec);
   }
   if (!hasPermit(step, hands)) throw withoutPermit(step);
 }
@@ -287,6 +293,7 @@ async function assertMayStart(
   if (reading.kind === 'unreadable') refuse(reading.error);
   if (marker?.retired !== undefined) refuse('its storage is retired');
   if (marker?.seeding !== undefined) refuse('its storage is half filled');
+  if (marker?.provisioning?.broken === true) refuse('its first start was cut short');
   if (!hasPermit(step, hands)) throw withoutPermit(step);
 }
 

@@ -28,6 +28,13 @@ export interface Marker {
         readonly id?: string | undefined;
       }
     | undefined;
+  /** It was given a one-time URL and has not answered since: nobody's data lies there yet. */
+  readonly provisioning?:
+    | {
+        /** Cut short where it never goes on: nothing is started from it until it was wiped. */
+        readonly broken: boolean;
+      }
+    | undefined;
   /** Id of the newest reseed that filled it to the end, or that has begun to. */
   readonly reseeded?: string | undefined;
 }
@@ -69,6 +76,7 @@ function asMarker(value: unknown): Marker {
     found[key] === undefined ? undefined : asEntries(found[key]);
   const retired = part('retired');
   const seeding = part('seeding');
+  const provisioning = part('provisioning');
   const wrong = [
     ...(found['format'] === 1 ? [] : ['format']),
     ...['fleet', 'reseeded'].filter((key) => found[key] !== undefined && !isText(found[key])),
@@ -79,6 +87,9 @@ function asMarker(value: unknown): Marker {
     ...(retired === undefined || isText(retired['reason']) ? [] : ['retired.reason']),
     ...(seeding === undefined || isText(seeding['from']) ? [] : ['seeding.from']),
     ...(seeding?.['id'] === undefined || isText(seeding['id']) ? [] : ['seeding.id']),
+    ...(provisioning === undefined || typeof provisioning['broken'] === 'boolean'
+      ? []
+      : ['provisioning.broken']),
   ];
   if (wrong.length > 0) throw new Error(`no marker: ${wrong.join(', ')} missing or wrong`);
   return known(found as unknown as Marker);
@@ -86,7 +97,7 @@ function asMarker(value: unknown): Marker {
 
 /** Without what is not known here, and without keys that have no value. */
 function known({ format, fleet, service, member, term, retired, ...rest }: Marker): Marker {
-  const { seeding, reseeded } = rest;
+  const { seeding, reseeded, provisioning } = rest;
   return {
     format,
     ...(fleet === undefined ? {} : { fleet }),
@@ -101,6 +112,7 @@ function known({ format, fleet, service, member, term, retired, ...rest }: Marke
       : {
           seeding: { from: seeding.from, ...(seeding.id === undefined ? {} : { id: seeding.id }) },
         }),
+    ...(provisioning === undefined ? {} : { provisioning: { broken: provisioning.broken } }),
     ...(reseeded === undefined ? {} : { reseeded }),
   };
 }

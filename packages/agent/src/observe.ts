@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { Clock } from '@leafward/shared/clock.js';
-import type { ContainerFact, MemberIntent } from '@leafward/shared/gen/domain.js';
+import type { Backup, ContainerFact, MemberIntent } from '@leafward/shared/gen/domain.js';
 import { canonicalJson, specDigestOf } from '@leafward/shared/spec-digest.js';
 import type { Ended } from './chains.js';
 import { engineMember } from './engines/engine-member.js';
@@ -19,6 +19,7 @@ import {
 } from './observe/attempts.js';
 import { createDeaths, type Deaths } from './observe/deaths.js';
 import { missingFiles } from './observe/files.js';
+import { observeProvisioning } from './observe/provisioning.js';
 import { glance } from './observe/glance.js';
 import { lastLines, withoutSecrets } from './observe/output.js';
 import { DOWN, observeEngine } from './observe/service.js';
@@ -42,6 +43,8 @@ export interface ObserverOptions {
   readonly runtime: (name: Runtime['name']) => Runtime;
   readonly engineOf: (intent: MemberIntent) => Engine;
   readonly isPromoting: (member: string) => boolean;
+  /** The run of it that is to be started again. */
+  readonly restartOf?: (member: string) => string | undefined;
   /** True while a chain of steps works on the member. */
   readonly isBusy: (member: string) => boolean;
   /** Whether its dead-man has stopped it since then (wall clock). */
@@ -49,6 +52,8 @@ export interface ObserverOptions {
   /** Allocated bytes by storage path, measured in the background. */
   readonly dataBytes: () => ReadonlyMap<string, number>;
   readonly secrets: Pick<Secrets, 'missing' | 'redact'>;
+  /** Backups that lie on this host. Undefined: it keeps none. */
+  readonly backups?: (() => readonly Backup[]) | undefined;
 }
 
 export interface Observer {
@@ -69,8 +74,8 @@ export function createObserver(options: ObserverOptions): Observer {
     stored: createStoredReader(clock),
     attempts: new Map(),
     deaths: createDeaths(clock, keyOf),
-  };
     adopted: createAdoptedReader(),
+  };
   return {
     async observe(waitingSince, signal) {
       const journal = options.journal();
@@ -96,7 +101,9 @@ export function createObserver(options: ObserverOptions): Observer {
       const { attempts, stored, deaths } = memory;
       if (steps.done.includes('start')) deaths.started(intent.member);
       const wantsRunning = intent.run === 'running';
-      const known = attemptsFor(intent, attempts.get(intent.member));
+      // What was wiped has failed at nothing yet.
+      const isNew = steps.done.includes('begin-anew');
+      const known = attemptsFor(intent, isNew ? undefined : attempts.get(intent.member));
       const next = afterSteps(known, { ...steps, wantsRunning }, clock.monotonic());
       attempts.set(intent.member, next);
       stored.changed(intent.member);
@@ -110,8 +117,8 @@ interface Memory {
   readonly stored: StoredReader;
   readonly attempts: Map<string, Attempts>;
   readonly deaths: Deaths;
-}
   readonly adopted: AdoptedReader;
+}
 
 type Sight = ObserverOptions & Memory & { readonly surroundings: Surroundings };
 type Glimpse = ObserverOptions & Memory;
@@ -136,17 +143,29 @@ async function observeMember(
     engine,
     signal,
   );
+  const storageEmpty = await isEmpty(intent, container, storages);
+  const backoff = backoffOf(attempts, clock.monotonic());
+  const provisioning = await observeProvisioning(
+    { intent, container, engine: fact, marker: storage.marker, backoff, isEmpty: storageEmpty },
+    engine,
+  );
   const observed: ObservedMember = {
     intent,
     specDigest,
     container,
-    storage: { ...storage.fact, position },
+    storage: {
+      ...storage.fact,
+      position,
+      ...(provisioning === undefined ? {} : { provisioning }),
+    },
+    provisioning,
     storagePath: storage.path,
     storageMounted: storage.mounted,
-    storageEmpty: await isEmpty(intent, container, storages),
+    storageEmpty,
     marker: storage.marker,
     engine: fact,
     abilities: engine.abilities(engineMember(intent)),
+    seedBackup: seedBackupOf(intent, sight.backups?.()),
     ...role,
     missingSecrets: secrets.missing(spec),
     missingFiles: await missingFiles(spec, storages.once),
@@ -155,13 +174,24 @@ async function observeMember(
     storageUsersError: surroundings.errors.get(runtime),
     containerName: own?.name ?? member,
     permit: sight.permits.of(member, intent.term),
-    backoff: backoffOf(attempts, clock.monotonic()),
+    backoff,
     lastLines: (await lastLines(runtime, member, container, signal))
       .map(secrets.redact)
       .map(withoutSecrets),
     promoting: sight.isPromoting(member),
+    restartOf: sight.restartOf?.(member),
+    adoption: await sight.adopted.read(intent, container, runtime, signal),
   };
   return withEnd(observed, sight.deaths);
+}
+
+function seedBackupOf(
+  { service, reseed }: MemberIntent,
+  backups: readonly Backup[] = [],
+): Backup | undefined {
+  return reseed?.backup === undefined
+    ? undefined
+    : backups.find((one) => one.service === service && one.name === reseed.backup);
 }
 
 /** It may have ended while the rest of the look went on. */
@@ -172,7 +202,6 @@ function withEnd(member: ObservedMember, deaths: Deaths): ObservedMember {
   const ended = { ...member, ended: { death, heldMs } };
   return mayRun(member.container.state) ? { ...ended, container, engine: DOWN } : ended;
 }
-    adoption: await sight.adopted.read(intent, container, runtime, signal),
 
 async function glanceAt(of: Glimpse, onDeath: () => void, signal: AbortSignal): Promise<void> {
   const isLeft = ({ member, run }: MemberIntent): boolean =>
@@ -234,13 +263,13 @@ const isLeftRunning = ({ journal }: Glimpse, member: string): boolean =>
 
 const EMPTY_DEADLINE_MS = 2000;
 
-/** Asked of a mirror that does not run; undefined for any other, and where it cannot be read. */
+/** Asked of a mirror or a new member that does not run; undefined for any other, and where it cannot be read. */
 async function isEmpty(
-  { role, spec }: MemberIntent,
+  { role, spec, provision }: MemberIntent,
   { state }: ContainerFact,
   { once }: StorageReader,
 ): Promise<boolean | undefined> {
-  if (role !== 'mirror' || mayRun(state)) return undefined;
+  if ((role !== 'mirror' && provision === undefined) || mayRun(state)) return undefined;
   const look = (): Promise<boolean> => isEmptyStorage(spec);
   const limit = { deadlineMs: EMPTY_DEADLINE_MS };
   return once(`list ${spec.storage}`, look, limit).catch(() => undefined);

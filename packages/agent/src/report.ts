@@ -85,6 +85,7 @@ export function essenceOf(members: readonly MemberFact[]): string {
         retiredAtTerm: storage.retiredAtTerm,
         markerTerm: storage.markerTerm,
         reseeded: storage.reseeded,
+        provisioning: storage.provisioning,
         storedPosition: storage.position,
         term,
         activity,

@@ -3,6 +3,7 @@
 import { unreachable } from './assert.js';
 import type { Goal, Move, Plan } from './gen/domain.js';
 import { renderDuration } from './manifest/units.js';
+import { outlookLines } from './render-outlook.js';
 
 /** Lines without a newline at the end; the same plan always gives the same text. */
 export function renderPlan(plan: Plan): string {
@@ -22,6 +23,7 @@ export function renderPlan(plan: Plan): string {
       `  → ${refusal.unblock}`,
     ]),
   );
+  section('what to expect', outlookLines(plan.outlooks));
   section('warnings', plan.warnings);
   section('unchanged', plan.unchanged);
   if (plan.expectedDowntimeMs !== undefined)
@@ -36,6 +38,8 @@ export function renderGoal(goal: Goal): string {
       return 'deploy the manifest';
     case 'update':
       return `update ${goal.service} to ${goal.image}`;
+    case 'fleet-update':
+      return `update ${goal.updates.map(({ service }) => service).join(', ')} to ${goal.tag}`;
     case 'promote':
       return `hand ${goal.service} over to ${goal.to}`;
     case 'failover':
@@ -46,20 +50,20 @@ export function renderGoal(goal: Goal): string {
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
       return `restore ${goal.service} to backup ${goal.backup}`;
-    default:
-      return unreachable(goal);
     case 'optimize':
       return `optimize ${goal.service}`;
     case 'trim':
       return `trim the log of ${goal.service}`;
+    default:
+      return unreachable(goal);
   }
 }
 
-function moveLines(move: Move): readonly string[] {
-  const expected = move.expectedMs === undefined ? '' : `  ~${renderDuration(move.expectedMs)}`;
 const backupVerb = ({ cold, snapshot }: Extract<Goal, { kind: 'backup' }>): string =>
   snapshot === true ? 'take a snapshot of' : cold === true ? 'back up, stopped,' : 'back up';
 
+function moveLines(move: Move): readonly string[] {
+  const expected = move.expectedMs === undefined ? '' : `  ~${renderDuration(move.expectedMs)}`;
   const head = `${move.id.padEnd(4)}${renderMove(move)}  (${move.cause})${expected}`;
   if (move.kind !== 'recreate') return [head];
   return [
@@ -101,8 +105,6 @@ export function renderMove(move: Move): string {
       return `reseed ${move.member} on ${move.host} from ${move.reseed?.backup ?? move.upstream}`;
     case 'restore':
       return `restore ${move.backup} to ${move.member} on ${move.host}, term ${move.term}`;
-    case 'send':
-      return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
     case 'trim':
       return `trim the log by ${move.member} on ${move.host}, read by ${move.mirrors.join(', ')}`;
     case 'optimize':
@@ -111,6 +113,10 @@ export function renderMove(move: Move): string {
       return `back up ${move.member} on ${move.host}, stopped, as ${move.name}`;
     case 'snapshot':
       return `run the snapshot command for ${move.member} on ${move.host}${move.freeze ? ', frozen' : ''}`;
+    case 'send':
+      return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
+    case 'realias':
+      return `have ${move.registry} name the leader under ${move.alias}.${move.network}`;
     default:
       return unreachable(move);
   }

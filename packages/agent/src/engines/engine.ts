@@ -64,6 +64,61 @@ export interface BackupRoom {
   readonly countsKept?: boolean | undefined;
 }
 
+/** What the files of a storage say of its provisioning. */
+export interface ProvisioningFiles {
+  /** A one-time URL waits there. */
+  readonly offered: boolean;
+  /** The URL was used, and what it gives is there. */
+  readonly provisioned: boolean;
+}
+
+/** Whom a registry makes a place for. */
+export interface NewPlace {
+  readonly network: string;
+  /** Without the network. */
+  readonly name: string;
+  readonly mirror?: string | undefined;
+  readonly telepathPort?: number | undefined;
+  readonly httpsPort?: number | undefined;
+  /** Of the service that it belongs to; undefined: a new one. */
+  readonly iden?: string | undefined;
+}
+
+/** How new members get their places in a network. All but read throw LeafwardError. */
+export interface Provisioner {
+  /** Of a registry: a one-time URL, which is a secret (I14). @throws `refused` for a name that is taken. */
+  issue(member: EngineMember, place: NewPlace, signal: AbortSignal): Promise<string>;
+  read(member: EngineMember): Promise<ProvisioningFiles>;
+  /** Puts the URL where the first start finds it, and nobody else. */
+  offer(member: EngineMember, url: string): Promise<void>;
+  /** Takes a used one away. */
+  clear(member: EngineMember): Promise<void>;
+}
+
+/** How a mirror is made of one of its service's backups. */
+export interface FromBackup {
+  /**
+   * Copies what is the member's own, and in no backup of another one, into `to`, before its storage is emptied.
+   * @throws LeafwardError `refused` when it could not be a mirror then; nothing was touched.
+   */
+  keepOwn(
+    member: EngineMember,
+    options: { readonly to: string; readonly backupPath: string },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Fills its empty storage and leaves it as a mirror of that upstream, with its own files back. */
+  fill(
+    member: EngineMember,
+    options: {
+      readonly backupPath: string;
+      readonly ownPath: string;
+      readonly upstreamUrl: string;
+      readonly onProgress: (text: string) => void;
+    },
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
 /** Methods but observe throw LeafwardError; each has a deadline inside. */
 export interface Engine {
   readonly kind: string;
@@ -132,6 +187,8 @@ export interface Engine {
     options: { readonly backupPath: string; readonly onProgress: (text: string) => void },
     signal: AbortSignal,
   ): Promise<void>;
+  /** Undefined: a mirror of this kind cannot be made of a backup. */
+  readonly fromBackup?: FromBackup | undefined;
   /**
    * Whether the leader of this member's service says anything in its own language under that URL; what it says, an
    * error included, counts as an answer. Within timeoutMs. Throws when it could not be asked from here. Undefined: this
@@ -146,6 +203,8 @@ export interface Engine {
   beforeStop?(member: EngineMember, signal: AbortSignal): Promise<void>;
   /** Runs every read-only command and tells each answer; [] where there are no commands. Never throws. */
   test(member: EngineMember, signal: AbortSignal): Promise<readonly CommandAnswer[]>;
+  /** Undefined: this kind knows no provisioning. */
+  readonly provisioner?: Provisioner | undefined;
   /** Closes links and forgets what was cached of a member. */
   forget(member: string): void;
 }

@@ -2,11 +2,13 @@
 // by hand in tests.
 import type {
   AdoptionFact,
+  Backup,
   ContainerFact,
   Death,
   EngineFact,
   HistoryFact,
   MemberIntent,
+  Provisioning,
   Runtime,
   SecretReference,
   StorageFact,
@@ -57,7 +59,11 @@ export interface ObservedMember {
   readonly storageEmpty?: boolean | undefined;
   /** Mounted files and directories that must be on this host and are not; undefined: none. */
   readonly missingFiles?: readonly string[] | undefined;
+  /** Undefined: its order asks for no provisioning. */
+  readonly provisioning?: Provisioning | undefined;
   readonly abilities: EngineAbilities;
+  /** The one that its order fills it from, if it lies here. */
+  readonly seedBackup?: Pick<Backup, 'sizeBytes'> | undefined;
   /** Undefined when it could not be read: then `storedRoleError` says why. */
   readonly storedRole?: StoredRole | undefined;
   readonly storedRoleError?: string | undefined;
@@ -80,6 +86,8 @@ export interface ObservedMember {
   readonly lastLines: readonly string[];
   /** A promote request of this member is being carried out now. */
   readonly promoting: boolean;
+  /** A request wants this run of it to be started again. */
+  readonly restartOf?: string | undefined;
   /** Set while it is a container that was taken over. */
   readonly adoption?: AdoptionFact | undefined;
 }

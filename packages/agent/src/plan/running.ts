@@ -3,6 +3,7 @@
 import type { Draft } from './draft.js';
 import { fillingOf, planFilledNote, planFilling } from './filling.js';
 import type { ObservedMember } from './observed.js';
+import { endsProvisioning, forbidsByProvisioning } from './provisioning.js';
 import {
   forbidsStart,
   isIsolated,
@@ -31,6 +32,7 @@ export function planRunning(draft: Draft): void {
   const need = fillingOf(draft);
   if (need !== undefined) return void planFilling(draft, need);
   planFilledNote(draft);
+  if (forbidsByProvisioning(draft)) return;
   switch (container.state) {
     case 'absent':
       return waitsForFailover(draft) ? undefined : planCreation(draft, 'not there');
@@ -160,8 +162,19 @@ function waitsForBackoff(draft: Draft): boolean {
 
 function planLiving(draft: Draft): void {
   if (stopsIsolated(draft) || stopsActiveMirror(draft)) return;
+  endsProvisioning(draft);
   if (differs(draft.subject)) return planCreation(draft, 'its spec has changed');
+  if (planRestart(draft)) return;
   if (!planRepoint(draft)) planMarkerTerm(draft);
+}
+
+/** Only the run that was meant: one that was started since is another. */
+function planRestart(draft: Draft): boolean {
+  const { restartOf, engine } = draft.subject;
+  if (restartOf === undefined || engine.runId !== restartOf || forbidsStart(draft)) return false;
+  planStop(draft, 'it is asked to start again');
+  planStart(draft, 'it was asked to');
+  return true;
 }
 
 /** A leader that has heard no controller for its lease stops by itself, so that others may lead (I1). */

@@ -191,6 +191,7 @@ export function markerOf({ subject, observed }: Draft): Marker {
     service,
     member,
     term: Math.max(term, found?.term ?? 0),
+    ...(found?.provisioning === undefined ? {} : { provisioning: found.provisioning }),
     ...(found?.reseeded === undefined ? {} : { reseeded: found.reseeded }),
   };
 }
@@ -266,9 +267,9 @@ export function refusesStorage(draft: Draft, fillsIt = false): boolean {
 function wasStartedHere({ subject, observed }: Draft): boolean {
   const { intent, storagePath, storedRole } = subject;
   const { startedOn = {} } = observed.journal;
-  return [storagePath, intent.spec.storage].some((path) => startedOn[path] === intent.member);
   // What was taken over ran there before, and was started by others.
   if (intent.adoption !== undefined && storedRole?.upstreamUrl === undefined) return true;
+  return [storagePath, intent.spec.storage].some((path) => startedOn[path] === intent.member);
 }
 
 /** The storage has lived in a newer term than the one that is wanted: the order is old (I11). */

@@ -21,9 +21,20 @@ export type Step = StepCommon &
     | { readonly kind: 'write-marker'; readonly storage: string; readonly marker: Marker }
     | { readonly kind: 'write-role'; readonly wanted: WantedRole }
     /** What lies in the storage is moved beside it, or wiped. */
-    | { readonly kind: 'set-aside'; readonly emptying: Emptying }
+    | {
+        readonly kind: 'set-aside';
+        readonly emptying: Emptying;
+        readonly backup?: string | undefined;
+      }
     /** What is half filled is wiped and filled anew: may take hours. */
-    | { readonly kind: 'seed'; readonly upstreamUrl: string }
+    | {
+        readonly kind: 'seed';
+        readonly upstreamUrl: string;
+        /** Name of the backup that it is filled from; undefined: from its upstream. */
+        readonly backup?: string | undefined;
+        /** Where what was set aside for it lies. */
+        readonly emptiedFor?: string | undefined;
+      }
     | { readonly kind: 'journal-filled'; readonly storage: string; readonly id: string }
     /** A running mirror finds another upstream without a restart. */
     | { readonly kind: 'repoint'; readonly upstreamUrl: string }
@@ -34,6 +45,10 @@ export type Step = StepCommon &
         /** The term of the permit that must still be in hand when it is started; undefined: needs none. */
         readonly permitTerm?: number | undefined;
       }
+    /** What an interrupted provisioning left is wiped; nobody's data ever lay there. */
+    | { readonly kind: 'begin-anew'; readonly marker: Marker }
+    /** It has answered: its used URL is taken away. */
+    | { readonly kind: 'end-provisioning'; readonly marker: Marker }
     | { readonly kind: 'journal-retirement'; readonly retirement: StorageRetirement }
     | { readonly kind: 'journal-retired-start'; readonly storage: string }
     | { readonly kind: 'journal-retired-stop'; readonly storage: string }

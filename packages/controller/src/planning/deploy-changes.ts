@@ -5,6 +5,7 @@ import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/man
 import { isRetired, type Topology } from '@leafward/shared/topology.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import type { Snapshot } from '../snapshot.js';
+import { aliasRepair } from './alias.js';
 import {
   adoptionGate,
   adoptionWarnings,
@@ -14,6 +15,7 @@ import {
 } from './adopt.js';
 import { changesBetween, kindChanges, policyChanges } from './changes.js';
 import { withDatabase } from './database.js';
+import { objectToMovedMember, policyMove } from './deploy-kept.js';
 import { hostsGate, imageGate, placeMove } from './deploy-new.js';
 import { planRemovals } from './deploy-removals.js';
 import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
@@ -21,6 +23,7 @@ import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { wantedReference } from './images-needed.js';
 import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
+import { placedAgain, provisionGate } from './provisioning.js';
 import { inUpdateOrder, placeInTree, retiredOnes } from './plan-update.js';
 import { pullMove } from './pull-move.js';
 import { objectToOtherHistory } from './safety.js';
@@ -62,17 +65,16 @@ export function planService(
   const newImage = restarts.some(
     (m) => m.intent?.spec.image.digest !== stays.restarts.get(m.name)?.digest,
   );
+  const placed = placeAdded(snapshot, added, { declaration, topology, image, looks });
   const moves: readonly DraftMove[] = [
     ...pulls(snapshot, service, { restarts: stays.restarts, added, image }),
     ...stays.intentMoves,
     // First: a leaf that goes is not updated, so nothing above it may be newer while it is there (I3).
     ...removals.moves,
     ...(stack?.moves ?? restarts.flatMap((member) => stays.recreates.get(member.name) ?? [])),
-    ...fromTheTop(added, topology).flatMap((member) =>
-      image === undefined
-        ? []
-        : [placeMove(snapshot, { declaration, topology, member, image, look: looks[member.name] })],
-    ),
+    ...placed,
+    ...placedAgain(service),
+    ...aliasRepair(snapshot, service),
   ];
   const policies = policyChanges(service.declaration, declaration);
   const policyMoves =
@@ -88,7 +90,9 @@ export function planService(
   const alone = stops.length > 0 ? stopGates.checks : stopGates.checks.slice(0, 1);
   const draft = judge([
     ...toldOnly(objections),
-    ...(added.length === 0 ? [] : gatesForNew(snapshot, service, added, { ...wanted, image })),
+    ...(added.length === 0
+      ? []
+      : gatesForNew(snapshot, service, added, { ...wanted, image, declaration })),
     ...adoptionGate(declaration, added, looks, images),
     ...(all.length === 0 ? [] : [...secretsGate(snapshot, declaration), ...alone]),
   ]);
@@ -112,6 +116,23 @@ export function planService(
   };
 }
 
+function placeAdded(
+  snapshot: Snapshot,
+  added: readonly MemberDeclaration[],
+  input: {
+    readonly declaration: ServiceDeclaration;
+    readonly topology: Topology;
+    readonly image: Image | undefined;
+    readonly looks: Looks;
+  },
+): readonly DraftMove[] {
+  const { topology, image, looks } = input;
+  if (image === undefined) return [];
+  return fromTheTop(added, topology).map((member) =>
+    placeMove(snapshot, { ...input, image, member, look: looks[member.name] }),
+  );
+}
+
 /** Gates that are shown only where something objects: few deploys have anything to do with them. */
 const toldOnly = (gates: Readonly<Record<string, readonly Objection[]>>): readonly GateCheck[] =>
   Object.entries(gates)
@@ -122,7 +143,11 @@ const gatesForNew = (
   snapshot: Snapshot,
   service: ServiceAt,
   added: readonly MemberDeclaration[],
-  wanted: { readonly reference: string; readonly image: Image | undefined },
+  wanted: {
+    readonly reference: string;
+    readonly image: Image | undefined;
+    readonly declaration: ServiceDeclaration;
+  },
 ): readonly GateCheck[] => [
   hostsGate(
     snapshot,
@@ -130,6 +155,7 @@ const gatesForNew = (
     added.map((member) => member.host),
   ),
   imageGate(service.name, wanted.reference, wanted.image),
+  ...provisionGate(snapshot, wanted.declaration, added),
 ];
 
 const keptWarning = (
@@ -270,14 +296,19 @@ function intentChange(
   member: MemberAt,
   old: MemberIntent,
 ): DraftMove | undefined {
-  const { upstream, mirrored, boot, isolation, exec, restartAfterMs, backupDuty } = intentOf(
-    declaration,
-    topology,
-    member.name,
-    old.spec,
-    offsiteVariables(snapshot, declaration),
-  );
-  const wanted = { ...old, upstream, mirrored, boot, isolation, exec, restartAfterMs, backupDuty };
+  const { upstream, mirrored, boot, isolation, exec, restartAfterMs, backupDuty, provision } =
+    intentOf(declaration, topology, member.name, old.spec, offsiteVariables(snapshot, declaration));
+  const wanted = {
+    ...old,
+    upstream,
+    mirrored,
+    boot,
+    isolation,
+    exec,
+    restartAfterMs,
+    backupDuty,
+    provision,
+  };
   const commands = kindChanges(old.exec, exec);
   const changed = (
     [
@@ -285,6 +316,7 @@ function intentChange(
       ['boot', old.boot !== boot],
       ['time until a dead leader is started again', old.restartAfterMs !== restartAfterMs],
       ['isolation', JSON.stringify(isolationOf(old)) !== JSON.stringify(isolationOf(wanted))],
+      ['provisioning', canonicalJson(old.provision ?? {}) !== canonicalJson(provision ?? {})],
       ['upstream', old.upstream?.url !== upstream?.url],
       ['duty of backups', canonicalJson(old.backupDuty ?? {}) !== canonicalJson(backupDuty ?? {})],
       [`description of its kind (${commands})`, commands !== ''],
@@ -308,29 +340,6 @@ const isolationOf = ({ isolation }: MemberIntent) => [
   isolation.renewMs,
   isolation.clockMarginMs,
 ];
-
-function objectToMovedMember(
-  member: MemberAt,
-  intent: MemberIntent,
-  declared: MemberDeclaration,
-  declaration: ServiceDeclaration,
-): readonly Objection[] {
-  const never: readonly (readonly [string, string, string])[] = [
-    ['host', member.host, declared.host],
-    ['storage', intent.spec.storage, declared.storage],
-    ['kind', intent.spec.kind, declaration.kind],
-    ['runtime', intent.spec.runtime, declaration.runtime],
-  ];
-  return never
-    .filter(([, before, after]) => before !== after)
-    .map(([what, before, after]) => ({
-      code: `${what}-changes`,
-      subject: member.name,
-      message: `${member.name} would change its ${what} from ${before} to ${after}: it would begin anew without its data`,
-      unblock: `write ${before} again, or add a member under a new name and remove this one`,
-      evidence: [],
-    }));
-}
 
 function pulls(
   snapshot: Snapshot,
@@ -358,25 +367,4 @@ function pulls(
   return [...byDigest.values()].map(({ image, hosts }) =>
     pullMove(snapshot, service, hosts, image),
   );
-}
-
-/** No container knows a policy, but an operation must carry it: the leader's host is told again what it knows. */
-function policyMove(
-  snapshot: Snapshot,
-  service: ServiceAt,
-  policies: readonly { readonly path: string; readonly before: string; readonly after: string }[],
-): readonly DraftMove[] {
-  const { leader } = service;
-  if (leader?.intent === undefined) return [];
-  const said = policies.map((p) => `${p.path} ${p.before || 'none'} → ${p.after || 'none'}`);
-  return [
-    {
-      kind: 'place',
-      service: service.name,
-      cause: `goes on as it is; policies change: ${said.join(', ')}`,
-      expectedMs: expectedMs(snapshot, service.name, 'place'),
-      host: leader.host,
-      intent: leader.intent,
-    },
-  ];
 }

@@ -15,6 +15,7 @@ import {
 import { adoptedImage, adoptionGate, adoptionWarnings, takenOver, type Looks } from './adopt.js';
 import { intentOf, specOf } from './intents.js';
 import type { Images } from './plan-deploy.js';
+import { provisionGate } from './provisioning.js';
 import { pullMove } from './pull-move.js';
 import { objectToOthers } from './safety.js';
 import { secretsGate, offsiteVariables, secretVariables } from './secrets.js';
@@ -44,6 +45,7 @@ export function planNewService(
     imageGate(name, declaration.image, image),
     ...adoptionGate(declaration, members, looks, images),
     ...secretsGate(snapshot, declaration),
+    ...provisionGate(snapshot, declaration, members),
   ]);
   if (image === undefined) return { ...emptyDraft, services: [name], ...draft };
   const pulling = members.filter(({ container }) => container === undefined);

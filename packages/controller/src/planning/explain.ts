@@ -1,10 +1,11 @@
 // The facts behind each wait, refusal and finding of a subject, with their ages and thresholds. Pure.
 import type { Explanation, Operation } from '@leafward/shared/gen/domain.js';
 import type { HostState, Snapshot } from '../snapshot.js';
+import { aliasFacts } from './alias.js';
 import { explainAutomatic } from './automatic-explain.js';
 import { diagnose, evidenceOf } from './diagnose.js';
-import { forecastFacts, forecastFindings } from './forecast-words.js';
 import { divergenceFindings } from './divergence.js';
+import { forecastFacts, forecastFindings } from './forecast-words.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
 import { provenFact } from './proven.js';
 import { explainRebuild } from './rebuild-words.js';
@@ -91,6 +92,7 @@ function explainService(snapshot: Snapshot, service: ServiceAt): readonly Explan
       ),
       provenFact(snapshot, service),
       ...dutyFacts(snapshot, service),
+      ...aliasFacts(snapshot, service),
       ...topology.retired.map((retirement) =>
         evidence(
           `retired ${retirement.member}`,

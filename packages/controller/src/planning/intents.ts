@@ -12,6 +12,7 @@ import type { Topology } from '@leafward/shared/topology.js';
 import { dutyOf } from './duty.js';
 import type { Effect } from './effects.js';
 import { urlOf, type ServiceAt } from './gather.js';
+import { provisionOf } from './provisioning.js';
 
 export function specOf(
   service: ServiceDeclaration,
@@ -67,6 +68,7 @@ export function intentOf(
     exec: declaration.exec,
     ...restartAfter(declaration, topology, member),
     ...dutyOf(declaration, member, offsiteSecrets),
+    ...provisionOf(declaration, member),
   };
 }
 

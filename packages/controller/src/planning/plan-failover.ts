@@ -4,11 +4,12 @@ import type { Goal } from '@leafward/shared/gen/domain.js';
 import { isAble } from '@leafward/shared/manifest/abilities.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
+import { realiasMove } from './alias.js';
 import { witnessGates } from './automatic-witnesses.js';
 import { candidatesOf, ranked } from './candidates.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf, nearLag } from './diagnose.js';
-import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
 import { divergenceOf, divergenceWarnings, objectToDivergence } from './divergence.js';
+import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
 import { leaseLeftMs, untilFencedOf } from './lease.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { objectToOpenPromotion } from './open-promotion.js';
@@ -73,8 +74,8 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
       ...leaseWarning(snapshot, service, goal),
       ...lossOf(service, expected),
       ...silentOnes(candidates),
-      ...historiesWarning(service, candidates),
       ...divergenceWarnings(service, mirrors, goal.to),
+      ...historiesWarning(service, candidates),
     ],
     unchanged: topology.retired.map((r) => `${r.member} stays retired since term ${r.term}`),
     moves: leader === undefined ? [] : movesOf(snapshot, service, leader, goal, choice),
@@ -82,10 +83,10 @@ export function planFailover(snapshot: Snapshot, service: ServiceAt, asked: Fail
   };
 }
 
-/** Positions alone do not prove that two mirrors have the same log. */
 const isDiverged = (service: ServiceAt, member: MemberAt): boolean =>
   divergenceOf(service, member) !== undefined;
 
+/** Positions alone do not prove that two mirrors have the same log. */
 const historiesWarning = (
   { declaration }: ServiceAt,
   candidates: readonly MemberAt[],
@@ -147,6 +148,7 @@ function movesOf(
       expectedMs: expected('repoint'),
       members: rest,
     },
+    ...realiasMove(service, 'whoever uses the alias must find the new leader'),
   ];
 }
 
@@ -280,12 +282,12 @@ function objectToCandidates(
     ];
   }
   const inSight = candidates.filter((member) => member.isFresh);
-  if (inSight.some((member) => member.fact?.engine.position !== undefined)) return [];
-  if (inSight.length > 0) return [nothingToTakeOver(service, inSight)];
   // One that is named is the operator's word: its plan says that its log is another one.
   const diverged = goal.to === undefined ? inSight.filter((one) => isDiverged(service, one)) : [];
   if (diverged.length > 0 && diverged.length === inSight.length)
     return diverged.flatMap((member) => objectToDivergence(service, member));
+  if (inSight.some((member) => member.fact?.engine.position !== undefined)) return [];
+  if (inSight.length > 0) return [nothingToTakeOver(service, inSight)];
   return [
     {
       code: 'no-candidate',

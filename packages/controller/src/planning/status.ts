@@ -1,6 +1,7 @@
 // The fleet as an operator sees it, from one snapshot. Pure.
 import type { HostView, MemberView, ServiceView, Status } from '@leafward/shared/gen/domain.js';
 import type { HostState, Snapshot } from '../snapshot.js';
+import { aliasProblems } from './alias.js';
 import { automaticProblems } from './automatic-explain.js';
 import { diagnose } from './diagnose.js';
 import { forecastFindings, forecastProblems } from './forecast-words.js';
@@ -143,7 +144,11 @@ export function serviceProblems(snapshot: Snapshot, service: ServiceAt): readonl
     problems.push(
       `declared and not placed yet: ${missing.map((member) => member.name).join(', ')}`,
     );
-  return [...problems, ...automaticProblems(snapshot, service)];
+  return [
+    ...problems,
+    ...aliasProblems(snapshot, service),
+    ...automaticProblems(snapshot, service),
+  ];
 }
 
 function hostView(snapshot: Snapshot, host: HostState): HostView {

@@ -171,11 +171,13 @@ function completeMember(input: MemberInput): MemberDeclaration {
     url,
     ...(isAutomatic(text) ? { probeUrl: probeUrlOf(service, text, url, onHost, fill) } : {}),
     engineOptions: Object.fromEntries(
-      Object.entries({ ...provisionedOptions(text), ...text.engine, ...own.engine }).map(([key, value]) => [
-        key,
-        // Only a URL must be complete.
-        key.endsWith('Alias') ? fill([...from('engine'), key], value, onHost) : value,
-      ]),
+      Object.entries({ ...provisionedOptions(text), ...text.engine, ...own.engine }).map(
+        ([key, value]) => [
+          key,
+          // Only a URL must be complete.
+          key.endsWith('Alias') ? fill([...from('engine'), key], value, onHost) : value,
+        ],
+      ),
     ),
     backupDirectory:
       backupDirectory === undefined

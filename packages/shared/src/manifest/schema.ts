@@ -23,7 +23,9 @@ const ports = z
   .describe('Ports by name, used as {port.NAME}; two members of one host never share one.');
 const engine = z
   .record(z.string().regex(/^[A-Za-z][A-Za-z0-9]*$/), z.string().max(4096))
-  .describe('Options of the engine. synapse: leaderAlias, a URL that always means the leader.');
+  .describe(
+    'Options of the engine. synapse: leaderAlias, a URL that always means the leader; environmentPrefix, such as SYN_CORTEX_, where the image’s name does not tell it.',
+  );
 
 /** What a service says for all its members and a member may say for itself. */
 const common = {
@@ -77,8 +79,12 @@ const exceptionSchema = z.strictObject({
 
 const updateSchema = z.strictObject({
   strategy: z
-    .enum(['leafs-first', 'whole-stack'], { error: 'a strategy is leafs-first or whole-stack' })
-    .describe('A tree of mirrors is updated leafs-first, a stack of workers whole-stack.')
+    .enum(['leafs-first', 'low-downtime', 'whole-stack'], {
+      error: 'a strategy is leafs-first, low-downtime or whole-stack',
+    })
+    .describe(
+      'A tree of mirrors is updated leafs-first, or low-downtime: an updated mirror takes over before its leader is updated (synapse only). A stack of workers is updated whole-stack.',
+    )
     .optional(),
   requireBackup: z
     .boolean()
@@ -164,10 +170,6 @@ export const serviceSchema = z.strictObject({
   failover: failoverSchema
     .describe('Who takes over when a leader is lost, and when. Trees of mirrors only.')
     .optional(),
-  after: z.array(z.string()).max(64).describe('Services that this one needs.').optional(),
-  members: z
-    .record(name('a member’s name'), memberSchema)
-    .refine((members) => Object.keys(members).length > 0, 'a service has at least one member')
   compareEvery: duration(
     'How often an entry of the leader’s log is compared with its mirrors’. 0s: never. Default 5m.',
   ),
@@ -183,6 +185,10 @@ export const serviceSchema = z.strictObject({
       'synapse: new members get name, certificates and ports from AHA before their first start; ports telepath and https are theirs.',
     )
     .optional(),
+  after: z.array(z.string()).max(64).describe('Services that this one needs.').optional(),
+  members: z
+    .record(name('a member’s name'), memberSchema)
+    .refine((members) => Object.keys(members).length > 0, 'a service has at least one member')
     .describe('The running copies, by name.'),
 });
 

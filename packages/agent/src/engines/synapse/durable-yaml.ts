@@ -33,6 +33,13 @@ export async function writeYamlKey(path: string, key: string, value: string | nu
   await replaceFile(path, document.toString());
 }
 
+/** Takes one top-level key out. Writes nothing when it is not there. */
+export async function removeYamlKey(path: string, key: string): Promise<void> {
+  const document = await parse(path, await readText(path));
+  if (!document.delete(key)) return;
+  await replaceFile(path, document.contents === null ? '' : document.toString());
+}
+
 /** Tells a key that is null, which here means to lead, from one that is missing; Document.get does not. */
 function valueAt(document: Document, key: string): unknown {
   return document.has(key) ? (document.get(key) ?? null) : undefined;
@@ -53,7 +60,8 @@ async function readText(path: string): Promise<string> {
 async function parse(path: string, text: string): Promise<Document> {
   // Few files need it, and few agents hold it in memory for ever.
   const { isMap, parseDocument } = await import('yaml');
-  const document = parseDocument(text);
+  // Pretty ones quote the line, which may hold a password (I14).
+  const document = parseDocument(text, { prettyErrors: false });
   const problem = document.errors[0];
   if (problem !== undefined) throw unreadable(path, problem.message, problem);
   if (document.contents !== null && !isMap(document.contents)) {

@@ -1,7 +1,8 @@
 // The engine for Vertex Synapse: Telepath over the socket in the member's storage, and the files beside it.
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
-import type { EngineFact } from '@leafward/shared/gen/domain.js';
-import type { Engine, EngineMember } from '../engine.js';
+import type { EngineFact, Registry } from '@leafward/shared/gen/domain.js';
+import type { Engine, EngineMember, NewPlace } from '../engine.js';
+import { isRegistry, issueUrl, readRegistry, refuseTaken, withdrawUrl } from './aha.js';
 import { backUp, isBackingUp } from './backup.js';
 import { backupRoom } from './backup-room.js';
 import { probeHistory } from './history.js';
@@ -9,16 +10,23 @@ import { migrationIn } from './migration-line.js';
 import { observeCell } from './observe.js';
 import { probeCell } from './probe-leader.js';
 import { promote } from './promote.js';
+import { clearUrl, offerUrl, readProvisioningFiles } from './provisioning.js';
 import { restore } from './restore.js';
+import { fillFromBackup, keepOwn } from './from-backup.js';
 import { readStoredRole, writeRetired, writeRole } from './stored-role.js';
 import { socketOf } from './telepath/address.js';
 import { createHeldLink, type HeldLink } from './telepath/held-link.js';
 import { openLink, type Link } from './telepath/link.js';
+import { stringOf } from './telepath/value.js';
 
 /** Connect and hello take a millisecond and a half on a healthy cell. */
 const CONNECT_DEADLINE_MS = 3_000;
 /** The health check proves nothing about replication and may be slow: it is asked now and then. */
 const HEALTH_EVERY_MS = 30_000;
+/** Somebody who was taken off an alias is seen within a look or two. */
+const REGISTRY_EVERY_MS = 2_000;
+/** URLs that nobody used; of those that an earlier agent asked for nobody has any left. */
+const MOST_URLS = 256;
 
 /** What is kept of a member between calls. */
 interface Known {
@@ -27,6 +35,11 @@ interface Known {
   version?: string | undefined;
   health?: string | undefined;
   healthAt?: number | undefined;
+  isRegistry?: boolean | undefined;
+  registry?: Registry | undefined;
+  registryAt?: number | undefined;
+  /** By name: the newest URL that was asked for here (I14: in memory only). */
+  readonly urls: Map<string, string>;
 }
 
 export function createSynapseEngine(): Engine {
@@ -37,7 +50,7 @@ export function createSynapseEngine(): Engine {
     if (before !== undefined && before.storage === member.spec.storage) return before;
     before?.held.drop();
     const held = createHeldLink(socketOf(member.spec.storage), CONNECT_DEADLINE_MS);
-    const fresh: Known = { storage: member.spec.storage, held };
+    const fresh: Known = { storage: member.spec.storage, held, urls: new Map() };
     members.set(member.member, fresh);
     return fresh;
   };
@@ -76,7 +89,17 @@ export function createSynapseEngine(): Engine {
     stepDown: notNeeded('step down'),
     storedPosition: () => Promise.resolve(undefined),
     restore: (member, options, signal) => restore(member.spec, options, signal),
+    fromBackup: {
+      keepOwn: (member, options, signal) => keepOwn(member.spec, options, signal),
+      fill: (member, options, signal) => fillFromBackup(member.spec, options, signal),
+    },
     test: () => Promise.resolve([]),
+    provisioner: {
+      issue: async (member, place, signal) => issue(known(member), place, signal),
+      read: (member) => readProvisioningFiles(member.spec),
+      offer: (member, url) => offerUrl(member.spec, url),
+      clear: (member) => clearUrl(member.spec),
+    },
     forget: (member) => {
       members.get(member)?.held.drop();
       members.delete(member);
@@ -105,7 +128,44 @@ async function observe(
     known.health = fact.health;
     known.healthAt = now;
   }
-  return { ...fact, health: known.health };
+  const registry = fact.active === true ? await registryOf(known, link, signal) : undefined;
+  return { ...fact, health: known.health, ...(registry === undefined ? {} : { registry }) };
+}
+
+/** Undefined of whoever is none. A generator takes its link for itself, so it gets one of its own. */
+async function registryOf(
+  known: Known,
+  link: Link,
+  signal: AbortSignal,
+): Promise<Registry | undefined> {
+  known.isRegistry ??= isRegistry(await typeOf(link, signal));
+  if (!known.isRegistry) return undefined;
+  const now = performance.now();
+  if (known.registryAt === undefined || now - known.registryAt > REGISTRY_EVERY_MS) {
+    known.registry = await withLinkTo(known.storage, signal, (own) => readRegistry(own, signal));
+    known.registryAt = now;
+  }
+  return known.registry;
+}
+
+async function typeOf(link: Link, signal: AbortSignal): Promise<string | undefined> {
+  return stringOf(await link.call({ method: 'getCellType' }, CONNECT_DEADLINE_MS, signal));
+}
+
+/** An earlier URL of the same name that nobody used is taken back: there is one at a time. */
+async function issue(known: Known, place: NewPlace, signal: AbortSignal): Promise<string> {
+  const registry = await withLinkTo(known.storage, signal, (link) => readRegistry(link, signal));
+  refuseTaken(registry, place);
+  return withLinkTo(known.storage, signal, async (link) => {
+    const name = `${place.name}.${place.network}`;
+    const before = known.urls.get(name);
+    if (before !== undefined) await withdrawUrl(link, before, signal);
+    const url = await issueUrl(link, place, signal);
+    const [oldest] = known.urls.keys();
+    if (known.urls.size >= MOST_URLS && oldest !== undefined) known.urls.delete(oldest);
+    known.urls.set(name, url);
+    return url;
+  });
 }
 
 /** The version when the cell answers, else the last one seen, else undefined. */
@@ -124,7 +184,15 @@ async function withOwnLink<T>(
   act: (link: Link) => Promise<T>,
 ): Promise<T> {
   if (signal.aborted) throw new LeafwardError('aborted', `${member.member}: stopped by the caller`);
-  const address = socketOf(member.spec.storage);
+  return withLinkTo(member.spec.storage, signal, act);
+}
+
+async function withLinkTo<T>(
+  storage: string,
+  signal: AbortSignal,
+  act: (link: Link) => Promise<T>,
+): Promise<T> {
+  const address = socketOf(storage);
   const link = await openLink({ address, deadlineMs: CONNECT_DEADLINE_MS }, signal);
   try {
     return await act(link);

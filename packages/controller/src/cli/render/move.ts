@@ -10,6 +10,8 @@ export function describeGoal(goal: Goal): string {
       return 'deploy the manifest';
     case 'update':
       return `update ${goal.service} to ${describeImage(goal.resolved, goal.image)}`;
+    case 'fleet-update':
+      return `update ${servicesOf(goal)} to ${goal.tag}`;
     case 'promote':
       return `promote ${goal.to} to lead ${goal.service}`;
     case 'failover':
@@ -20,17 +22,15 @@ export function describeGoal(goal: Goal): string {
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
       return `restore ${goal.service} to backup ${goal.backup}`;
-    default:
-      return unreachable(goal);
     case 'optimize':
       return `optimize the databases of ${goal.service}`;
     case 'trim':
       return `trim the log of ${goal.service}`;
+    default:
+      return unreachable(goal);
   }
 }
 
-function describeImage(image: Image | undefined, written: string): string {
-  if (image === undefined) return written;
 const backupWords = ({ service, cold, snapshot }: Extract<Goal, { kind: 'backup' }>): string =>
   snapshot === true
     ? `take a snapshot of ${service}`
@@ -41,6 +41,8 @@ function servicesOf({ services, updates }: Extract<Goal, { kind: 'fleet-update' 
   return names.length === 0 ? 'the fleet' : names.join(', ');
 }
 
+function describeImage(image: Image | undefined, written: string): string {
+  if (image === undefined) return written;
   return image.version === undefined ? image.reference : `${image.version} (${image.reference})`;
 }
 
@@ -76,8 +78,6 @@ export function describeMove(move: Move): string {
       return `reseed ${move.member} on ${move.host} from ${seedOf(move)}: what it has is ${move.reseed?.wipe === true ? 'deleted' : 'set aside'}`;
     case 'restore':
       return `restore backup ${move.backup} to ${move.member} on ${move.host}: term ${move.term}`;
-    case 'send':
-      return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
     case 'trim':
       return `trim the log by ${move.member} on ${move.host}; it is read by ${move.mirrors.join(', ')}`;
     case 'optimize':
@@ -86,6 +86,10 @@ export function describeMove(move: Move): string {
       return `stop ${move.member} on ${move.host} and back it up as ${move.name}`;
     case 'snapshot':
       return `${move.freeze ? 'freeze' : 'leave'} ${move.member} on ${move.host} ${move.freeze ? 'and run' : 'as it is and run'} ${move.command[0] ?? ''}`;
+    case 'send':
+      return `send ${move.backup} from ${move.fromHost} to ${move.toHost}`;
+    case 'realias':
+      return `have ${move.registry} name the leader under ${move.alias}.${move.network}`;
     default:
       return unreachable(move);
   }

@@ -1,7 +1,9 @@
 // place: a new member joins the tree and is waited for, or a running one gets an intent that needs no restart.
 import { isRetired, type Topology } from '@leafward/shared/topology.js';
 import type { ServiceAt } from '../gather.js';
+import { memberOf } from '../gather.js';
 import { declarationBy, declare } from './declared.js';
+import { provision } from './provision.js';
 import { serviceAt, type MoveOf, type MoveRow } from './move.js';
 import { settle, settledNote } from './settle.js';
 
@@ -35,7 +37,9 @@ export const place: MoveRow<MoveOf<'place'>> = {
       };
     if (run !== 'running')
       return { kind: 'done', note: `${member} is kept stopped and was told of the change` };
+    const placed = memberOf(service, member);
     return (
+      (placed && provision(context, service, placed)) ??
       settle(context, service, { member, role, isNew: context.move.cause.startsWith('new,') }) ?? {
         kind: 'done',
         note: settledNote(service, member),

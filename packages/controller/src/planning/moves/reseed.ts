@@ -8,6 +8,7 @@ import { intentOf, setIntents, specOf } from '../intents.js';
 import { imageAfterSeed } from '../plan-reseed.js';
 import { offsiteVariables, secretVariables } from '../secrets.js';
 import { reseeded } from '../tree.js';
+import { provision } from './provision.js';
 import { serviceAt, type MoveOf, type MoveRow } from './move.js';
 import { settle, settledNote } from './settle.js';
 
@@ -43,6 +44,8 @@ export const reseed: MoveRow<Reseed> = {
     const member = service && memberOf(service, move.member);
     if (service === undefined || member?.intent === undefined)
       return { kind: 'failed', reason: `${move.member} is not known any more; plan again` };
+    const place = provision(context, service, member);
+    if (place !== undefined) return place;
     const open = settle(context, service, {
       member: move.member,
       role: 'mirror',

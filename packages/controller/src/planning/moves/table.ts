@@ -10,6 +10,7 @@ import { handOver } from './hand-over.js';
 import type { MoveContext, MoveOf, MoveRow, Step } from './move.js';
 import { place } from './place.js';
 import { pull } from './pull.js';
+import { realias } from './realias.js';
 import { recreate } from './recreate.js';
 import { remove } from './remove.js';
 import { repoint } from './repoint.js';
@@ -40,6 +41,7 @@ export const rows: Rows = {
   optimize,
   'cold-back-up': coldBackUp,
   snapshot,
+  realias,
 };
 
 export const begin = (context: MoveContext): Step => rowOf(context).begin(context);
