@@ -81,21 +81,17 @@ describe('what drills have shown', () => {
   for (const ok of [true, false])
     it(`is in the plan of an update: a rehearsal that ${ok ? 'came up' : 'failed'}`, () => {
       const world = deployed();
-      const image = imageOf('cortex:2.150.0');
-      const request = {
-        ...{ kind: 'drill-backup', id: 'ask-1', member: '02.cortex', term: 1, createdAt: now },
-        ...{ path: '/backups/b1', image, timeoutMs: 1, expiresAt: 0 },
-      };
-      const outcome = {
-        ...{ requestId: 'ask-1', state: 'succeeded', startedAt: now, finishedAt: now, changes: [] },
-        rehearsal: { ...drillOf(now, ok), image },
-      };
-      const state = { host: 'charlie', request, outcome, createdAt: now };
-      world.requests = { ...world.requests, 'ask-1': state as never };
+      const drill = { ...drillOf(now, ok), image: imageOf('cortex:2.150.0') };
+      world.rehearsals = [
+        { service: 'cortex', member: '02.cortex', host: 'charlie', backup: 'b1', drill },
+      ];
       const plan = world.plan({ kind: 'update', service: 'cortex', image: 'cortex:2.150.0' });
       const evidence = plan.gates.flatMap((gate) => gate.evidence);
       const told = evidence.find(({ name }) => name === 'rehearsal with this image');
-      expect(told?.value).to.equal(ok ? 'up after 4 s, 1 s of it migrating' : 'failed: it is lame');
+      expect(told?.value).to.equal(
+        `${ok ? 'up after 4 s, 1 s of it migrating' : 'failed: it is lame'} (b1 on charlie)`,
+      );
+      expect(plan.refusals.map(({ code }) => code)).to.deep.equal(ok ? [] : ['rehearsal-failed']);
       expect(plan.warnings.some((one) => one.includes('did NOT come up'))).to.equal(!ok);
     });
 });

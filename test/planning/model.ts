@@ -4,15 +4,11 @@ import { changesOf } from '@leafward/controller/apply-effects.js';
 import type { Change } from '@leafward/controller/changes.js';
 import { permitsFor } from '@leafward/controller/permits.js';
 import { leasesAfter, leasesOf } from '@leafward/controller/planning/lease.js';
-import {
-  advance,
-  newOperation,
-  planGoal,
-  imagesNeeded,
-} from '@leafward/controller/planning/index.js';
+import { advance, newOperation, planGoal } from '@leafward/controller/planning/index.js';
 import type {
   HostLeases,
   HostState,
+  Rehearsal,
   RequestState,
   ServiceState,
   Snapshot,
@@ -32,6 +28,7 @@ import type {
 import { parseManifest } from '@leafward/shared/manifest/parse.js';
 import type { Manifest } from '@leafward/shared/manifest/types.js';
 import { specDigestOf } from '@leafward/shared/spec-digest.js';
+import { exactGoal, imagesFor, mayBeOlder } from './updates-model.js';
 
 export const START = 1_000_000_000_000;
 
@@ -80,6 +77,8 @@ export class World {
   operations: Operation[] = [];
   backups: Backup[] = [];
   secrets: Readonly<Record<string, number>> = {};
+  rehearsals: readonly Rehearsal[] = [];
+  history: Readonly<Record<string, number>> = {};
   /** Logs as backups hold them, by name. */
   readonly backedUp = new Map<string, readonly number[]>();
   /** False: how far a stopped member's log goes cannot be read. */
@@ -139,16 +138,15 @@ export class World {
       backups: this.backups,
       operations: this.operations,
       waivers: [],
-      history: {},
+      history: this.history,
       secrets: this.secrets,
+      rehearsals: this.rehearsals,
     };
   }
 
   plan(goal: Goal): Plan {
-    const images: Record<string, Image> = {};
-    for (const need of imagesNeeded(this.snapshot(), goal))
-      images[need.reference] = imageOf(need.reference);
-    const exact = goal.kind === 'update' ? { ...goal, resolved: imageOf(goal.image) } : goal;
+    const images = imagesFor(this.snapshot(), goal, imageOf);
+    const exact = exactGoal(this.snapshot(), goal, imageOf);
     return planGoal(this.snapshot(), exact, images);
   }
 
@@ -290,7 +288,8 @@ export class World {
           leaders.set(cell.intent.service, [...list, name]);
         }
         const upstream = cell.upstream === undefined ? undefined : this.find(cell.upstream);
-        if (!cell.active && upstream?.running === true && isNewer(upstream, cell))
+        const isOlder = !cell.active && upstream?.running === true && isNewer(upstream, cell);
+        if (isOlder && !mayBeOlder(this.operations, name))
           this.violate(`${name} is older than ${cell.upstream ?? ''} (I3)`);
       }
     for (const [service, names] of leaders)

@@ -2,6 +2,7 @@
 // thing only: they say that a host is off after they have switched it off.
 import type { Goal, Operation, OperationControl } from '@leafward/shared/gen/domain.js';
 import { messageOf } from '@leafward/shared/errors.js';
+import { servicesOfGoal } from '@leafward/controller/planning/index.js';
 import { imageReference, manifestOf, VERSIONS, type LayoutService } from './layouts.js';
 import { isWritable } from './cells.js';
 import type { Random } from './random.js';
@@ -20,7 +21,7 @@ export function anyController(world: World, random: Random): ControllerAt | unde
 export async function order(world: World, at: ControllerAt, goal: Goal): Promise<boolean> {
   const { running, process } = at;
   if (running === undefined) return false;
-  const what = goal.kind === 'deploy' ? 'deploy' : `${goal.kind} ${goal.service}`;
+  const what = `${goal.kind} ${servicesOfGoal(goal).join(', ')}`.trim();
   try {
     const plan = await running.plans.make(goal);
     if (plan.refusals.length > 0) {

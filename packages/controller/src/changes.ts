@@ -10,7 +10,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { BasisFacts } from './planning/basis.js';
 import type { StoredSecret } from './secrets/seal.js';
-import type { AutomaticState, RebuildState, RequestState, ServiceState } from './snapshot.js';
+import type { AutomaticState, RebuildState, Rehearsal, RequestState, ServiceState } from './snapshot.js';
 
 export type Images = Readonly<Record<string, Image>>;
 
@@ -21,6 +21,7 @@ export type Change =
   | { readonly kind: 'intent'; readonly intent: HostIntent }
   | { readonly kind: 'request'; readonly state: RequestState }
   | { readonly kind: 'outcome'; readonly outcome: Outcome }
+  | { readonly kind: 'rehearsal'; readonly rehearsal: Rehearsal }
   | {
       readonly kind: 'plan';
       readonly plan: Plan;

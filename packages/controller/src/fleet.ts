@@ -24,6 +24,7 @@ import {
   withOperation,
 } from './image-parts.js';
 import { createInLine } from './in-line.js';
+import { withRehearsal } from './rehearsals.js';
 import type { Known } from './report-changes.js';
 import type { StoredSecret } from './secrets/seal.js';
 import { createToldOnce, type ToldOnce } from './secrets/told-once.js';
@@ -32,6 +33,7 @@ import type {
   AutomaticState,
   HostState,
   RebuildState,
+  Rehearsal,
   RequestState,
   ServiceState,
   Snapshot,
@@ -127,6 +129,7 @@ interface FleetImage {
   readonly identities: Map<string, HostIdentity>;
   readonly history: ReturnType<typeof createHistory>;
   rebuild: RebuildState | undefined;
+  rehearsals: readonly Rehearsal[];
 }
 
 function imageOf(stored: StoredFleet): FleetImage {
@@ -160,6 +163,7 @@ function imageOf(stored: StoredFleet): FleetImage {
     identities: new Map(),
     history,
     rebuild: stored.rebuild,
+    rehearsals: stored.rehearsals ?? [],
   };
 }
 
@@ -263,6 +267,7 @@ function partsOf(image: FleetImage, now: number) {
     history: image.history.medians(),
     secrets: versionsOf(image.secrets),
     rebuild: image.rebuild,
+    rehearsals: image.rehearsals,
   };
 }
 
@@ -357,6 +362,9 @@ function applyToImage(image: FleetImage, change: Change): void {
       return;
     case 'duration':
       image.history.add(`${change.service}/${change.move}`, change.ms);
+      return;
+    case 'rehearsal':
+      image.rehearsals = withRehearsal(image.rehearsals, change.rehearsal);
       return;
     case 'rebuild':
       image.rebuild = change.rebuild;

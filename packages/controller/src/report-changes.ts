@@ -1,6 +1,7 @@
 // What a report changes durably: outcomes of requests and the list of backups. Everything else in it is memory.
 import type { Report } from '@leafward/shared/gen/domain.js';
 import type { Change } from './changes.js';
+import { rehearsalIn } from './rehearsals.js';
 import type { Snapshot } from './snapshot.js';
 
 /** The part of a snapshot that a report is compared with. */
@@ -15,6 +16,9 @@ export function changesOfReport(snapshot: Known, host: string, report: Report): 
     if (state.outcome !== undefined && state.outcome.state !== 'running') continue;
     if (JSON.stringify(state.outcome) === JSON.stringify(outcome)) continue;
     changes.push({ kind: 'outcome', outcome });
+    const own = snapshot.backups.filter((backup) => backup.host === host);
+    const rehearsal = rehearsalIn(state.request, outcome, own);
+    if (rehearsal !== undefined) changes.push({ kind: 'rehearsal', rehearsal });
   }
   if (report.backups !== undefined) {
     const own = report.backups.backups.filter((backup) => backup.host === host);

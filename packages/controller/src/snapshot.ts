@@ -2,6 +2,7 @@
 // the agents' reports, and by hand in tests.
 import type {
   Backup,
+  Drill,
   DutyFact,
   Finding,
   HostFact,
@@ -148,6 +149,16 @@ export interface RebuildState {
   readonly notes: readonly string[];
 }
 
+/** A copy of a backup was booted with another image than its own. */
+export interface Rehearsal {
+  readonly service: string;
+  readonly member: string;
+  readonly host: string;
+  /** Its name. */
+  readonly backup: string;
+  readonly drill: Drill;
+}
+
 export interface Snapshot {
   /** The controller's clock when the snapshot was made. */
   readonly now: number;
@@ -173,6 +184,8 @@ export interface Snapshot {
   readonly rebuild?: RebuildState | undefined;
   /** Median duration of past moves by `${service}/${moveKind}`, for the expected times in plans. */
   readonly history: Readonly<Record<string, number>>;
+  /** Newest first, of the last weeks. Undefined: there are none. */
+  readonly rehearsals?: readonly Rehearsal[] | undefined;
   /** The newest version of each secret that can be given out, by name. Undefined: there are none. */
   readonly secrets?: Readonly<Record<string, number>> | undefined;
 }

@@ -12,12 +12,14 @@ import { withLooks } from '../looks.js';
 import {
   basisFactsOf,
   changesSince,
+  completeFleetUpdate,
   controlOperation,
   imagesNeeded,
   isStale,
   newOperation,
   objectToPlanning,
   planGoal,
+  servicesOfGoal,
 } from '../planning/index.js';
 import type { Snapshot } from '../snapshot.js';
 import type { FleetStore, StoredPlan } from '../store/fleet-store.js';
@@ -34,7 +36,7 @@ export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): P
   return {
     make: async (asked) => {
       assertRebuilt(asked, fleet.snapshot());
-      const goal = completed(asked, clock.now());
+      const goal = completed(asked, fleet.snapshot());
       assertGoal(goal, fleet.snapshot());
       const images = await resolveImages(fleet, clock, imagesNeeded(fleet.snapshot(), goal));
       const exact = await withLooks(fleet, clock, withImage(goal, images), images);
@@ -76,8 +78,9 @@ function assertRebuilt(goal: Goal, snapshot: Snapshot): void {
 }
 
 /** What only the controller can draw goes into the goal, so that planning stays pure. */
-function completed(goal: Goal, now: number): Goal {
-  const drawn = new Date(now).toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+/, '');
+function completed(goal: Goal, snapshot: Snapshot): Goal {
+  if (goal.kind === 'fleet-update') return completeFleetUpdate(snapshot, goal);
+  const drawn = new Date(snapshot.now).toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+/, '');
   if (goal.kind === 'backup' && goal.name === '') return { ...goal, name: drawn };
   // Always the controller's own: an id that was used before would find its work done.
   if (goal.kind === 'reseed' || goal.kind === 'restore') return { ...goal, id: drawn };
@@ -85,6 +88,11 @@ function completed(goal: Goal, now: number): Goal {
 }
 
 function withImage(goal: Goal, images: Images): Goal {
+  if (goal.kind === 'fleet-update')
+    return {
+      ...goal,
+      updates: goal.updates.map((update) => ({ ...update, resolved: images[update.image] })),
+    };
   if (goal.kind !== 'update') return goal;
   return { ...goal, resolved: images[goal.image] };
 }
@@ -96,6 +104,7 @@ function assertGoal(goal: Goal, snapshot: Snapshot): void {
       'invalid',
       `failover ${goal.service}: that it begins by itself is the controller's own word`,
     );
+  if (goal.kind === 'fleet-update') assertFleetUpdate(goal, snapshot);
   if (goal.kind === 'deploy') {
     const parsed = parseManifest(goal.manifest);
     if (parsed.ok) return;
@@ -105,11 +114,28 @@ function assertGoal(goal: Goal, snapshot: Snapshot): void {
       ),
     });
   }
-  if (snapshot.services[goal.service] !== undefined) return;
+  const unknown = servicesOfGoal(goal).filter((name) => !Object.hasOwn(snapshot.services, name));
+  if (unknown.length === 0) return;
   const known = Object.keys(snapshot.services).sort();
   throw new LeafwardError(
     'not-found',
-    `${goal.kind} ${goal.service}: there is no such service; ${known.length === 0 ? 'nothing is deployed yet' : `there are: ${known.join(', ')}`}`,
+    `${goal.kind} ${unknown.join(', ')}: there is no such service; ${known.length === 0 ? 'nothing is deployed yet' : `there are: ${known.join(', ')}`}`,
+  );
+}
+
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
+/** @throws LeafwardError `invalid` */
+function assertFleetUpdate(
+  { tag, services, updates }: Extract<Goal, { kind: 'fleet-update' }>,
+  snapshot: Snapshot,
+): void {
+  if (!TAG.test(tag))
+    throw new LeafwardError('invalid', `update to ${tag}: that is no tag of an image, as v2.150.0`);
+  if (services.length > 0 || updates.length > 0) return;
+  throw new LeafwardError(
+    'not-found',
+    `update the fleet to ${tag}: it has no service of kind synapse; name the services: --services ${Object.keys(snapshot.services).sort().join(',')}`,
   );
 }
 

@@ -51,9 +51,25 @@ export function diagnose(service: ServiceAt, member: MemberAt, now: number): Dia
     needsUpdate:
       !isStack(service) &&
       member.isFresh &&
-      member.fact?.engine.readOnly === true &&
-      isOlder(member.fact.engine.version, upstream?.fact?.engine.version),
+      isOlder(member.fact?.engine.version, upstream?.fact?.engine.version) &&
+      // Before 2.232 one that stands still does not say that it is read-only.
+      (member.fact?.engine.readOnly ?? state === 'behind'),
   };
+}
+
+/** The member above it that stands still until its own update: one that mirrors it has no other way than to wait. */
+export function standsStillBelow(
+  service: ServiceAt,
+  member: MemberAt,
+  now: number,
+): string | undefined {
+  if (diagnose(service, member, now).state !== 'behind') return undefined;
+  let above = memberOf(service, member.upstream ?? '');
+  while (above !== undefined && !above.isLeader) {
+    if (diagnose(service, above, now).needsUpdate) return above.name;
+    above = memberOf(service, above.upstream ?? '');
+  }
+  return undefined;
 }
 
 const healthyWord = (service: ServiceAt, member: MemberAt): StateWord =>
@@ -100,6 +116,7 @@ function stateOf(
   if (engine.active === true)
     return impairmentsOf(member, now).length > 0 ? 'half-dead' : 'leading';
   if (member.isLeader) return isYoung(service, member, now) ? 'starting' : 'down';
+  if (divergenceOf(service, member) !== undefined) return 'diverged';
   if (engine.readOnly === true || engine.uplink === false) return 'behind';
   if (engine.ready === false) return isYoung(service, member, now) ? 'starting' : 'behind';
   return lag !== undefined && lag > allowedLag(service, member) ? 'behind' : 'mirroring';
@@ -116,7 +133,6 @@ function isYoung(service: ServiceAt, member: MemberAt, now: number): boolean {
 function problemsOf(
   service: ServiceAt,
   member: MemberAt,
-  if (divergenceOf(service, member) !== undefined) return 'diverged';
   state: StateWord,
   { lag, now }: { readonly lag: number | undefined; readonly now: number },
 ): readonly string[] {
@@ -147,10 +163,16 @@ function problemsOf(
     runs && engine.active === true && !member.isLeader && !isStack(service),
     () => 'it leads although it must not (I1)',
   );
+  const split = divergenceOf(service, member);
+  if (split !== undefined) problems.push(divergenceText(service, split));
   for (const { message } of impairmentsOf(member, now)) problems.push(message);
   say(
     runs && engine.readOnly === true && !member.isLeader,
     () => 'it is read-only: is its upstream newer, or its disk full?',
+  );
+  say(
+    runs && engine.paused === true && !member.isLeader,
+    () => 'it is frozen: it takes nothing from its upstream until it is resumed',
   );
   say(
     runs && engine.uplink === false && !member.isLeader && !isStack(service),
@@ -163,8 +185,6 @@ function problemsOf(
       `it runs version ${engine.version ?? ''}, ${service.topology.leader}, the main process, ${main ?? ''}: what goes through both fails`,
   );
   say(runs && engine.health === 'failed', () => 'its health check says failed');
-  const split = divergenceOf(service, member);
-  if (split !== undefined) problems.push(divergenceText(service, split));
   say(
     state === 'behind' && lag !== undefined && lag > 0,
     () => `it is ${lag ?? 0} offsets behind ${service.topology.leader}`,
@@ -176,10 +196,6 @@ function problemsOf(
   );
   say(fact.storage.error !== undefined, () => `its storage: ${fact.storage.error ?? ''}`);
   for (const refusal of fact.refusals) problems.push(`its agent refuses: ${refusal.message}`);
-  say(
-    runs && engine.paused === true && !member.isLeader,
-    () => 'it is frozen: it takes nothing from its upstream until it is resumed',
-  );
   return problems;
 }
 
@@ -232,6 +248,7 @@ export function evidenceOf(service: ServiceAt, member: MemberAt, now: number): r
     evidence('engine', engineWord(fact), { wanted: wantsRunning ? 'answers' : undefined, seenAt }),
     ...(engine.version === undefined ? [] : [evidence('version', engine.version, { seenAt })]),
     ...(engine.position === undefined ? [] : [evidence('position', engine.position, { seenAt })]),
+    ...divergenceEvidence(service, member),
     ...impairmentsOf(member, now).map((impairment) => impairment.evidence),
     ...(lag === undefined || member.isLeader
       ? []
@@ -248,7 +265,6 @@ function engineWord({ container, engine }: MemberFact): string {
 /** Member names by whether they are healthy; retired ones are in neither. */
 export function unhealthyOf(
   snapshot: Snapshot,
-    ...divergenceEvidence(service, member),
   service: ServiceAt,
 ): readonly { readonly member: MemberAt; readonly diagnosis: Diagnosis }[] {
   return livingOf(service)

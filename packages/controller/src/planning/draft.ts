@@ -1,5 +1,5 @@
 // What a planner hands back before ids, digests and the proof are added: the same for all kinds of plans. Pure.
-import type { Evidence, Gate, Move, Refusal } from '@leafward/shared/gen/domain.js';
+import type { Evidence, Gate, Move, Refusal, ServiceOutlook } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Objection } from './words.js';
 
@@ -16,6 +16,8 @@ export interface Draft {
   readonly warnings: readonly string[];
   readonly unchanged: readonly string[];
   readonly expectedDowntimeMs?: number | undefined;
+  /** Of an update. */
+  readonly outlooks?: readonly ServiceOutlook[] | undefined;
 }
 
 export const emptyDraft: Draft = {
@@ -55,7 +57,9 @@ export const expectedMs = (
 ): number | undefined => snapshot.history[`${service}/${kind}`];
 
 export function join(drafts: readonly Draft[]): Draft {
+  const outlooks = drafts.flatMap((draft) => draft.outlooks ?? []);
   return {
+    ...(outlooks.length === 0 ? {} : { outlooks }),
     services: [...new Set(drafts.flatMap((draft) => draft.services))],
     moves: drafts.flatMap((draft) => draft.moves),
     gates: drafts.flatMap((draft) => draft.gates),

@@ -129,6 +129,10 @@ function findIntent(
   return undefined;
 }
 
+/** What runs, or ran last; before it ever ran, what its image is. */
+export const versionOf = ({ fact, intent }: MemberAt): string | undefined =>
+  fact?.engine.version ?? intent?.spec.image.version;
+
 /** Nobody has ordered it to stop; before its first order nobody has said anything. */
 export const mayRun = ({ intent }: MemberAt): boolean =>
   intent === undefined || intent.run === 'running';

@@ -1,6 +1,6 @@
 // Which image references must be resolved to a digest before a goal can be planned, and whose runtime to ask.
 // Pure. What is pinned already is not asked for again: a tag that moved is followed by an update only.
-import type { Goal, Runtime } from '@leafward/shared/gen/domain.js';
+import type { Goal, Runtime, ServiceUpdate } from '@leafward/shared/gen/domain.js';
 import { parseManifest } from '@leafward/shared/manifest/parse.js';
 import type { ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { Snapshot } from '../snapshot.js';
@@ -21,6 +21,7 @@ export function imagesNeeded(snapshot: Snapshot, goal: Goal): readonly ImageNeed
       parsed.manifest.services.flatMap((service) => neededFor(snapshot, service)),
     );
   }
+  if (goal.kind === 'fleet-update') return withoutTwins(goal.updates.flatMap(neededBy(snapshot)));
   if (goal.kind !== 'update' || goal.resolved !== undefined) return [];
   const service = gatherService(snapshot, goal.service);
   if (service === undefined) return [];
@@ -29,6 +30,15 @@ export function imagesNeeded(snapshot: Snapshot, goal: Goal): readonly ImageNeed
     { runtime: declaration.runtime, reference: goal.image, host: hostToAsk(snapshot, declaration) },
   ];
 }
+
+const neededBy =
+  (snapshot: Snapshot) =>
+  ({ service: name, image, resolved }: ServiceUpdate): readonly ImageNeeded[] => {
+    const declaration = gatherService(snapshot, name)?.declaration;
+    if (declaration === undefined || image === '' || resolved !== undefined) return [];
+    const { runtime } = declaration;
+    return [{ runtime, reference: image, host: hostToAsk(snapshot, declaration) }];
+  };
 
 function neededFor(snapshot: Snapshot, declaration: ServiceDeclaration): readonly ImageNeeded[] {
   const service = gatherService(snapshot, declaration.name);

@@ -27,6 +27,7 @@ export function newOperation(plan: Plan, start: OperationStart): Operation {
     createdBy: start.createdBy,
     createdAt: start.now,
     abortRequested: false,
+    outlooks: plan.outlooks,
   };
 }
 

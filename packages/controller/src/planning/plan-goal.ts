@@ -43,6 +43,7 @@ export function planGoal(
     expectedDowntimeMs: draft.expectedDowntimeMs,
     basis,
     services: draft.services,
+    outlooks: draft.outlooks === undefined ? undefined : { services: draft.outlooks },
   };
   // A refused plan is shown with what it would have done; it is never carried out, so nothing is to be proven.
   if (plan.refusals.length === 0) assertPlanSafe(snapshot, plan);
@@ -51,6 +52,7 @@ export function planGoal(
 
 function draftOf(snapshot: Snapshot, goal: Goal, images: Readonly<Record<string, Image>>): Draft {
   if (goal.kind === 'deploy') return planDeploy(snapshot, goal, images);
+  if (goal.kind === 'fleet-update') return planFleetUpdate(snapshot, goal);
   const service = gatherService(snapshot, goal.service);
   if (service === undefined)
     return {
@@ -78,11 +80,11 @@ function draftOf(snapshot: Snapshot, goal: Goal, images: Readonly<Record<string,
       return planReseed(snapshot, service, goal);
     case 'restore':
       return planRestore(snapshot, service, goal);
-    default:
-      return unreachable(goal);
     case 'optimize':
       return planOptimize(snapshot, service);
     case 'trim':
       return planTrim(snapshot, service);
+    default:
+      return unreachable(goal);
   }
 }

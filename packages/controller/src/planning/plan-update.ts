@@ -1,19 +1,23 @@
 // The leafs-first update: the image on every host before anything stops, then member by member from the deepest,
 // the leader last (I3). Pure.
 import { leafsFirst } from '@leafward/shared/topology.js';
-import type { Goal, Image } from '@leafward/shared/gen/domain.js';
+import type { Goal, Image, ServiceOutlook, UpdateOptions } from '@leafward/shared/gen/domain.js';
 import type { Snapshot } from '../snapshot.js';
 import { unable } from './able.js';
 import { withDifferences } from './adopt.js';
 import { changesBetween } from './changes.js';
 import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
-import { memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { memberOf, versionOf, type MemberAt, type ServiceAt } from './gather.js';
+import { lowDowntimeWarnings, planLowDowntime } from './low-downtime.js';
 import { planStackUpdate } from './plan-stack.js';
+import { rehearsalOf } from './proven.js';
 import { pullMove, unknownVersion } from './pull-move.js';
+import { crossingOf, flagDayGate, notesBetween } from './release-notes.js';
 import { objectToOtherHistory } from './safety.js';
 import { isStack } from './stack.js';
 import { gatesBeforeStops } from './update-gates.js';
-import { imageName, shortDigest } from './words.js';
+import { outlookOf } from './update-outlook.js';
+import { imageName, shortDigest, type Objection } from './words.js';
 
 export function planUpdate(
   snapshot: Snapshot,
@@ -39,10 +43,14 @@ export function planUpdate(
         },
       ],
     };
-  if (isStack(service)) return planStackUpdate(snapshot, service, { ...goal, resolved: image });
+  if (isStack(service)) {
+    if (goal.options?.strategy === 'low-downtime') return unable(name, [noTree(service, image)]);
+    return planStackUpdate(snapshot, service, { ...goal, resolved: image });
+  }
   const order = inUpdateOrder(service);
   const stops = order.filter((member) => member.intent?.spec.image.digest !== image.digest);
-  const gates = gatesBeforeStops(snapshot, service, stops, image);
+  const options = goal.options ?? {};
+  const gates = gatesBeforeStops(snapshot, service, stops, image, options);
   const unchanged = order
     .filter((member) => !stops.includes(member))
     .map(
@@ -50,10 +58,33 @@ export function planUpdate(
     );
   if (stops.length === 0)
     return { services: [name], moves: [], gates: [], refusals: [], warnings: [], unchanged };
+  const crossing = crossingOf(stops, image);
+  const notes = notesBetween(options.notes, crossing);
+  const low = isLowDowntime(service, stops, options)
+    ? planLowDowntime(snapshot, service, image)
+    : undefined;
+  const outlook = outlookOf(snapshot, service, {
+    strategy: low === undefined ? 'leafs-first' : 'low-downtime',
+    rehearsal: rehearsalOf(snapshot, service, image),
+    notes,
+    fromVersion: crossing.from,
+    handOverTo: low?.handOver?.to,
+  });
   return {
     services: [name],
-    ...judge([...gates.checks, ...historyGate(stops)]),
-    warnings: [...gates.warnings, ...unknownVersion(image)],
+    ...judge([
+      ...gates.checks,
+      ...historyGate(stops),
+      ...flagDayGate(notes, options),
+      ...(low === undefined ? [] : [low.check]),
+    ]),
+    warnings: [
+      ...gates.warnings,
+      ...unknownVersion(image),
+      ...(low?.handOver === undefined
+        ? []
+        : lowDowntimeWarnings(service, low.handOver.to, outlook.withoutMirrorMs)),
+    ],
     unchanged: [...unchanged, ...retiredOnes(service)],
     moves: [
       pullMove(
@@ -62,11 +93,32 @@ export function planUpdate(
         stops.map((member) => member.host),
         image,
       ),
-      ...stops.flatMap((member) => recreateMove(snapshot, service, member, image) ?? []),
+      ...stops.flatMap((member) => [
+        ...(member.isLeader && low?.handOver !== undefined ? [low.handOver.move] : []),
+        ...(recreateMove(snapshot, service, member, { image, outlook }) ?? []),
+      ]),
     ],
-    expectedDowntimeMs: expectedMs(snapshot, name, 'recreate'),
+    expectedDowntimeMs: low === undefined ? outlook.leaderRestartMs : outlook.handOverMs,
+    outlooks: [outlook],
   };
 }
+
+/** Only for the leader's sake: without it among those that are stopped nothing pauses. */
+const isLowDowntime = (
+  { declaration, leader }: ServiceAt,
+  stops: readonly MemberAt[],
+  { strategy }: Partial<UpdateOptions>,
+): boolean =>
+  (strategy ?? declaration.update.strategy) === 'low-downtime' &&
+  stops.some((member) => member.name === leader?.name);
+
+const noTree = ({ name }: ServiceAt, image: Image): Objection => ({
+  code: 'no-low-downtime',
+  subject: name,
+  message: `${name} is a stack, which has no mirror that could take over`,
+  unblock: `update it as a whole: leafward plan update ${name} --image ${image.reference}`,
+  evidence: [],
+});
 
 /** Told only where it objects: few services have ever had a member of another history. */
 function historyGate(stops: readonly MemberAt[]): readonly GateCheck[] {
@@ -90,8 +142,8 @@ function recreateMove(
   snapshot: Snapshot,
   service: ServiceAt,
   member: MemberAt,
-  image: Image,
-): DraftMove | undefined {
+  { image, outlook }: { readonly image: Image; readonly outlook: ServiceOutlook },
+): readonly DraftMove[] | undefined {
   if (member.intent === undefined) return undefined;
   const spec = { ...member.intent.spec, image };
   const isOldLeader = member.isLeader && outlook.handOverTo !== undefined;

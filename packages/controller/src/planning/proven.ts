@@ -1,8 +1,9 @@
 // What drills have shown of a service's backups: a backup is proven when a copy of it was booted and was what its record
 // says. Pure.
-import type { Backup, Drill, Evidence, Image } from '@leafward/shared/gen/domain.js';
-import type { Snapshot } from '../snapshot.js';
-import { backupsOf, memberOf, type ServiceAt } from './gather.js';
+import type { Backup, Evidence, Image } from '@leafward/shared/gen/domain.js';
+import type { Rehearsal, Snapshot } from '../snapshot.js';
+import { backupsOf, type ServiceAt } from './gather.js';
+import { REHEARSAL_COUNTS_MS } from './thresholds.js';
 import { evidence, renderDuration, type Objection } from './words.js';
 
 export const isProven = ({ drill }: Backup): boolean => drill?.ok === true;
@@ -47,37 +48,69 @@ export function drillProblems(snapshot: Snapshot, service: ServiceAt): readonly 
 }
 
 /** What came of the last drill with this image, where one is known: of the migration that an update begins. */
-export function rehearsalOf(
-  snapshot: Snapshot,
-  service: ServiceAt,
+export const rehearsalOf = (
+  { rehearsals = [], now }: Pick<Snapshot, 'rehearsals' | 'now'>,
+  service: Pick<ServiceAt, 'name'>,
   image: Pick<Image, 'digest'>,
-): Drill | undefined {
-  const drills = Object.values(snapshot.requests).flatMap(({ request, outcome }) => {
-    const drill = outcome?.rehearsal;
-    const isOwn = memberOf(service, request.member) !== undefined;
-    return drill?.image.digest === image.digest && isOwn ? [drill] : [];
-  });
-  return drills.reduce<Drill | undefined>(
-    (last, one) => (last === undefined || one.at > last.at ? one : last),
-    undefined,
-  );
-}
+): Rehearsal | undefined =>
+  rehearsals
+    .filter(
+      (one) =>
+        one.service === service.name &&
+        one.drill.image.digest === image.digest &&
+        now - one.drill.at <= REHEARSAL_COUNTS_MS,
+    )
+    .reduce<Rehearsal | undefined>(
+      (last, one) => (last === undefined || one.drill.at > last.drill.at ? one : last),
+      undefined,
+    );
 
-export function rehearsalFacts(drill: Drill | undefined): readonly Evidence[] {
-  if (drill === undefined) return [];
-  const { ok, at, tookMs, migrationMs, problems } = drill;
+export function rehearsalFacts(rehearsal: Rehearsal | undefined): readonly Evidence[] {
+  if (rehearsal === undefined) return [];
+  const { ok, at, tookMs, migrationMs } = rehearsal.drill;
   const text = ok
     ? `up after ${renderDuration(tookMs)}, ${renderDuration(migrationMs)} of it migrating`
-    : `failed: ${problems[0] ?? 'no reason given'}`;
-  return [evidence('rehearsal with this image', text, { seenAt: at })];
+    : `failed: ${problemOf(rehearsal)}`;
+  return [
+    evidence('rehearsal with this image', `${text} (${rehearsal.backup} on ${rehearsal.host})`, {
+      seenAt: at,
+    }),
+  ];
 }
 
-export const rehearsalWarnings = (drill: Drill | undefined): readonly string[] =>
-  drill === undefined || drill.ok
-    ? []
-    : [
-        `a copy of a backup did NOT come up with this image: ${drill.problems[0] ?? 'no reason given'}`,
-      ];
+const problemOf = ({ drill }: Rehearsal): string => drill.problems[0] ?? 'no reason given';
+
+const failureOf = (rehearsal: Rehearsal): string =>
+  `a copy of backup ${rehearsal.backup} did NOT come up with this image: ${problemOf(rehearsal)}`;
+
+export function rehearsalWarnings(
+  rehearsal: Rehearsal | undefined,
+  despite?: string,
+): readonly string[] {
+  if (rehearsal === undefined || rehearsal.drill.ok) return [];
+  return [
+    despite === undefined
+      ? failureOf(rehearsal)
+      : `${failureOf(rehearsal)}; it goes on despite that: ${despite}`,
+  ];
+}
+
+/** What was tried and failed is not tried on the living without somebody's word. */
+export function objectToRehearsal(
+  service: ServiceAt,
+  rehearsal: Rehearsal | undefined,
+): readonly Objection[] {
+  if (rehearsal === undefined || rehearsal.drill.ok) return [];
+  return [
+    {
+      code: 'rehearsal-failed',
+      subject: service.name,
+      message: failureOf(rehearsal),
+      unblock: `find out why, and rehearse again: leafward backup drill ${rehearsal.backup} --service ${service.name} --image ${rehearsal.drill.image.reference}; or update all the same: --despite-rehearsal REASON`,
+      evidence: rehearsalFacts(rehearsal),
+    },
+  ];
+}
 
 /** The newest one that is proven, for `why`. */
 export function provenFact(snapshot: Snapshot, service: ServiceAt): Evidence {

@@ -1,6 +1,7 @@
 // What an operator is told of a store that is being rebuilt, and what may not be planned meanwhile. Pure.
 import type { Explanation, Goal, Refusal } from '@leafward/shared/gen/domain.js';
 import type { RebuildState, Snapshot } from '../snapshot.js';
+import { servicesOfGoal } from './goal-services.js';
 import { evidence, listed } from './words.js';
 
 type Rebuilding = Pick<Snapshot, 'rebuild'>;
@@ -40,7 +41,7 @@ export function explainRebuild({ rebuild }: Rebuilding, subject: string): readon
 export function objectToPlanning({ rebuild }: Rebuilding, goal: Goal): readonly Refusal[] {
   if (rebuild === undefined || rebuild.endedAt !== undefined) return [];
   const open = rebuild.open;
-  if (goal.kind !== 'deploy') return open[goal.service] ?? [];
+  if (goal.kind !== 'deploy') return servicesOfGoal(goal).flatMap((name) => open[name] ?? []);
   const problems = Object.values(open).flat();
   const missing = unheardOf(rebuild);
   if (problems.length > 0 || missing.length === 0) return problems;

@@ -7,8 +7,8 @@ import { diagnose, evidenceOf } from './diagnose.js';
 import { divergenceOf } from './divergence.js';
 import {
   objectToBackups,
-  objectToBootSpace,
   objectToBackupSpace,
+  objectToBootSpace,
   objectToBusyDatabase,
   objectToDowngrade,
   objectToHandOver,
@@ -16,14 +16,14 @@ import {
   objectToOtherHistory,
   objectToOthers,
   objectToRetired,
-  objectToStop,
   objectToSilence,
+  objectToStop,
   silent,
 } from './safety.js';
 import { objectToCompany } from './scheduled.js';
-import { objectToSource } from './plan-reseed.js';
 import { objectToRoom } from './optimize-room.js';
 import { objectToReaders } from './plan-trim.js';
+import { objectToSource } from './plan-reseed.js';
 import { isStack, objectToStackOrder, objectToWorkerStart } from './stack.js';
 import { isHandedOver } from './moves/handed-over.js';
 import type { Objection } from './words.js';
@@ -53,16 +53,16 @@ export function objectToBegin(
       return objectToStop(snapshot, service, move.member);
     case 'reseed':
       return objectToReseed(snapshot, service, move);
-    case 'hand-over':
     case 'trim':
       return [...objectToSilence(service), ...objectToReaders(snapshot, service)];
     case 'optimize':
     case 'cold-back-up':
       return objectToOffline(snapshot, service, move);
+    case 'hand-over':
       // It happened already: an earlier attempt only has to be seen to its end.
       return service.topology.term >= move.term || isHandedOver(service, move)
         ? []
-        : objectToHandOver(snapshot, service, move.to);
+        : objectToHandOver(snapshot, service, move.to, move.leavesOlder);
     default:
       // pull and back-up stop nobody; the moves of a failover prove their own order, and nobody's health may
       // stand in the way of the only leader that a service can get. A halt is what a whole stack or a restore is
@@ -103,7 +103,6 @@ function objectToRecreate(
   ];
 }
 
-/** In this attempt or an earlier one. */
 /** It is stopped for a while, as for an update, and must boot again. */
 function objectToOffline(
   snapshot: Snapshot,
@@ -122,6 +121,7 @@ function objectToOffline(
   ];
 }
 
+/** In this attempt or an earlier one. */
 function hasBegunOnce(operation: Operation, index: number): boolean {
   const progress = operation.progress[index];
   return (

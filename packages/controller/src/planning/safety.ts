@@ -11,11 +11,13 @@ import {
   livingOf,
   memberOf,
   operationsOn,
+  versionOf,
   type MemberAt,
   type ServiceAt,
 } from './gather.js';
 import { hasFailedDrill, objectToUnproven } from './proven.js';
 import { BOOT_FREE_SHARE } from './thresholds.js';
+import { guardsItself } from './version-guard.js';
 import { isOlder } from './versions.js';
 import { evidence, listed, renderDuration, renderSize, type Objection } from './words.js';
 
@@ -87,6 +89,7 @@ export function objectToStop(
 ): readonly Objection[] {
   return unhealthyOf(snapshot, service)
     .filter(({ member, diagnosis }) => member.name !== stopped && !diagnosis.needsUpdate)
+    .filter(({ member }) => standsStillBelow(service, member, snapshot.now) === undefined)
     .map(({ member, diagnosis }) => ({
       code: 'member-unhealthy',
       subject: member.name,
@@ -98,7 +101,7 @@ export function objectToStop(
 
 /** I5: what runs, or ran last, must not be newer than what is wanted. */
 export function objectToDowngrade(member: MemberAt, image: Image): readonly Objection[] {
-  const runs = member.fact?.engine.version ?? member.intent?.spec.image.version;
+  const runs = versionOf(member);
   if (!isOlder(image.version, runs)) return [];
   return [
     {
@@ -301,6 +304,7 @@ export function objectToHandOver(
   snapshot: Snapshot,
   service: ServiceAt,
   to: string,
+  leavesOlder = false,
 ): readonly Objection[] {
   const { leader, topology } = service;
   const target = memberOf(service, to);
@@ -333,18 +337,18 @@ export function objectToHandOver(
         unblock: `choose a direct mirror: ${mirrors}`,
       },
     ];
-  const newer = objectToNewerLeader(leader, target);
+  const newer = objectToNewerLeader(service, target, leavesOlder);
   if (newer.length > 0) return newer;
   return [leader, target].flatMap((member): readonly Objection[] => {
     if (member === undefined) return [];
     if (!member.isFresh) return [silent(member)];
     const { isHealthy, state, problems } = diagnose(service, member, snapshot.now);
     if (isHealthy) return [];
+    if (state === 'diverged') return objectToDivergence(service, member);
     return [
       {
         code: member.isLeader ? 'leader-unhealthy' : 'mirror-unhealthy',
         subject: member.name,
-    if (state === 'diverged') return objectToDivergence(service, member);
         message: `${member.name} is ${state}${problems[0] === undefined ? '' : `: ${problems[0]}`}`,
         unblock: member.isLeader
           ? `a leader that is dead cannot hand over: leafward plan failover ${service.name}`
@@ -355,12 +359,16 @@ export function objectToHandOver(
   });
 }
 
-/** I3: the old leader would mirror it and be older than it. */
-function objectToNewerLeader(leader: MemberAt | undefined, target: MemberAt): readonly Objection[] {
-  const [before, after] = [leader, target].map(
-    (member) => member?.fact?.engine.version ?? member?.intent?.spec.image.version,
-  );
-  if (leader === undefined || !isOlder(before, after)) return [];
+/** I3: the old leader would mirror it and be older than it; allowed only where it is updated next and guards itself. */
+function objectToNewerLeader(
+  { leader, declaration }: ServiceAt,
+  target: MemberAt,
+  isUpdatedNext: boolean,
+): readonly Objection[] {
+  if (leader === undefined) return [];
+  const [before, after] = [versionOf(leader), versionOf(target)];
+  if (!isOlder(before, after)) return [];
+  if (isUpdatedNext && guardsItself(declaration.kind, before)) return [];
   return [
     {
       code: 'below-is-older',

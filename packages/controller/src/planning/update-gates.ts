@@ -1,11 +1,17 @@
 // The gates before members are stopped one after another: shared by update and by deploys that change members.
 // Pure; every judgement is safety.ts's.
-import type { Evidence, Image } from '@leafward/shared/gen/domain.js';
-import type { Snapshot } from '../snapshot.js';
-import { evidenceOf, unhealthyOf } from './diagnose.js';
+import type { Evidence, Image, UpdateOptions } from '@leafward/shared/gen/domain.js';
+import type { Rehearsal, Snapshot } from '../snapshot.js';
+import { evidenceOf, standsStillBelow, unhealthyOf } from './diagnose.js';
 import type { GateCheck } from './draft.js';
 import { backupsOf, livingOf, type MemberAt, type ServiceAt } from './gather.js';
-import { hasFailedDrill, rehearsalFacts, rehearsalOf, rehearsalWarnings } from './proven.js';
+import {
+  hasFailedDrill,
+  objectToRehearsal,
+  rehearsalFacts,
+  rehearsalOf,
+  rehearsalWarnings,
+} from './proven.js';
 import { objectToCompany } from './scheduled.js';
 import {
   objectToBackups,
@@ -27,6 +33,7 @@ export function gatesBeforeStops(
   service: ServiceAt,
   stops: readonly MemberAt[],
   image: Image | undefined,
+  options?: UpdateOptions,
 ): StopGates {
   const { name } = service;
   const ill = healthOf(snapshot, service, stops);
@@ -52,8 +59,9 @@ export function gatesBeforeStops(
             objections: inOne(stops.flatMap((member) => objectToDowngrade(member, image))),
           },
         ];
+  const despite = options?.despiteRehearsal;
   return {
-    warnings: [...ill.warnings, ...rehearsalWarnings(rehearsal)],
+    warnings: [...ill.warnings, ...rehearsalWarnings(rehearsal, despite)],
     checks: [
       {
         name: 'alone',
@@ -84,9 +92,25 @@ export function gatesBeforeStops(
         ]),
       },
       ...imageChecks,
+      ...(options === undefined || despite !== undefined ? [] : rehearsalGate(service, rehearsal)),
     ],
   };
 }
+
+/** Told only where a rehearsal is known; a deploy warns of one that failed. */
+const rehearsalGate = (
+  service: ServiceAt,
+  rehearsal: Rehearsal | undefined,
+): readonly GateCheck[] =>
+  rehearsal === undefined
+    ? []
+    : [
+        {
+          name: 'rehearsal',
+          passed: `a copy of backup ${rehearsal.backup} came up with this image`,
+          objections: objectToRehearsal(service, rehearsal),
+        },
+      ];
 
 /**
  * All must be healthy (I4), but one: the member that is stopped first may be ill, since the update may be its
@@ -100,15 +124,22 @@ function healthOf(
   const ill = unhealthyOf(snapshot, service).filter(({ member }) => member.isFresh);
   const first = stops[0]?.name;
   const stopped = new Set(stops.map((member) => member.name));
-  const isCured = ({ member, diagnosis }: (typeof ill)[number]): boolean =>
-    member.name === first || (diagnosis.needsUpdate && stopped.has(member.name));
+  const above = ({ member }: (typeof ill)[number]): string | undefined =>
+    standsStillBelow(service, member, snapshot.now);
+  const isCured = (one: (typeof ill)[number]): boolean =>
+    one.member.name === first ||
+    (one.diagnosis.needsUpdate && stopped.has(one.member.name)) ||
+    stopped.has(above(one) ?? '');
   return {
     warnings: ill
       .filter(isCured)
-      .map(({ member, diagnosis }) =>
+      .map((one) => ({ ...one, above: above(one) }))
+      .map(({ member, diagnosis, above: waitsFor }) =>
         diagnosis.needsUpdate
           ? `${member.name} waits for its own update: its upstream is newer`
-          : `${member.name} is ${diagnosis.state}; it comes first, and nothing else is stopped before it is well (I4)`,
+          : waitsFor !== undefined
+            ? `${member.name} stands still until ${waitsFor} above it is updated`
+            : `${member.name} is ${diagnosis.state}; it comes first, and nothing else is stopped before it is well (I4)`,
       ),
     objections: ill
       .filter((one) => !isCured(one))

@@ -3,11 +3,7 @@ import * as units from '@leafward/shared/manifest/units.js';
 import type { Evidence, Refusal } from '@leafward/shared/gen/domain.js';
 
 /** 90000 → "1 min 30 s": as sentences say it; manifests write 1m30s. */
-export const renderDuration = (ms: number): string =>
-  units
-    .renderDuration(ms)
-    .replaceAll(/(\d+)([a-z]+)/g, (_, count, unit) => `${count} ${unit === 'm' ? 'min' : unit} `)
-    .trimEnd();
+export const renderDuration = units.spokenDuration;
 
 /** 1.5 GiB */
 export const renderSize = (sizeBytes: number): string =>

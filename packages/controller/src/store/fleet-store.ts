@@ -15,9 +15,15 @@ import type {
 import type { Change, Images } from '../changes.js';
 import type { BasisFacts } from '../planning/basis.js';
 import type { StoredSecret } from '../secrets/seal.js';
-import type { AutomaticState, RebuildState, RequestState, ServiceState } from '../snapshot.js';
+import type {
+  AutomaticState,
+  RebuildState,
+  Rehearsal,
+  RequestState,
+  ServiceState,
+} from '../snapshot.js';
 import { loadSecrets } from './secret-rows.js';
-import { writeChange } from './write-change.js';
+import { loadRehearsals, writeChange } from './write-change.js';
 import type { FleetTables } from './tables.js';
 
 /** Everything that a controller keeps in memory, as it was when it started. */
@@ -37,6 +43,7 @@ export interface StoredFleet {
   readonly secrets: readonly StoredSecret[];
   readonly durations: readonly { readonly key: string; readonly ms: number }[];
   readonly rebuild?: RebuildState | undefined;
+  readonly rehearsals?: readonly Rehearsal[] | undefined;
 }
 
 export interface StoredPlan {
@@ -285,6 +292,7 @@ async function load(db: Kysely<FleetTables>): Promise<StoredFleet> {
     ),
     secrets,
     rebuild: rebuild === undefined ? undefined : parse<RebuildState>(rebuild),
+    rehearsals: await loadRehearsals(db),
     durations: durations
       .reverse()
       .map((row) => ({ key: `${row.service}/${row.move}`, ms: row.ms })),

@@ -1,7 +1,8 @@
 // One change of a commit as rows. Called only inside the transaction of FleetStore.commit.
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { Change } from '../changes.js';
-import type { RebuildState } from '../snapshot.js';
+import { withRehearsal } from '../rehearsals.js';
+import type { RebuildState, Rehearsal } from '../snapshot.js';
 import { writeSecret, type SecretChange } from './secret-rows.js';
 import type { FleetTables } from './tables.js';
 
@@ -69,7 +70,13 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
     case 'forget-secret':
       return writeSecret(trx, change);
     case 'rebuild':
-      return writeRebuild(trx, change.rebuild);
+      return writeMeta(trx, 'rebuild', change.rebuild);
+    case 'rehearsal':
+      return writeMeta(
+        trx,
+        'rehearsals',
+        withRehearsal(await loadRehearsals(trx), change.rehearsal),
+      );
     default:
       await writeRecord(trx, change);
   }
@@ -93,12 +100,33 @@ type RecordChange = Exclude<
   | SecretChange
   | {
       readonly kind:
-        'manifest' | 'service' | 'automatic' | 'intent' | 'request' | 'outcome' | 'rebuild';
+        | 'manifest'
+        | 'service'
+        | 'automatic'
+        | 'intent'
+        | 'request'
+        | 'outcome'
+        | 'rebuild'
+        | 'rehearsal';
     }
 >;
 
-async function writeRebuild(trx: Transaction<FleetTables>, rebuild: RebuildState): Promise<void> {
-  const row = { key: 'rebuild', value: JSON.stringify(rebuild) };
+/** What came of rehearsals, newest first. */
+export async function loadRehearsals(db: Kysely<FleetTables>): Promise<readonly Rehearsal[]> {
+  const row = await db
+    .selectFrom('meta')
+    .select('value')
+    .where('key', '=', 'rehearsals')
+    .executeTakeFirst();
+  return row === undefined ? [] : (JSON.parse(row.value) as readonly Rehearsal[]);
+}
+
+async function writeMeta(
+  trx: Transaction<FleetTables>,
+  key: string,
+  value: RebuildState | readonly Rehearsal[],
+): Promise<void> {
+  const row = { key, value: JSON.stringify(value) };
   await trx
     .insertInto('meta')
     .values(row)

@@ -66,4 +66,9 @@ export function checkKeysOfShape(service: ServiceDeclaration, text: ServiceText,
         ? 'workers cannot be of another version than their main process: a stack is updated whole-stack'
         : 'mirrors are updated one after another, the leader last: a tree is updated leafs-first',
     );
+  else if (strategy === 'low-downtime' && service.kind !== 'synapse')
+    tell(
+      [...at, 'update', 'strategy'],
+      `the old leader would mirror a newer one until its own update, and only synapse is known to stand that: a ${service.kind} is updated leafs-first`,
+    );
 }

@@ -55,3 +55,9 @@ export function renderSize(sizeBytes: number): string {
   }
   return `${sizeBytes}B`;
 }
+
+/** 90000 → "1 min 30 s": as sentences say it; manifests write 1m30s. */
+export const spokenDuration = (ms: number): string =>
+  renderDuration(ms)
+    .replaceAll(/(\d+)([a-z]+)/g, (_, count, unit) => `${count} ${unit === 'm' ? 'min' : unit} `)
+    .trimEnd();

@@ -1,5 +1,6 @@
 // A plan as it is reviewed: gates, moves with their causes, refusals, downtime, and the next command. Pure.
 import type { FieldChange, Gate, Move, Plan } from '@leafward/shared/gen/domain.js';
+import { outlookLines } from '@leafward/shared/render-outlook.js';
 import { describeGoal, describeMove } from './move.js';
 import { renderEvidence, renderRefusal } from './outlook.js';
 import type { Style } from './style.js';
@@ -43,6 +44,12 @@ export function renderPlan(plan: Plan, style: Style, context: PlanContext = {}):
     blocks.push([
       style.paint('bold', 'refused'),
       ...plan.refusals.flatMap((refusal) => renderRefusal(refusal, '  ', style)),
+    ]);
+  const expected = outlookLines(plan.outlooks);
+  if (expected.length > 0)
+    blocks.push([
+      style.paint('bold', 'what to expect'),
+      ...expected.map((text) => hung(text, '  · ', style)),
     ]);
   if (plan.warnings.length > 0)
     blocks.push([

@@ -1,6 +1,6 @@
 // What both ways of handing leadership over share: whether it happened, what follows in tree and intents, and when
 // everybody has settled in the new tree. Pure.
-import { handOver as handOverTree } from '@leafward/shared/topology.js';
+import { handOver as handOverTree, subtreeOf } from '@leafward/shared/topology.js';
 import { livingOf, memberOf, urlOf, type MemberAt, type ServiceAt } from '../gather.js';
 import { retreed, setIntents } from '../intents.js';
 import type { MoveContext, MoveOf, Step } from './move.js';
@@ -55,14 +55,20 @@ export function happened(context: Context, service: ServiceAt, phase: number): S
 /** New leader first, then the old one, then the rest; those that were out of sight before are not waited for. */
 export function settled(context: Context, service: ServiceAt): Step {
   const { move } = context;
+  const isOlder = move.leavesOlder === true;
   const first = [move.to, move.from];
+  // What stands still below the old leader catches up when that was updated.
+  const still = isOlder ? subtreeOf(service.topology, move.from) : [];
   const others = livingOf(service)
     .filter((member) => !first.includes(member.name) && member.hostState?.connected === true)
-    .map((member) => member.name);
+    .map((member) => member.name)
+    .filter((member) => !still.includes(member));
   for (const member of [...first, ...others]) {
     const role = member === service.topology.leader ? 'leader' : 'mirror';
-    const step = settle(context, service, { member, role });
+    const standsStill = isOlder && member === move.from;
+    const step = settle(context, service, { member, role, standsStill });
     if (step !== undefined) return step;
   }
-  return { kind: 'done', note: `${settledNote(service, move.to)}; ${move.from} mirrors it` };
+  const until = isOlder ? ', and replicates once it is updated' : '';
+  return { kind: 'done', note: `${settledNote(service, move.to)}; ${move.from} mirrors it${until}` };
 }

@@ -28,6 +28,8 @@ export interface Wanted {
   readonly versionBefore?: string | undefined;
   /** A new mirror copies everything from its upstream before it answers. */
   readonly isNew?: boolean | undefined;
+  /** Its upstream is newer: it follows, and replicates nothing before its own update. */
+  readonly standsStill?: boolean | undefined;
   /** Of the reseed that its storage must have been filled by, to the end. */
   readonly reseeded?: string | undefined;
 }
@@ -42,7 +44,7 @@ export function settle(context: MoveContext, service: ServiceAt, wanted: Wanted)
     settleSeed(context, service, member, wanted) ??
     settleProgram(context, service, member, wanted) ??
     settleRole(context, service, member, wanted) ??
-    settlePosition(context, service, member)
+    (wanted.standsStill === true ? undefined : settlePosition(context, service, member))
   );
 }
 
@@ -181,6 +183,7 @@ function settleRole(
     return notYet('not-leading', 'answers and does not lead yet', update.readyTimeoutMs);
   if (!leads && engine?.active === true)
     return notYet('leads-wrongly', 'leads although it must mirror (I1)', REFUSAL_MS);
+  if (wanted.standsStill === true) return undefined;
   if (engine?.ready === false)
     return notYet('not-ready', 'answers and is not ready yet', update.readyTimeoutMs);
   if (engine?.readOnly === true) return notYet('read-only', 'is read-only', update.readyTimeoutMs);
