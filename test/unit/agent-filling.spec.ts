@@ -161,6 +161,32 @@ describe('a reseed', () => {
   });
 });
 
+describe('a reseed from a backup', () => {
+  const from = reseeding({ reseed: { ...reseed, backup: 'b1' } });
+  const seedBackup = { sizeBytes: 5 };
+  it('is the agent’s own doing, whatever the service does itself', () => {
+    const line = `stop set-aside ${SEED} journal-filled | wait:seeding`;
+    expect(lineOf(runningOf(from, { seedBackup }))).to.equal(line);
+    expect(lineOf(runningOf(from, { ...seeds, seedBackup }))).to.equal(line);
+    const steps = planSteps(observedOf(runningOf(from, { seedBackup }), {}))[0]?.steps ?? [];
+    expect(steps.find(({ kind }) => kind === 'set-aside')).to.deep.include({ backup: 'b1' });
+    expect(steps.find(({ kind }) => kind === 'seed')).to.include({
+      backup: 'b1',
+      emptiedFor: 'r1',
+    });
+  });
+  it('stops and empties nothing before the backup is here', () => {
+    expect(lineOf(runningOf(from))).to.equal('- | wait:backup-missing');
+    const marker = found({ seeding: { from: 'the backup b1', id: 'r1' }, reseeded: 'r1' });
+    expect(lineOf(runningOf(from, { marker }))).to.equal('stop | wait:backup-missing');
+  });
+  it('that was cut short goes on from the backup, by the storage’s word alone', () => {
+    const marker = found({ seeding: { from: 'the backup b1', id: 'r1' }, reseeded: 'r1' });
+    const half = memberOf(from, { marker, seedBackup, storageEmpty: false });
+    expect(lineOf(half)).to.equal('seed write-marker | wait:seeding');
+  });
+});
+
 describe('a hand-over by stopping', () => {
   const exited = { container: { state: 'exited' as const } };
   const stopped = (intent: MemberIntent, stored: string | null): ObservedMember => {
@@ -232,10 +258,11 @@ const anyOrder = fc
     newTerm: fc.boolean(),
     reseed: fc.constantFrom(undefined, 'r1', 'r2', 'r3'),
     wipe: fc.boolean(),
+    backup: fc.constantFrom(undefined, 'b1'),
   })
-  .map(({ run, leads, newTerm, reseed: id, wipe }): Event => {
+  .map(({ run, leads, newTerm, reseed: id, wipe, backup }): Event => {
     const { role, upstream } = leads ? intentOf() : mirrorIntent();
-    const order = id === undefined ? undefined : { id, wipe };
+    const order = id === undefined ? undefined : { id, wipe, backup };
     return { kind: 'order', change: { run, role, upstream, reseed: order, term: newTerm ? 1 : 0 } };
   });
 const anyLife = fc
@@ -244,6 +271,11 @@ const anyLife = fc
     forgets: fc.integer({ min: 0, max: 5 }).map((drawn) => drawn === 0),
   })
   .map((life): Event => ({ kind: 'live', ...life }));
+const anyLast = fc.record({
+  selfFilling: fc.boolean(),
+  wipe: fc.boolean(),
+  backup: fc.constantFrom(undefined, 'b1'),
+});
 const anyHistory = fc.array(fc.oneof(anyOrder, anyLife), { minLength: 1, maxLength: 14 });
 
 function after(world: World, event: Event): World {
@@ -267,7 +299,13 @@ const first = (selfFilling: boolean): World => {
   return worldOf(
     intentOf(),
     { content: 'whole' },
-    { permit, marker, abilities, storedRole: { upstreamUrl: null } },
+    {
+      permit,
+      marker,
+      abilities,
+      storedRole: { upstreamUrl: null },
+      seedBackup: { sizeBytes: 1 },
+    },
   );
 };
 
@@ -285,9 +323,12 @@ describe('whatever is ordered, and wherever an agent dies', () => {
 
   it('a reseed that is ordered in the end is done, by itself', () => {
     fc.assert(
-      fc.property(anyHistory, fc.boolean(), fc.boolean(), (history, selfFilling, wipe) => {
+      fc.property(anyHistory, anyLast, (history, { selfFilling, wipe, backup }) => {
         const before = history.reduce(after, first(selfFilling));
-        const change = { ...mirrorIntent({ run: 'running' }), reseed: { id: 'last', wipe } };
+        const change = {
+          ...mirrorIntent({ run: 'running' }),
+          reseed: { id: 'last', wipe, backup },
+        };
         let world = after(before, { kind: 'order', change: { ...change, term: 1 } });
         for (let round = 0; round < 5; round += 1) world = live(world);
         expect(stepsOf(world)).to.deep.equal([]);
@@ -295,7 +336,9 @@ describe('whatever is ordered, and wherever an agent dies', () => {
         const { marker } = world.member;
         expect(marker.kind === 'found' && marker.marker).to.include({ reseeded: 'last' });
         expect(world.journal.fillings?.[STORAGE]?.reseeded).to.equal('last');
-        expect(world.started.at(-1)).to.equal(selfFilling ? 'nothing' : 'whole');
+        expect(world.started.at(-1)).to.equal(
+          selfFilling && backup === undefined ? 'nothing' : 'whole',
+        );
       }),
       { numRuns: 250 },
     );

@@ -2,10 +2,13 @@
 // nor fill one whose marker does not say that it is being filled: whatever it then holds could be started (I2).
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
-import { emptyStorage } from './empty-storage.js';
+import { backupNamed } from './backups/backup-named.js';
+import { whileHeld } from './backups/pins.js';
+import { asidePathOf, emptyStorage } from './empty-storage.js';
 import { engineMember } from './engines/engine-member.js';
 import type { Hands } from './hands.js';
 import { readMarker, realPathOf } from './marker.js';
+import { bringOwnFiles, keepOwnFiles } from './own-files.js';
 import { mayRun } from './plan/stopped.js';
 import type { Step } from './plan/steps.js';
 import { wipeStorage } from './storage-content.js';
@@ -24,12 +27,60 @@ export async function performFill(
 ): Promise<void> {
   const what = `${step.kind} ${step.member}`;
   await assertAtRest(what, intent, [hands.runtimeOf(intent)], signal);
-  if (step.kind === 'set-aside') return emptyStorage(intent, step.emptying, hands, signal);
+  const turn = { intent, hands, onProgress, signal };
+  if (step.kind === 'set-aside') {
+    if (step.backup !== undefined) await keepOwn(step, step.backup, turn);
+    return emptyStorage(intent, step.emptying, hands, signal);
+  }
   await assertSeeding(what, intent.spec.storage);
   await wipeStorage(intent.spec, signal);
-  const { upstreamUrl } = step;
+  const { upstreamUrl, backup } = step;
+  if (backup !== undefined) return fillFromBackup(step, backup, turn);
   const options = { upstreamUrl, onProgress };
   await hands.engineOf(intent).seed(engineMember(intent), options, signal);
+}
+
+/** What is not in the backup is kept before anything is taken away. */
+async function keepOwn(
+  { member, emptying }: Extract<Step, { kind: 'set-aside' }>,
+  name: string,
+  { intent, hands, signal }: FillTurn,
+): Promise<void> {
+  const { catalogue } = backupsOf(hands);
+  const found = await backupNamed({ what: `empty ${member}`, name, intent }, catalogue);
+  const storage = await realPathOf(intent.spec.storage);
+  const wasBegun = hands.journal.state.fillings?.[storage]?.id === emptying.id;
+  const engine = hands.engineOf(intent);
+  const { path: backupPath } = found;
+  await keepOwnFiles({ intent, storage, backupPath, engine, wasBegun }, signal);
+}
+
+/** It is read, so nothing may remove it meanwhile (I13). */
+async function fillFromBackup(
+  { member, upstreamUrl, emptiedFor = '' }: Extract<Step, { kind: 'seed' }>,
+  name: string,
+  { intent, hands, onProgress, signal }: FillTurn,
+): Promise<void> {
+  const what = `fill ${member}`;
+  const { catalogue, pins } = backupsOf(hands);
+  const found = await backupNamed({ what, name, intent }, catalogue);
+  const { fromBackup } = hands.engineOf(intent);
+  if (fromBackup === undefined)
+    throw new LeafwardError('refused', `${what}: its kind cannot be made a mirror of a backup`);
+  const storage = await realPathOf(intent.spec.storage);
+  const ownPath = await bringOwnFiles(storage, asidePathOf(storage, emptiedFor));
+  const { path: backupPath } = found;
+  const options = { backupPath, ownPath, upstreamUrl, onProgress };
+  const fill = (): Promise<void> => fromBackup.fill(engineMember(intent), options, signal);
+  await whileHeld(pins, backupPath, fill);
+}
+
+function backupsOf({ backups }: Hands): NonNullable<Hands['backups']> {
+  if (backups !== undefined) return backups;
+  throw new LeafwardError(
+    'refused',
+    'this agent keeps no backups that anything could be filled from',
+  );
 }
 
 /**

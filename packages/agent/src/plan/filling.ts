@@ -88,10 +88,14 @@ function isEmptiedFor(reseed: Reseed, draft: Draft): boolean {
   const isRetired = marker?.retired ?? retirementOf(subject, observed.journal);
   if (isRetired !== undefined) return false;
   const isMarked = marker?.seeding?.id === reseed.id;
-  if (filling === undefined) return isMarked && subject.abilities.seeds;
+  if (filling === undefined) return isMarked && fillsIt(draft, reseed);
   const isOver = filling.id === reseed.id && filling.state === 'emptied';
   return isOver && (isMarked || (marker === undefined && subject.storageEmpty !== false));
 }
+
+/** By its agent, before its first start; else the service does that itself. */
+const fillsIt = ({ subject }: Draft, reseed: Reseed | undefined): boolean =>
+  subject.abilities.seeds || reseed?.backup !== undefined;
 
 /** It would start as a leader of nothing, or not at all. */
 function isNewMirror(subject: ObservedMember): boolean {
@@ -118,10 +122,12 @@ export function planFilling(draft: Draft, need: FillingNeed): boolean {
     return false;
   }
   const { subject } = draft;
-  const { intent, abilities, storagePath } = subject;
+  const { intent, storagePath } = subject;
   const { upstream, spec } = intent;
   const { cause, emptying, reseed } = need;
-  const from = upstream?.member ?? '';
+  const backup = reseed?.backup;
+  const from = backup === undefined ? (upstream?.member ?? '') : `the backup ${backup}`;
+  const fills = fillsIt(draft, reseed);
   planStop(draft, cause);
   if (emptying !== undefined)
     draft.step({
@@ -132,22 +138,25 @@ export function planFilling(draft: Draft, need: FillingNeed): boolean {
         reseed: reseed !== undefined,
         term: intent.term,
         from,
+        ...(backup === undefined ? {} : { needBytes: subject.seedBackup?.sizeBytes }),
       },
+      ...(backup === undefined ? {} : { backup }),
       cause,
     });
   const marker = {
     ...markerOf(draft),
     ...(reseed === undefined ? {} : { reseeded: reseed.id }),
   };
-  if (abilities.seeds && upstream !== undefined) {
+  if (fills && upstream !== undefined) {
     planSeedingMarker(draft, { ...marker, seeding: { from, ...seedingId(draft, need) } }, emptying);
-    draft.step({ kind: 'seed', upstreamUrl: upstream.url, cause });
+    const source = backup === undefined ? {} : { backup, emptiedFor: reseed?.id };
+    draft.step({ kind: 'seed', upstreamUrl: upstream.url, ...source, cause });
   }
   draft.step({
     kind: 'write-marker',
     storage: spec.storage,
     marker,
-    cause: abilities.seeds ? `it is a copy of ${from}` : `it fills itself from ${from}`,
+    cause: fills ? `it is a copy of ${from}` : `it fills itself from ${from}`,
   });
   const id = emptying?.id ?? (fillingIn(draft)?.state === 'emptied' && fillingIn(draft)?.id);
   if (typeof id === 'string')
@@ -192,6 +201,7 @@ function forbidsFilling(draft: Draft, need: FillingNeed): boolean {
     refusesOlderTerm(draft) ||
     refusesNoUpstream(draft) ||
     waitsForPromotion(draft) ||
+    waitsForBackup(draft, need) ||
     refusesSetAside(draft, need) ||
     waitsForImage(draft) ||
     waitsForSecrets(draft) ||
@@ -224,6 +234,18 @@ function refusesOtherMember(draft: Draft): boolean {
     code: 'foreign-storage',
     message: `${intent.spec.storage} belongs to ${marker.member}, which is not emptied for ${intent.member}`,
     unblock: 'give the member a storage of its own',
+  });
+  return true;
+}
+
+/** Nothing is stopped or emptied before it is here. */
+function waitsForBackup(draft: Draft, { reseed }: FillingNeed): boolean {
+  const backup = reseed?.backup;
+  if (backup === undefined || draft.subject.seedBackup !== undefined) return false;
+  draft.wait({
+    code: 'backup-missing',
+    message: `the backup ${backup} that it is to be filled from does not lie on this host`,
+    unblock: `send it here: leafward backup send ${backup} --to HOST; or plan the reseed without --from-backup`,
   });
   return true;
 }

@@ -6,7 +6,7 @@ import { askPosition } from './ask.js';
 import { backUp } from './backup.js';
 import { backupRoom } from './backup-room.js';
 import { matchIn } from './bounded-match.js';
-import { restore, seed } from './fill-storage.js';
+import { refuseFromBackup, restore, restoreAsMirror, seed } from './fill-storage.js';
 import { probeHistory } from './history.js';
 import { observe } from './observe.js';
 import { probeLeader } from './probe-leader.js';
@@ -80,6 +80,11 @@ export function createExecEngine(parts: EngineParts): Engine {
     storedPosition: async (member, signal) =>
       askPosition(talkTo(member), 'storedPosition', {}, signal),
     restore: async (member, options, signal) => restore(talkTo(member), options, signal),
+    fromBackup: {
+      // What a database has of its own is in its container's spec and in its configuration, not in its data.
+      keepOwn: async (member) => refuseFromBackup(talkTo(member)),
+      fill: async (member, options, signal) => restoreAsMirror(talkTo(member), options, signal),
+    },
     beforeStop: async (member, signal) => {
       const talk = talkTo(member);
       if (has(talk, 'stop')) await act(talk, 'stop', {}, signal);

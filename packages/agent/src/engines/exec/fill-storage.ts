@@ -25,11 +25,43 @@ export async function seed(
 }
 
 /** It leads afterwards. */
-export async function restore(
+export async function restore(talk: Talk, options: Putting, signal: AbortSignal): Promise<void> {
+  await putBack(talk, options, signal);
+  if (!has(talk, 'storedUpstream')) return;
+  if ((await readStoredRole(talk, signal)).upstreamUrl === null) return;
+  await writeRole(talk, { role: 'leader' }, signal);
+  await requireStored(talk, null, signal);
+}
+
+/** @throws LeafwardError `refused` for a kind whose commands cannot make a mirror of a backup. */
+export async function refuseFromBackup(talk: Talk): Promise<void> {
+  const needed = ['restore', 'setUpstream', 'storedUpstream'] as const;
+  const missing = needed.filter((name) => !has(talk, name));
+  if (missing.length === 0) return;
+  throw new LeafwardError(
+    'refused',
+    `fill ${talk.member.member} from a backup: its kind has no command ${missing.join(', ')}; nothing was touched`,
+  );
+}
+
+/** It mirrors afterwards, from where the log of the backup ends. */
+export async function restoreAsMirror(
   talk: Talk,
-  options: { readonly backupPath: string; readonly onProgress: (text: string) => void },
+  { upstreamUrl, ...options }: Putting & { readonly upstreamUrl: string },
   signal: AbortSignal,
 ): Promise<void> {
+  await refuseFromBackup(talk);
+  await putBack(talk, options, signal);
+  await writeRole(talk, { role: 'mirror', upstreamUrl }, signal);
+  await requireStored(talk, upstreamUrl, signal);
+}
+
+interface Putting {
+  readonly backupPath: string;
+  readonly onProgress: (text: string) => void;
+}
+
+async function putBack(talk: Talk, options: Putting, signal: AbortSignal): Promise<void> {
   const { backupPath } = options;
   const seen = seenPath(talk.member.spec, backupPath);
   const own = talk.parts.containerOf(talk.member);
@@ -37,10 +69,6 @@ export async function restore(
   const fill = { backup: { host: backupPath, member: seen ?? BACKUP_TARGET } };
   const onLine = throttled(talk, options.onProgress);
   await act(talk, 'restore', { fill, onLine, container }, signal);
-  if (!has(talk, 'storedUpstream')) return;
-  if ((await readStoredRole(talk, signal)).upstreamUrl === null) return;
-  await writeRole(talk, { role: 'leader' }, signal);
-  await requireStored(talk, null, signal);
 }
 
 function withBackup(container: ContainerSpec, source: string): ContainerSpec {

@@ -9,13 +9,28 @@ import { writeRole } from './stored-role.js';
 /** Told now and then: a cell has some hundred files. */
 const TELL_EVERY_BYTES = 256 * 1024 * 1024;
 
+export interface CopyingBackup {
+  readonly backupPath: string;
+  readonly onProgress: (text: string) => void;
+}
+
 /** `spec.storage` is there and empty but for Leafward's own files. It leads afterwards. @throws what copyTree throws */
 export async function restore(
   spec: MemberSpec,
-  options: { readonly backupPath: string; readonly onProgress: (text: string) => void },
+  copying: CopyingBackup,
   signal: AbortSignal,
 ): Promise<void> {
-  const { backupPath, onProgress } = options;
+  await copyBackup(spec, copying, () => false, signal);
+  await writeRole(spec, { role: 'leader' });
+}
+
+/** All of it but what is left out at its top. @throws LeafwardError `not-found`, what copyTree throws */
+export async function copyBackup(
+  spec: MemberSpec,
+  { backupPath, onProgress }: CopyingBackup,
+  leavesOut: (name: string) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
   if (!(await isThere(backupPath)))
     throw new LeafwardError('not-found', `restore ${spec.storage}: there is no ${backupPath}`);
   await mkdir(spec.storage, { recursive: true });
@@ -27,7 +42,7 @@ export async function restore(
       keepExisting: false,
       links: true,
       durable: true,
-      leavesOut: (name) => name.startsWith('.leafward'),
+      leavesOut: (name) => name.startsWith('.leafward') || leavesOut(name),
       onFile: (bytes) => {
         if (bytes - told < TELL_EVERY_BYTES && told > 0) return;
         told = bytes;
@@ -36,5 +51,4 @@ export async function restore(
     },
     signal,
   );
-  await writeRole(spec, { role: 'leader' });
 }

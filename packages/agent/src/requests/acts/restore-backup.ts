@@ -1,17 +1,16 @@
 // A stopped member goes back to a backup of its host and will lead with it, in a term of its own. What lies there is set
 // aside or wiped first. Once that has begun only its end makes sense, so an agent that died in it goes on.
-import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup, MemberIntent } from '@leafward/shared/gen/domain.js';
+import { backupNamed } from '../../backups/backup-named.js';
 import { whileHeld } from '../../backups/pins.js';
-import { isWithin } from '../../checks/mounts.js';
 import { emptyStorage } from '../../empty-storage.js';
 import { engineMember } from '../../engines/engine-member.js';
 import { assertAtRest } from '../../fill.js';
 import { readMarker, realPathOf, writeMarker, type Marker } from '../../marker.js';
 import type { Result } from '../../requests.js';
 import { ownerOf } from '../../runtimes/process/user.js';
-import { backupsWithin, wipeStorage } from '../../storage-content.js';
+import { wipeStorage } from '../../storage-content.js';
 import { refuseUnfit, type Kind, type Turn } from './parts.js';
 
 type Restore = Kind<'restore-backup'>;
@@ -20,7 +19,9 @@ type Restore = Kind<'restore-backup'>;
 export async function restoreBackup(request: Restore, turn: Turn): Promise<Result> {
   const { parts } = turn;
   const intent = await refuseUnfit(request, { run: 'stopped' }, parts);
-  const backup = await findBackup(request, intent, turn);
+  const what = `restore ${request.member}`;
+  const meant = { what, name: request.backup, intent };
+  const backup = await backupNamed(meant, turn.parts.catalogue);
   return whileHeld(parts.pins, backup.path, () => restoreFrom(backup, { request, intent }, turn));
 }
 
@@ -72,31 +73,6 @@ async function note(
   if (parts.journal.state.fillings?.[storage]?.state === 'emptied')
     await parts.journal.append({ kind: 'storage-filled', storage, id });
   return result;
-}
-
-/** By name, among those of its service that are whole and lie on this host. */
-async function findBackup(
-  { backup: name, member }: Restore,
-  { service, spec }: MemberIntent,
-  { parts }: Turn,
-): Promise<Backup> {
-  const { catalogue } = parts;
-  const isMeant = (one: Backup): boolean => one.service === service && one.name === name;
-  if (!catalogue.list().some(isMeant)) await catalogue.refresh([]);
-  const found = catalogue.list().find(isMeant);
-  if (found === undefined)
-    throw new LeafwardError(
-      'not-found',
-      `restore ${member}: this host has no backup ${name} of ${service}; nothing was touched`,
-    );
-  const [storage, path] = await Promise.all([spec.storage, found.path].map(realPathOf));
-  const kept = (await backupsWithin(spec)).map((name) => join(storage ?? '', name));
-  if (isWithin(path ?? '', storage ?? '') && !kept.some((one) => isWithin(path ?? '', one)))
-    throw new LeafwardError(
-      'refused',
-      `restore ${member}: the backup lies in the storage that is emptied, at ${found.path}; move it out`,
-    );
-  return found;
 }
 
 /** The stop that was proven to the controller may be the last step of a chain that still writes it down. */
