@@ -12,6 +12,7 @@ import type {
   Outcome,
   Request,
 } from '@leafward/shared/gen/domain.js';
+import { ahaManifest, deployedAha } from './aha-world.js';
 import { deployed, imageOf, manifestOf, type World } from './model.js';
 
 type Fact = (fact: MemberFact) => MemberFact | 'silent';
@@ -121,6 +122,13 @@ const begun: Readonly<Record<Move['kind'], () => Begun>> = {
       '03.cortex',
     ),
   restore: () => restoring('restore', '02.cortex'),
+  realias: () => {
+    const world = deployedAha();
+    world.taken.set('cortex', '00.cortex#0');
+    world.aged = true;
+    for (let round = 0; round < 2; round += 1) world.round();
+    return running(world, { kind: 'deploy', manifest: ahaManifest() }, 'realias', '00.aha');
+  },
 };
 
 const updating = (kind: Move['kind'], subject: string): Begun =>
@@ -205,6 +213,24 @@ function answer(one: Begun, fact: Fact): string {
 
 type Row = Readonly<Record<string, string>>;
 const table: Readonly<Record<Move['kind'], Row>> = {
+  // Of the registry: nothing is done to it as long as it does not say who is registered.
+  realias: {
+    silent: 'host-silent',
+    'no runtime': 'alias-elsewhere',
+    absent: 'alias-elsewhere',
+    exited: 'alias-elsewhere',
+    paused: 'alias-elsewhere',
+    mute: 'alias-elsewhere',
+    migrating: 'alias-elsewhere',
+    'not ready': 'alias-elsewhere',
+    'read-only': 'alias-elsewhere',
+    leading: 'alias-elsewhere',
+    mirroring: 'alias-elsewhere',
+    behind: 'alias-elsewhere',
+    older: 'alias-elsewhere',
+    retired: 'alias-elsewhere',
+    refused: 'alias-elsewhere',
+  },
   pull: {
     silent: 'host-silent',
     'no runtime': 'pulling',
