@@ -2244,6 +2244,8 @@ export interface ReleaseNote {
 export interface ReleaseNotes {
   readonly migrations: readonly ReleaseNote[];
   readonly flagDays: readonly ReleaseNote[];
+  readonly oldest: string;
+  readonly newest: string;
 }
 
 export interface UpdateOptions {
