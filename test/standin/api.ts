@@ -1,12 +1,11 @@
 // The calls of a stand-in cell, one line each, with the release that brought them.
 import { backupInfo, deleteBackup, listBackups, runBackup } from './backups.js';
-import { newIden } from './cell-files.js';
 import { refused, WireError, type Cell } from './cell.js';
 import { cellInfo, healthCheck, systemInfo } from './cell-info.js';
 import { connectTo } from './follow.js';
 import type { Packable } from './pack.js';
+import { peopleMethods } from './people-api.js';
 import { handoff, promote } from './promotion.js';
-import { userDefinition } from './users.js';
 
 export interface CallContext {
   readonly cell: Cell;
@@ -41,6 +40,7 @@ const now = (answer: (cell: Cell) => Packable | Promise<Packable>, since = 0): M
 });
 
 export const methods: Readonly<Record<string, Method>> = {
+  ...peopleMethods,
   getCellInfo: now(cellInfo, 34),
   getCellType: now((cell) => cell.settings.type),
   getCellIden: now((cell) => cell.iden),
@@ -53,7 +53,6 @@ export const methods: Readonly<Record<string, Method>> = {
   getBackupInfo: now(backupInfo, 46),
   getMirrorUrls: now(mirrorUrls, 102),
   getDmonSessions: now(sessions),
-  getUserDefs: now((cell) => cell.users.list().map(userDefinition), 5),
   waitNexsOffs: {
     since: 62,
     parameters: ['offs', 'timeout?'],
@@ -106,17 +105,6 @@ export const methods: Readonly<Record<string, Method>> = {
     answer: ({ cell, signal }, get) =>
       trim(cell, get('consumers') as string[] | undefined, Number(get('timeout') ?? 60), signal),
   },
-  addUser: {
-    since: 5,
-    parameters: ['name', 'passwd?', 'email?'],
-    answer: ({ cell }, get) => addUser(cell, String(get('name'))),
-  },
-  setUserAdmin: act(['iden', 'admin', 'gateiden?'], 5, async ({ cell }, get) => {
-    await cell.issue('user:admin', [String(get('iden')), get('admin') === true]);
-  }),
-  delUser: act(['iden'], 5, async ({ cell }, get) => {
-    await cell.issue('user:del', [String(get('iden'))]);
-  }),
   // Not the service's: what writers of tests and demos use. The offset is of the durable entry.
   addTestWrite: {
     since: 0,
@@ -190,17 +178,6 @@ function sessions(cell: Cell): Packable {
       : { family: 'tcp', addr: ['127.0.0.1', 0], ipver: 'ipv4' },
     user: { iden: root?.iden ?? '', name: 'root' },
   }));
-}
-
-async function addUser(cell: Cell, name: string): Promise<Packable> {
-  if (cell.users.byName(name) !== undefined) {
-    const mesg = `Duplicate username, name='${name}' already exists.`;
-    const said = cell.settings.minor < 200 ? { name } : { mesg, name };
-    throw new WireError('DupUserName', { ename: 'addUser', ...said });
-  }
-  await cell.issue('user:add', [newIden(), name]);
-  const user = cell.users.byName(name);
-  return user === undefined ? null : userDefinition(user);
 }
 
 async function rotate(cell: Cell): Promise<number> {

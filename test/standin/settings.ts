@@ -52,9 +52,28 @@ export function readSettings(
   };
 }
 
-/** One line on stderr, as the service's own. */
-export function say(line: string): void {
-  process.stderr.write(`${new Date().toISOString()} [INFO] ${line}\n`);
+/** One line on stderr, as the service's own: plain, or a JSON object. */
+export function say(message: string, level = 'INFO'): void {
+  const time = localTime(new Date());
+  const logger = {
+    name: 'synapse.lib.cell',
+    process: 'MainProcess',
+    filename: 'cell.py',
+    func: 'say',
+  };
+  const line =
+    process.env['SYN_LOG_STRUCT'] === 'true'
+      ? JSON.stringify({ message, logger, level, time })
+      : `${time} [${level}] ${message} [cell.py:say:MainThread:MainProcess]`;
+  process.stderr.write(`${line}\n`);
+}
+
+/** `2021-06-28 15:47:54,825`, in the zone of the host. */
+function localTime(at: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return `${day} ${time},${String(at.getMilliseconds()).padStart(3, '0')}`;
 }
 
 /** The file's text, undefined when there is none. */

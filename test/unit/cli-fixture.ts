@@ -4,6 +4,7 @@ import { Server, ServerCredentials, credentials } from '@grpc/grpc-js';
 import { systemClock } from '@leafward/shared/clock.js';
 import type {
   Backup,
+  CellPeople,
   CommandAnswer,
   Finding,
   HostView,
@@ -14,6 +15,7 @@ import type {
   Plan,
   SecretView,
   Status,
+  StreamLogsResponse,
   VolumeForecast,
   Wait,
 } from '@leafward/shared/gen/domain.js';
@@ -347,6 +349,36 @@ export async function* once<T>(...items: readonly T[]): AsyncGenerator<T> {
   for (const item of items) yield item;
 }
 
+const cannedPeople: CellPeople = {
+  users: [
+    {
+      name: 'visi',
+      iden: 'a1b2',
+      admin: true,
+      locked: true,
+      archived: false,
+      email: 'visi@example.org',
+      roles: ['all'],
+      rules: [{ allow: false, path: ['node', 'del'] }],
+      gates: [{ iden: 'c3d4', admin: true, rules: [{ allow: true, path: ['view'] }] }],
+    },
+  ],
+  roles: [{ name: 'all', iden: 'e5f6', rules: [] }],
+  leftOut: 3,
+  changes: [],
+};
+const cannedLogs: readonly StreamLogsResponse[] = [
+  {
+    kind: 'lines',
+    lines: [
+      { member: '00.cortex', at: NOW, level: 'info', logger: 'synapse.lib.cell', message: 'hello' },
+      { member: '01.cortex', message: 'a plain line' },
+    ],
+  },
+  { kind: 'skipped', member: '01.cortex', lines: 7 },
+  { kind: 'note', subject: 'charlie', text: 'is not connected', again: [] },
+];
+
 /** A controller's answers; every one can be replaced. */
 export const canned: Handlers = {
   getStatus: async () => ({ status }),
@@ -390,6 +422,18 @@ export const canned: Handlers = {
     requestId: 'ask-1',
     backup,
     outcome: { ...outcome, requestId: 'ask-1', state: 'succeeded', backup },
+  }),
+  streamLogs: () => once(...cannedLogs),
+  listCellUsers: async () => ({ member: '00.cortex', people: cannedPeople }),
+  actOnCell: async ({ act }) => ({
+    member: '00.cortex',
+    people: { ...cannedPeople, changes: [`${act.kind} is done`] },
+    ...(act.kind === 'enroll-user' ? { url: 'ssl://aha.loop.test:27272/ab?certhash=cd' } : {}),
+  }),
+  installHttps: async ({ member }) => ({
+    member,
+    host: 'alpha',
+    installed: { subject: 'cortex.example.org', expiresAt: NOW + 86_400_000, reloaded: true },
   }),
   applyPlan: async () => ({ operation }),
   listOperations: async () => ({ operations: [operation] }),

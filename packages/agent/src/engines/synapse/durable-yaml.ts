@@ -19,10 +19,14 @@ export async function readYamlKey(path: string, key: string): Promise<unknown> {
 }
 
 /** Sets one top-level key. Writes nothing when it is so already. */
-export async function writeYamlKey(path: string, key: string, value: string | null): Promise<void> {
+export async function writeYamlKey(
+  path: string,
+  key: string,
+  value: string | boolean | null,
+): Promise<void> {
   const text = await readText(path);
   const plain = readPlainYaml(text);
-  const changed = withPlainYaml(text, key, value);
+  const changed = typeof value === 'boolean' ? undefined : withPlainYaml(text, key, value);
   if (plain !== undefined && changed !== undefined) {
     if (plain.get(key) !== value) await replaceFile(path, changed);
     return;

@@ -1,10 +1,11 @@
 // The engine for Vertex Synapse: Telepath over the socket in the member's storage, and the files beside it.
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { EngineFact, Registry } from '@leafward/shared/gen/domain.js';
-import type { Engine, EngineMember, NewPlace } from '../engine.js';
+import type { Engine, EngineMember, EngineParts, NewPlace } from '../engine.js';
 import { isRegistry, issueUrl, readRegistry, refuseTaken, withdrawUrl } from './aha.js';
 import { backUp, isBackingUp } from './backup.js';
 import { backupRoom } from './backup-room.js';
+import { synapseCare } from './care/care.js';
 import { probeHistory } from './history.js';
 import { migrationIn } from './migration-line.js';
 import { observeCell } from './observe.js';
@@ -42,7 +43,8 @@ interface Known {
   readonly urls: Map<string, string>;
 }
 
-export function createSynapseEngine(): Engine {
+/** Without `parts` nothing is run beside a cell. */
+export function createSynapseEngine(parts?: EngineParts): Engine {
   const members = new Map<string, Known>();
 
   const known = (member: EngineMember): Known => {
@@ -93,6 +95,7 @@ export function createSynapseEngine(): Engine {
       keepOwn: (member, options, signal) => keepOwn(member.spec, options, signal),
       fill: (member, options, signal) => fillFromBackup(member.spec, options, signal),
     },
+    care: synapseCare(parts, withOwnLink),
     test: () => Promise.resolve([]),
     provisioner: {
       issue: async (member, place, signal) => issue(known(member), place, signal),

@@ -64,6 +64,7 @@ export async function observeCell(
     ready: booleanOf(cell['ready']),
     uplink: booleanOf(cell['uplink']),
     readOnly: booleanOf(mapOf(cell['nexus'])['readonly']),
+    paused: booleanOf(cell['paused']),
     position: numberOf(position) ?? numberOf(cell['nexsindx']),
     upstreamUrl: active === true ? undefined : await upstreamOf(member, version, cell),
     health: health === undefined ? undefined : renderHealth(health),
