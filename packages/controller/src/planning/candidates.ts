@@ -10,16 +10,19 @@ export interface Candidate {
   readonly position: number;
 }
 
-/** Living mirrors whose position is known and whose program answers. What shall stop has no say: it may be a stranger. */
+/**
+ * Living mirrors whose position is known and whose program answers. What shall stop has no say: it may be a stranger. Nor
+ * has one whose log is known to be another one than its leader's.
+ */
 export function candidatesOf(service: ServiceAt): readonly Candidate[] {
   return livingOf(service).flatMap((member) => {
     const engine = member.fact?.engine;
     const isThere = member.isFresh && engine?.answered === true && mayRun(member);
     if (member.isLeader || !isThere || engine.position === undefined) return [];
+    if (divergenceOf(service, member) !== undefined) return [];
     return [{ member, position: engine.position }];
   });
 }
-    if (divergenceOf(service, member) !== undefined) return [];
 
 /**
  * The most advanced first: what it has not got is lost. Within `near` offsets of each other: one that is not
