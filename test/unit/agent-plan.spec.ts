@@ -111,6 +111,16 @@ describe('the agent’s plan: starting', () => {
       'create write-marker write-role start',
     );
   });
+  it('leaves a leader that has handed leadership over in its own term the mirror that it became (I1)', () => {
+    const handedOver = memberOf(intentOf(), { permit, storedRole: { upstreamUrl: UPSTREAM } });
+    const journal = { promotions: { '00.cortex': 3 }, led: { '00.cortex': 3 } };
+    const asMirror = 'create write-marker start | wait:stored-role-differs';
+    expect(lineOf(handedOver, journal)).to.equal(asMirror);
+    // Of an earlier term it says nothing about this one.
+    expect(lineOf(handedOver, { ...journal, led: { '00.cortex': 2 } })).to.equal(
+      'create write-marker write-role start',
+    );
+  });
   it('does not undo a promotion that its order does not know yet', () => {
     const container = { ...runningOf(mirrorIntent()).container, state: 'exited' as const };
     const died = runningOf(mirrorIntent(), { container, storedRole: { upstreamUrl: null } });

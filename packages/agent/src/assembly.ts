@@ -27,6 +27,7 @@ import { startFindings, type Findings } from './findings.js';
 import { createHistories, type Histories } from './histories.js';
 import type { Journal } from './journal.js';
 import { openCopies, type Copies } from './offsite/open-copies.js';
+import { notingLeaders } from './leaderships.js';
 import { createObserver } from './observe.js';
 import { openHostFacts } from './open-host-facts.js';
 import { createAct } from './requests/acts.js';
@@ -247,7 +248,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     log,
     journal,
     permits,
-    observer: work.histories.watching(observer),
+    observer: notingLeaders(work.histories.watching(observer), parts),
     histories: work.histories,
     evictions: createEvictions({
       runtime: (name) => work.runtimes.of(name),

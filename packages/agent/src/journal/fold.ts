@@ -29,6 +29,8 @@ export function fold(state: JournalState, record: JournalRecord): JournalState {
       assert(record.term >= earlier, `promotion of ${record.member} fell from term ${earlier}`);
       return { ...state, promotions: { ...state.promotions, [record.member]: record.term } };
     }
+    case 'seen-leading':
+      return { ...state, led: { ...state.led, [record.member]: record.term } };
     case 'retired':
     case 'retirement-proven':
     case 'retired-start-seen':

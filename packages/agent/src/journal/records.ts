@@ -30,6 +30,8 @@ export type JournalRecord =
   | { readonly kind: 'outcomes-acknowledged'; readonly ids: readonly string[] }
   /** Written before the engine is called: from then on this member may lead in that term. */
   | { readonly kind: 'promotion-begun'; readonly member: string; readonly term: number }
+  /** It did lead in the term in which it was promoted here: what its storage says from then on is its own. */
+  | { readonly kind: 'seen-leading'; readonly member: string; readonly term: number }
   | { readonly kind: 'retired'; readonly retirement: StorageRetirement }
   /** It was seen stopped after its retirement; seen running after this counts as a start (I2). */
   | { readonly kind: 'retirement-proven'; readonly storage: string }
@@ -105,6 +107,8 @@ export interface JournalState {
   readonly terms: Readonly<Record<string, number>>;
   /** Newest term in which this agent began to promote a member. */
   readonly promotions: Readonly<Record<string, number>>;
+  /** Newest of those terms in which the member was seen to lead. */
+  readonly led?: Readonly<Record<string, number>> | undefined;
   /** By storage path. */
   readonly retirements: Readonly<Record<string, StorageRetirement & { readonly proven: boolean }>>;
   readonly starts: Readonly<Record<string, StartCount>>;

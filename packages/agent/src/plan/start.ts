@@ -111,7 +111,8 @@ export function needsPermit({ intent }: ObservedMember): boolean {
 
 /**
  * What the storage would do against what is wanted. A storage that mirrors is never made a leader by
- * writing into it, unless this agent promoted it in this very term: promotion is the engine's act.
+ * writing into it: promotion is the engine's act. Unless this agent promoted it in this very term and it has not led
+ * since: one that has led and mirrors now has handed leadership over, and somebody newer led after it (I1).
  */
 export function waitsForStoredRole(draft: Draft): boolean {
   const { intent, storedRole, storedRoleError } = draft.subject;
@@ -154,14 +155,14 @@ export function waitsForPromotion(draft: Draft): boolean {
 const hasStoredRole = ({ role, spec, exec }: MemberIntent): boolean =>
   role !== 'worker' && (exec !== undefined || defaultsOf(spec.kind).shape === 'tree');
 
-/** It shall lead, mirrors by its storage, and was not promoted here in this term. */
+/** It shall lead and mirrors by its storage, and that is not what a promotion in this term has left half done. */
 function startsAsMirror({ subject, observed }: Draft): boolean {
   const { intent, storedRole } = subject;
-  const promotedAt = observed.journal.promotions[intent.member] ?? -1;
+  const { promotions, led } = observed.journal;
+  const isHalfPromoted =
+    promotions[intent.member] === intent.term && led?.[intent.member] !== intent.term;
   return (
-    intent.role === 'leader' &&
-    typeof storedRole?.upstreamUrl === 'string' &&
-    promotedAt !== intent.term
+    intent.role === 'leader' && typeof storedRole?.upstreamUrl === 'string' && !isHalfPromoted
   );
 }
 
