@@ -332,6 +332,7 @@ export const versionOf = (reference: string): string =>
   /:v?(\d+\.\d+\.\d+)$/.exec(reference)?.[1] ?? '0.0.0';
 
 export function isOlder(a: string, b: string): boolean {
+  if (a === b) return false;
   const [left, right] = [a, b].map((text) => text.split('.').map(Number));
   for (let index = 0; index < 3; index += 1) {
     const difference = (left?.[index] ?? 0) - (right?.[index] ?? 0);

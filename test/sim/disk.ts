@@ -117,17 +117,28 @@ export function errno(code: string, call: string, path = ''): NodeJS.ErrnoExcept
   return Object.assign(new Error(`${code}: simulated, ${call} '${path}'`), { code, syscall: call });
 }
 
+/** The same few paths are asked for all the time. */
+const known = new Map<string, readonly string[]>();
+export function partsOf(path: string): readonly string[] {
+  const before = known.get(path);
+  if (before !== undefined) return before;
+  const names = path.split('/').filter((part) => part !== '');
+  if (known.size > 10_000) known.clear();
+  known.set(path, names);
+  return names;
+}
+
 /** What is on it now, for those who look from outside; undefined: no such file. */
 export function readNow(disk: Disk, path: string): string | undefined {
   let at: Inode | undefined = disk.root;
-  for (const name of path.split('/').filter((part) => part !== '')) at = at?.entries?.get(name);
+  for (const name of partsOf(path)) at = at?.entries?.get(name);
   return at?.data.toString('utf8');
 }
 
 /** Written by a service that syncs what it writes; troubles of the disk are played elsewhere. */
 export function putNow(disk: Disk, path: string, text: string): void {
   let at = disk.root;
-  const names = path.split('/').filter((part) => part !== '');
+  const names = partsOf(path);
   for (const [index, name] of names.entries()) {
     const entries = entriesOf(at);
     const next = entries.get(name) ?? disk.inode(index < names.length - 1);

@@ -1,7 +1,7 @@
 // What a simulated process gets for node:fs and node:fs/promises: the calls that the agent makes, on its host's
 // simulated disks, each answered after a drawn time. One that nobody makes yet is missing on purpose.
 import type { Disk } from './disk.js';
-import { entriesOf, errno, type Inode } from './disk.js';
+import { entriesOf, errno, partsOf, type Inode } from './disk.js';
 import { uptimeOf, type Host } from './hosts.js';
 import type { Random } from './random.js';
 import type { Scheduler, SimProcess } from './scheduler.js';
@@ -23,21 +23,12 @@ interface Place {
   readonly inode: Inode | undefined;
 }
 
-/** The same few paths are asked for all the time. */
-const known = new Map<string, readonly string[]>();
-function parts(path: string): readonly string[] {
-  const names = known.get(path) ?? path.split('/').filter((part) => part !== '');
-  if (known.size > 10_000) known.clear();
-  known.set(path, names);
-  return names;
-}
-
 /** One disk, mounted as the root, in the format of proc_pid_mountinfo(5). */
 const MOUNTS = '1 0 8:1 / / rw - ext4 /dev/sda1 rw\n';
 
 /** @throws ENOENT when the directory that should hold it is not there. */
 function place(disk: Disk, path: string, call: string): Place {
-  const names = parts(path);
+  const names = partsOf(path);
   let parent = disk.root;
   let inode: Inode | undefined = disk.root;
   for (const name of names) {
@@ -58,7 +49,7 @@ export function makeDirectory(disk: Disk, path: string): string | undefined {
   let at = disk.root;
   let made: string | undefined;
   let done = '';
-  for (const name of parts(path)) {
+  for (const name of partsOf(path)) {
     done += `/${name}`;
     let next = entriesOf(at, 'mkdir').get(name);
     if (next === undefined) {

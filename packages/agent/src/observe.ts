@@ -81,12 +81,9 @@ export function createObserver(options: ObserverOptions): Observer {
       const journal = options.journal();
       const runtimes = runtimesToAsk(options, journal);
       const surroundings = await observeSurroundings(runtimes, signal);
+      const sight: Sight = { ...options, ...memory, surroundings };
       const [members, found] = await Promise.all([
-        Promise.all(
-          intentsOf(journal).map((one) =>
-            observeMember(one, { ...options, ...memory, surroundings }, signal),
-          ),
-        ),
+        Promise.all(intentsOf(journal).map((one) => observeMember(one, sight, signal))),
         trespassers.find(surroundings.listed, journal),
       ]);
       const { fleet } = options;
@@ -138,7 +135,7 @@ async function observeMember(
   const own = surroundings.containers.find((one) => one.member === member && !one.command);
   const fact = await observeEngine(sight, intent, container, signal);
   const looked = { intent, container, fact, storage, journal: sight.journal() };
-  const { position, ...role } = await sight.stored.read(
+  const stored = await sight.stored.read(
     { ...looked, atWork: sight.isBusy(member) },
     engine,
     signal,
@@ -155,7 +152,7 @@ async function observeMember(
     container,
     storage: {
       ...storage.fact,
-      position,
+      position: stored.position,
       ...(provisioning === undefined ? {} : { provisioning }),
     },
     provisioning,
@@ -166,7 +163,8 @@ async function observeMember(
     engine: fact,
     abilities: engine.abilities(engineMember(intent)),
     seedBackup: seedBackupOf(intent, sight.backups?.()),
-    ...role,
+    storedRole: stored.storedRole,
+    storedRoleError: stored.storedRoleError,
     missingSecrets: secrets.missing(spec),
     missingFiles: await missingFiles(spec, storages.once),
     imagePresent: await hasImage(runtime, intent, container, specDigest, signal),

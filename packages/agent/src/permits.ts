@@ -20,13 +20,15 @@ import type { Permit } from '@leafward/shared/gen/domain.js';
 export function hostMonotonicMs(): number {
   // Held open: a host that is out of descriptors must still know the time.
   uptime ??= openSync('/proc/uptime', 'r');
-  const bytes = Buffer.alloc(64);
-  const text = bytes.toString('latin1', 0, readSync(uptime, bytes, 0, bytes.length, 0));
+  const length = readSync(uptime, uptimeBytes, 0, uptimeBytes.length, 0);
+  const text = uptimeBytes.toString('latin1', 0, length);
   const match = /^(\d+)\.(\d\d) /.exec(text);
   assert(match !== null, `/proc/uptime says ${JSON.stringify(text)}`);
   return Number(match[1]) * 1000 + Number(match[2]) * 10;
 }
 let uptime: number | undefined;
+/** Asked many times a second, and never by two at once. */
+const uptimeBytes = Buffer.alloc(64);
 
 export interface HeldPermit {
   readonly term: number;

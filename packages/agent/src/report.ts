@@ -26,12 +26,18 @@ export interface ReportParts {
 }
 
 export function buildReport(parts: ReportParts): Report {
-  const { findings, backups, duties, ...rest } = parts;
+  const { findings, backups, duties } = parts;
   return {
-    ...rest,
+    sequence: parts.sequence,
+    sentAt: parts.sentAt,
+    generation: parts.generation,
+    host: parts.host,
+    members: parts.members,
     findings: findings === undefined ? undefined : { findings },
     backups: backups === undefined ? undefined : { backups },
-    ...(duties === undefined ? {} : { duties: { duties } }),
+    duties: duties === undefined ? undefined : { duties },
+    outcomes: parts.outcomes,
+    refusedOrders: parts.refusedOrders,
   };
 }
 

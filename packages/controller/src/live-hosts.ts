@@ -57,18 +57,18 @@ export function afterReport(host: LiveHost, report: Report, receivedAt: number):
     members,
     findings: withEqualParts(host.findings, findings),
     refusedOrders: report.refusedOrders,
-    ...scheduleAfter(host, report),
+    schedule: scheduleAfter(host, report),
   };
 }
 
 /** An outcome that no request of the controller asked for is of a backup that the agent began by itself. */
-function scheduleAfter(host: LiveHost, report: Report): Pick<LiveHost, 'schedule'> {
+function scheduleAfter(host: LiveHost, report: Report): LiveHost['schedule'] {
   const { duties } = report.duties ?? host.schedule ?? { duties: [] };
   const running = report.outcomes.filter(
     ({ requestId, state }) => state === 'running' && requestId.startsWith('scheduled-'),
   );
-  if (duties.length === 0 && running.length === 0) return { schedule: undefined };
-  return { schedule: withEqualParts(host.schedule, { duties, running }) };
+  if (duties.length === 0 && running.length === 0) return undefined;
+  return withEqualParts(host.schedule, { duties, running });
 }
 
 /**

@@ -23,11 +23,19 @@ function digestOf(spec: MemberSpec): string {
 
 /** JSON with sorted keys and without undefined values. Arrays keep their order: a command's words have one. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value === 'string') return textOf(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const entries = Object.entries(value)
-    .filter(([, inner]) => inner !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inner]) => `${JSON.stringify(key)}:${canonicalJson(inner)}`);
-  return `{${entries.join(',')}}`;
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const parts = value as Readonly<Record<string, unknown>>;
+  let text = '';
+  for (const key of Object.keys(parts).sort()) {
+    const inner = parts[key];
+    if (inner === undefined) continue;
+    text += `${text === '' ? '' : ','}${textOf(key)}:${canonicalJson(inner)}`;
+  }
+  return `{${text}}`;
 }
+
+/** Nearly every text is as it is: agents compare what they see by this, at every look. */
+const textOf = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
+const PLAIN = /^[ !#-[\]-~]*$/;

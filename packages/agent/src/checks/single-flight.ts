@@ -40,6 +40,7 @@ export async function within<T>(
   },
 ): Promise<T> {
   const over = new AbortController();
+  let isDone = false;
   const { what, deadlineMs, signal } = options;
   const onAbort = (): void => over.abort();
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -49,16 +50,18 @@ export async function within<T>(
       new LeafwardError('timeout', `${what}: no answer within ${deadlineMs} ms`, {
         retry: 'later',
       }),
-    () => new LeafwardError('aborted', `${what}: aborted`),
+    // Nearly all end by the work being done: then nobody needs an error, nor pays for its stack.
+    () => (isDone ? undefined : new LeafwardError('aborted', `${what}: aborted`)),
   );
   try {
     return await Promise.race([
       work,
-      expired.then((error) => {
-        throw error;
+      expired.then((error): never => {
+        throw error as LeafwardError;
       }),
     ]);
   } finally {
+    isDone = true;
     signal?.removeEventListener('abort', onAbort);
     over.abort();
   }

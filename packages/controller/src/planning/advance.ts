@@ -193,4 +193,4 @@ const withProgress = (context: MoveContext, next: MoveProgress): Operation => ({
 });
 
 const isEqual = (a: MoveProgress | undefined, b: MoveProgress): boolean =>
-  JSON.stringify(a) === JSON.stringify(b);
+  a === b || JSON.stringify(a) === JSON.stringify(b);

@@ -1,6 +1,12 @@
 // The durable side of the fleet. One commit is one transaction that carries this controller's epoch: a commit of
 // a controller that was replaced is refused (I11) and changes nothing.
-import { sql, type ExpressionBuilder, type Kysely, type Transaction } from 'kysely';
+import {
+  sql,
+  type CompiledQuery,
+  type ExpressionBuilder,
+  type Kysely,
+  type Transaction,
+} from 'kysely';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type {
   Backup,
@@ -149,13 +155,21 @@ export function createFleetStore(db: Kysely<FleetTables>): FleetStore {
 
 const parse = <T>(text: string): T => JSON.parse(text) as T;
 
+/** Asked before every commit and twice a second: put into words once for each store. */
+const epochQueries = new WeakMap<object, CompiledQuery<{ readonly value: string }>>();
+
 async function readEpoch(db: Kysely<FleetTables>): Promise<number> {
-  return Number((await readMeta(db, 'epoch')) ?? '0');
+  const dialect = db.getExecutor().adapter;
+  const query = epochQueries.get(dialect) ?? metaQuery(db, 'epoch').compile();
+  epochQueries.set(dialect, query);
+  return Number((await db.executeQuery(query)).rows[0]?.value ?? '0');
 }
 
+const metaQuery = (db: Kysely<FleetTables>, key: string) =>
+  db.selectFrom('meta').select('value').where('key', '=', key);
+
 async function readMeta(db: Kysely<FleetTables>, key: string): Promise<string | undefined> {
-  const query = db.selectFrom('meta').select('value').where('key', '=', key);
-  return (await query.executeTakeFirst())?.value;
+  return (await metaQuery(db, key).executeTakeFirst())?.value;
 }
 
 async function takeOver(trx: Transaction<FleetTables>, above: number): Promise<number> {

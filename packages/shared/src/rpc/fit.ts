@@ -3,7 +3,19 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 
 type Data = Record<string, unknown>;
-type Fit = (value: unknown, where: string) => unknown;
+type OnMisfit = (where: string) => void;
+type Fit = (value: unknown, where: Where, onMisfit: OnMisfit) => unknown;
+
+/** Where a value stands; put into words only for one that does not fit. */
+interface Where {
+  readonly above?: Where | undefined;
+  readonly step: string | number;
+}
+
+const textOf = ({ above, step }: Where): string => {
+  if (above === undefined) return String(step);
+  return `${textOf(above)}${typeof step === 'number' ? `[${step}]` : `.${step}`}`;
+};
 
 /** Longer texts are cut: a report holds many, and a message has a limit (options.ts). */
 export const MAX_TEXT_CHARS = 8192;
@@ -24,47 +36,95 @@ const STRING = 9;
 export function fitted<T extends object>(
   desc: DescMessage,
   data: T,
-  onMisfit: (where: string) => void = () => undefined,
+  onMisfit: OnMisfit = () => undefined,
 ): T {
-  return fitMessage(desc, data as Data, desc.name, onMisfit) as T;
+  return fitMessage(desc, data as Data, { step: desc.name }, onMisfit) as T;
 }
 
-function fitMessage(
-  desc: DescMessage,
-  data: Data,
-  path: string,
-  onMisfit: (where: string) => void,
-): Data {
+interface Slot {
+  readonly name: string;
+  readonly fit: Fit;
+}
+
+interface Slots {
+  readonly plain: readonly Slot[];
+  /** By the word for the kind. */
+  readonly variants: ReadonlyMap<unknown, readonly Slot[]>;
+}
+
+/** Made once, at first use: message types may contain each other. */
+const known = new Map<DescMessage, Slots>();
+
+function slotsOf(desc: DescMessage): Slots {
+  const before = known.get(desc);
+  if (before !== undefined) return before;
   const union = desc.oneofs.find((oneof) => oneof.name === 'kind');
-  const variant = union?.fields.find((field) => field.name.replaceAll('_', '-') === data['kind']);
   const plain = desc.fields.filter((field) => union === undefined || field.oneof !== union);
-  let fit = data;
-  for (const field of [...plain, ...(variant?.message?.fields ?? [])]) {
-    const value = data[field.localName];
+  const made = {
+    plain: plain.map(slotOf),
+    variants: new Map(
+      union?.fields.map(({ name, message }) => [
+        name.replaceAll('_', '-'),
+        message?.fields.map(slotOf) ?? [],
+      ]),
+    ),
+  };
+  known.set(desc, made);
+  return made;
+}
+
+const NONE: readonly Slot[] = [];
+
+function fitMessage(desc: DescMessage, data: Data, where: Where, onMisfit: OnMisfit): Data {
+  const { plain, variants } = slotsOf(desc);
+  const fit = fitSlots(plain, data, data, where, onMisfit);
+  const variant = variants.size === 0 ? NONE : (variants.get(data['kind']) ?? NONE);
+  return fitSlots(variant, data, fit, where, onMisfit);
+}
+
+function fitSlots(
+  slots: readonly Slot[],
+  data: Data,
+  before: Data,
+  where: Where,
+  onMisfit: OnMisfit,
+): Data {
+  let fit = before;
+  for (const slot of slots) {
+    const value = data[slot.name];
     if (value === undefined) continue;
-    const next = fitField(field, onMisfit)(value, `${path}.${field.localName}`);
-    if (next === value) continue;
-    fit = { ...fit, [field.localName]: next };
+    const next = slot.fit(value, { above: where, step: slot.name }, onMisfit);
+    if (next !== value) fit = { ...fit, [slot.name]: next };
   }
   return fit;
 }
 
-function fitField(field: DescField, onMisfit: (where: string) => void): Fit {
+function slotOf(field: DescField): Slot {
   const { message, scalar } = field;
   const one: Fit =
     message !== undefined
-      ? (value, where) => fitMessage(message, value as Data, where, onMisfit)
-      : (value, where) => {
+      ? (value, where, onMisfit) => fitMessage(message, value as Data, where, onMisfit)
+      : (value, where, onMisfit) => {
           const next = fitScalar(scalar, value, field.proto.proto3Optional);
-          if (!Object.is(next, value)) onMisfit(where);
+          if (!Object.is(next, value)) onMisfit(textOf(where));
           return next;
         };
-  switch (field.fieldKind) {
+  return { name: field.localName, fit: fitOf(field, one) };
+}
+
+function fitOf({ fieldKind }: DescField, one: Fit): Fit {
+  switch (fieldKind) {
     case 'list':
-      return (value, where) => {
+      return (value, where, onMisfit) => {
         const list = value as readonly unknown[];
-        const items = list.map((item, index) => one(item, `${where}[${index}]`));
-        return items.every((item, index) => Object.is(item, list[index])) ? list : items;
+        let items = list as unknown[];
+        for (const [index, item] of list.entries()) {
+          const next = one(item, { above: where, step: index }, onMisfit);
+          if (Object.is(next, item)) continue;
+          if (items === list) items = [...list];
+          items[index] = next;
+        }
+        return items;
       };
     case 'map':
       return (value) => value; // no report has one
