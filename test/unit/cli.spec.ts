@@ -182,6 +182,22 @@ describe('leafward', () => {
     asks('plan deploy fleet.yaml', 'makePlan', {
       goal: { kind: 'deploy', manifest: 'fleet: demo\n' },
     });
+    asks('plan update --services a,b --to v2.1.0 --strategy low-downtime', 'makePlan', {
+      goal: {
+        kind: 'fleet-update',
+        services: ['a', 'b'],
+        tag: 'v2.1.0',
+        options: { strategy: 'low-downtime' },
+      },
+    });
+    asks('plan update --services a,b --to v2.1.0 --acknowledge 2.0.5', 'makePlan', {
+      goal: {
+        kind: 'fleet-update',
+        services: ['a', 'b'],
+        tag: 'v2.1.0',
+        options: { acknowledged: ['2.0.5'] },
+      },
+    });
     asks('plan update c --image r', 'makePlan', {
       goal: { kind: 'update', service: 'c', image: 'r' },
     });
@@ -236,6 +252,9 @@ describe('leafward', () => {
       [4, 'operation watch op-19', at({ ...operation, state: 'paused' }), "an operator's pause"],
       [2, 'apply', {}, 'a missing argument'],
       [2, 'plan update cortex', {}, 'a missing option'],
+      [2, 'plan update cortex --fleet --to v2.1.0', {}, 'one service and all of them'],
+      [2, 'plan update --fleet --image r', {}, 'one image for several services'],
+      [2, 'plan update c --image r --strategy soon', {}, 'an unknown strategy'],
       [2, 'status --nonsense', {}, 'an unknown option'],
       [2, 'nonsense', {}, 'an unknown command'],
       [2, 'host', {}, 'half a command'],

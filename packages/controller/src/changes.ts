@@ -10,7 +10,13 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { BasisFacts } from './planning/basis.js';
 import type { StoredSecret } from './secrets/seal.js';
-import type { AutomaticState, RebuildState, Rehearsal, RequestState, ServiceState } from './snapshot.js';
+import type {
+  AutomaticState,
+  RebuildState,
+  Rehearsal,
+  RequestState,
+  ServiceState,
+} from './snapshot.js';
 
 export type Images = Readonly<Record<string, Image>>;
 

@@ -14,6 +14,7 @@ import {
   changesSince,
   completeFleetUpdate,
   controlOperation,
+  goalWithNotes,
   imagesNeeded,
   isStale,
   newOperation,
@@ -35,13 +36,13 @@ export interface PlanDesk {
 export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): PlanDesk {
   return {
     make: async (asked) => {
-      assertRebuilt(asked, fleet.snapshot());
       const goal = completed(asked, fleet.snapshot());
+      assertRebuilt(goal, fleet.snapshot());
       assertGoal(goal, fleet.snapshot());
       const images = await resolveImages(fleet, clock, imagesNeeded(fleet.snapshot(), goal));
       const exact = await withLooks(fleet, clock, withImage(goal, images), images);
       return fleet.transact((snapshot) => {
-        const plan = planGoal(snapshot, exact, images);
+        const plan = planGoal(snapshot, goalWithNotes(snapshot, exact), images);
         const facts = basisFactsOf(snapshot, plan.services);
         return { changes: [{ kind: 'plan', plan, images, facts }], value: plan };
       });

@@ -16,6 +16,7 @@ export { servicesOfGoal } from './goal-services.js';
 export { imagesNeeded, type ImageNeeded } from './images-needed.js';
 export { controlOperation, newOperation } from './operation.js';
 export { planGoal } from './plan-goal.js';
+export { goalWithNotes } from './release-notes.js';
 export { objectToPlanning } from './rebuild-words.js';
 export { changesSince, isStale } from './stale-words.js';
 export { buildStatus } from './status.js';

@@ -12,7 +12,7 @@ import { lowDowntimeWarnings, planLowDowntime } from './low-downtime.js';
 import { planStackUpdate } from './plan-stack.js';
 import { rehearsalOf } from './proven.js';
 import { pullMove, unknownVersion } from './pull-move.js';
-import { crossingOf, flagDayGate, notesBetween } from './release-notes.js';
+import { crossingOf, flagDayGate, notesBetween, notesWarnings } from './release-notes.js';
 import { objectToOtherHistory } from './safety.js';
 import { isStack } from './stack.js';
 import { gatesBeforeStops } from './update-gates.js';
@@ -81,6 +81,7 @@ export function planUpdate(
     warnings: [
       ...gates.warnings,
       ...unknownVersion(image),
+      ...notesWarnings(options.notes, crossing),
       ...(low?.handOver === undefined
         ? []
         : lowDowntimeWarnings(service, low.handOver.to, outlook.withoutMirrorMs)),

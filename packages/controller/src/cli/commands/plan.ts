@@ -8,6 +8,7 @@ import { renderPlans } from '../render/lists.js';
 import { isRefused, renderPlan } from '../render/plan.js';
 import type { Run } from '../run.js';
 import { addCare, backupWayOptions, type BackupWay } from './plan-care.js';
+import { addUpdate } from './plan-update.js';
 
 /** An image is resolved by an agent at a registry while the plan is made. */
 const PLAN_DEADLINE_MS = 120_000;
@@ -52,12 +53,7 @@ function addDeploy(plan: Command, tree: Tree): void {
 }
 
 function addChanges(plan: Command, tree: Tree): void {
-  addCommand<{ image: string }>(plan, tree, {
-    usage: 'update <service>',
-    summary: 'a new image for a service, leafs first and the leader last',
-    options: [required(new Option('--image <reference>', 'resolved to a digest once, now'))],
-    act: (run, { image }, service = '') => planAndShow(run, { kind: 'update', service, image }),
-  });
+  addUpdate(plan, tree);
   addCommand<{ to: string }>(plan, tree, {
     usage: 'promote <service>',
     summary: 'hand leadership over to a mirror, gracefully',
@@ -87,9 +83,9 @@ function addChanges(plan: Command, tree: Tree): void {
   addCommand<BackupWay & { member?: string }>(plan, tree, {
     usage: 'backup <service>',
     summary: 'a live backup, of a caught-up mirror unless told otherwise',
-    options: [new Option('--member <member>', 'from this member')],
-    act: (run, { member }, service = '') =>
-      planAndShow(run, { kind: 'backup', service, member, name: '' }),
+    options: [new Option('--member <member>', 'from this member'), ...backupWayOptions()],
+    act: (run, { member, cold, snapshot }, service = '') =>
+      planAndShow(run, { kind: 'backup', service, member, name: '', cold, snapshot }),
   });
   addCare(plan, tree, planAndShow);
 }
@@ -98,18 +94,34 @@ function addChanges(plan: Command, tree: Tree): void {
 function addReplacements(plan: Command, tree: Tree): void {
   const wipe = (what: string): Option =>
     new Option('--wipe', `delete what ${what} instead of setting it aside beside its storage`);
-  addCommand<{ wipe?: boolean }>(plan, tree, {
+  addCommand<{ wipe?: boolean; fromBackup?: string; host?: string }>(plan, tree, {
     usage: 'reseed <service> <member>',
     summary: 'a mirror, or a retired member, begins again with its upstream’s data',
-    options: [wipe('it has')],
-    act: (run, options, service = '', member = '') =>
-      planAndShow(run, { kind: 'reseed', service, member, wipe: options.wipe === true, id: '' }),
+    options: [
+      new Option(
+        '--from-backup <name>',
+        'fill it from this backup, which is sent to its host first, and let it catch up',
+      ),
+      new Option('--host <host>', 'with --from-backup: where that lies (default: nearest to it)'),
+      wipe('it has'),
+    ],
+    act: (run, options, service = '', member = '') => {
+      const { fromBackup: backup, host } = options;
+      if (host !== undefined && backup === undefined)
+        throw new LeafwardError(
+          'invalid',
+          '--host says where a backup lies: it needs --from-backup',
+        );
+      const how = { wipe: options.wipe === true, backup, host };
+      return planAndShow(run, { kind: 'reseed', service, member, id: '', ...how });
+    },
   });
-  addCommand<{ backup: string; wipe?: boolean; host?: string }>(plan, tree, {
+  addCommand<{ backup: string; member?: string; wipe?: boolean; host?: string }>(plan, tree, {
     usage: 'restore <service>',
     summary: 'the whole service goes back to a backup; what was written since is lost',
     options: [
       required(new Option('--backup <name>', 'see leafward backup list')),
+      new Option('--member <member>', 'only this mirror, which catches up then; nothing is lost'),
       new Option(
         '--host <host>',
         'where it lies on several; a member there leads then (default: where its member is)',
@@ -117,9 +129,10 @@ function addReplacements(plan: Command, tree: Tree): void {
       wipe('its members have'),
     ],
     act: (run, options, service = '') => {
-      const { backup, host } = options;
+      const { backup, host, member } = options;
       return planAndShow(run, {
         kind: 'restore',
+        member,
         service,
         backup,
         host,

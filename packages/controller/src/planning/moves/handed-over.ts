@@ -70,5 +70,8 @@ export function settled(context: Context, service: ServiceAt): Step {
     if (step !== undefined) return step;
   }
   const until = isOlder ? ', and replicates once it is updated' : '';
-  return { kind: 'done', note: `${settledNote(service, move.to)}; ${move.from} mirrors it${until}` };
+  return {
+    kind: 'done',
+    note: `${settledNote(service, move.to)}; ${move.from} mirrors it${until}`,
+  };
 }
