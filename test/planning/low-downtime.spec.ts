@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { assertPlanSafe } from '@leafward/controller/planning/prove-plan.js';
 import { controlOperation } from '@leafward/controller/planning/index.js';
 import type { Goal, UpdateOptions } from '@leafward/shared/gen/domain.js';
-import { backupOf, deployed, World, type TreeOptions } from './model.js';
+import { backupOf, deployed, type TreeOptions, type World } from './model.js';
 import { golden, shown } from './text.js';
 
 const OLD = 'cortex:2.180.0';

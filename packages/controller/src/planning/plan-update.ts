@@ -6,7 +6,14 @@ import type { Snapshot } from '../snapshot.js';
 import { unable } from './able.js';
 import { withDifferences } from './adopt.js';
 import { changesBetween } from './changes.js';
-import { expectedMs, judge, type Draft, type DraftMove, type GateCheck } from './draft.js';
+import {
+  emptyDraft,
+  expectedMs,
+  judge,
+  type Draft,
+  type DraftMove,
+  type GateCheck,
+} from './draft.js';
 import { memberOf, versionOf, type MemberAt, type ServiceAt } from './gather.js';
 import { lowDowntimeWarnings, planLowDowntime } from './low-downtime.js';
 import { planStackUpdate } from './plan-stack.js';
@@ -27,37 +34,42 @@ export function planUpdate(
   const { name } = service;
   const image = goal.resolved;
   if (image === undefined)
-    return {
-      services: [name],
-      moves: [],
-      gates: [],
-      warnings: [],
-      unchanged: [],
-      refusals: [
-        {
-          code: 'image-unknown',
-          subject: name,
-          message: `what ${goal.image} means is not known: no host could resolve it`,
-          unblock: 'connect a host of the service and plan again',
-          evidence: [],
-        },
-      ],
-    };
+    return { ...emptyDraft, services: [name], refusals: [notResolved(goal)] };
   if (isStack(service)) {
     if (goal.options?.strategy === 'low-downtime') return unable(name, [noTree(service, image)]);
     return planStackUpdate(snapshot, service, { ...goal, resolved: image });
   }
   const order = inUpdateOrder(service);
   const stops = order.filter((member) => member.intent?.spec.image.digest !== image.digest);
-  const options = goal.options ?? {};
-  const gates = gatesBeforeStops(snapshot, service, stops, image, options);
   const unchanged = order
     .filter((member) => !stops.includes(member))
     .map(
       (member) => `${member.name} has ${imageName(image)} (${shortDigest(image.digest)}) already`,
     );
-  if (stops.length === 0)
-    return { services: [name], moves: [], gates: [], refusals: [], warnings: [], unchanged };
+  if (stops.length === 0) return { ...emptyDraft, services: [name], unchanged };
+  return planTreeUpdate(snapshot, service, {
+    image,
+    stops,
+    unchanged,
+    options: goal.options ?? {},
+  });
+}
+
+interface TreeUpdate {
+  readonly image: Image;
+  /** In the order in which they are stopped. */
+  readonly stops: readonly MemberAt[];
+  readonly unchanged: readonly string[];
+  readonly options: Partial<UpdateOptions>;
+}
+
+function planTreeUpdate(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  { image, stops, unchanged, options }: TreeUpdate,
+): Draft {
+  const { name } = service;
+  const gates = gatesBeforeStops(snapshot, service, stops, image, options);
   const crossing = crossingOf(stops, image);
   const notes = notesBetween(options.notes, crossing);
   const low = isLowDowntime(service, stops, options)
@@ -103,6 +115,14 @@ export function planUpdate(
     outlooks: [outlook],
   };
 }
+
+const notResolved = ({ service, image }: Extract<Goal, { kind: 'update' }>): Objection => ({
+  code: 'image-unknown',
+  subject: service,
+  message: `what ${image} means is not known: no host could resolve it`,
+  unblock: 'connect a host of the service and plan again',
+  evidence: [],
+});
 
 /** Only for the leader's sake: without it among those that are stopped nothing pauses. */
 const isLowDowntime = (

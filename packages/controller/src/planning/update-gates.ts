@@ -33,7 +33,7 @@ export function gatesBeforeStops(
   service: ServiceAt,
   stops: readonly MemberAt[],
   image: Image | undefined,
-  options?: UpdateOptions,
+  options?: Partial<UpdateOptions>,
 ): StopGates {
   const { name } = service;
   const ill = healthOf(snapshot, service, stops);

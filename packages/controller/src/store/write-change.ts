@@ -72,11 +72,7 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
     case 'rebuild':
       return writeMeta(trx, 'rebuild', change.rebuild);
     case 'rehearsal':
-      return writeMeta(
-        trx,
-        'rehearsals',
-        withRehearsal(await loadRehearsals(trx), change.rehearsal),
-      );
+      return addRehearsal(trx, change.rehearsal);
     default:
       await writeRecord(trx, change);
   }
@@ -119,6 +115,10 @@ export async function loadRehearsals(db: Kysely<FleetTables>): Promise<readonly 
     .where('key', '=', 'rehearsals')
     .executeTakeFirst();
   return row === undefined ? [] : (JSON.parse(row.value) as readonly Rehearsal[]);
+}
+
+async function addRehearsal(trx: Transaction<FleetTables>, next: Rehearsal): Promise<void> {
+  await writeMeta(trx, 'rehearsals', withRehearsal(await loadRehearsals(trx), next));
 }
 
 async function writeMeta(
