@@ -26,6 +26,8 @@ import { openGuard, type DeadmanPlace, type Guard } from './deadman/guard.js';
 import { startFindings, type Findings } from './findings.js';
 import { createHistories, type Histories } from './histories.js';
 import type { Journal } from './journal.js';
+import type { LogsOptions } from './logs/logs.js';
+import { outputsOf } from './logs/outputs.js';
 import { openCopies, type Copies } from './offsite/open-copies.js';
 import { notingLeaders } from './leaderships.js';
 import { createObserver } from './observe.js';
@@ -59,6 +61,8 @@ export interface AgentParts {
 
 export interface OpenedAgent {
   readonly agent: Agent;
+  /** For operators who want to see what members print. */
+  readonly output: Pick<LogsOptions, 'outputOf' | 'redact'>;
   /** Ends everything but the journal, which is the caller's; members go on. */
   stop(): Promise<void>;
 }
@@ -235,6 +239,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
         requests.isRestoring(member) || (work.late.agent?.isBusy(member) ?? false),
       wasStoppedBeside: (member, sinceMs) => deadman.hasStoppedSince(member, sinceMs),
       dataBytes: () => measures.meter.dataBytes(),
+      largestDatabases: () => measures.meter.largestDatabases(),
       secrets,
       backups: () => catalogue.list(),
     }),

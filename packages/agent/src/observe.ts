@@ -51,6 +51,7 @@ export interface ObserverOptions {
   readonly wasStoppedBeside: (member: string, sinceMs: number) => boolean;
   /** Allocated bytes by storage path, measured in the background. */
   readonly dataBytes: () => ReadonlyMap<string, number>;
+  readonly largestDatabases?: (() => ReadonlyMap<string, number>) | undefined;
   readonly secrets: Pick<Secrets, 'missing' | 'redact'>;
   /** Backups that lie on this host. Undefined: it keeps none. */
   readonly backups?: (() => readonly Backup[]) | undefined;
@@ -239,7 +240,10 @@ async function look(
   const askedAtMs = sight.clock.monotonic();
   const [container, storage] = await Promise.all([
     inspect(sight.runtimeOf(intent), member, signal),
-    sight.storages.read(spec.storage, sight.dataBytes().get(spec.storage)),
+    sight.storages.read(spec.storage, {
+      dataBytes: sight.dataBytes().get(spec.storage),
+      largestDatabaseBytes: sight.largestDatabases?.().get(spec.storage),
+    }),
   ]);
   // An end that this agent's own steps brought about meanwhile is no crash.
   const ours = wasBusy || sight.isBusy(member) || sight.attempts.get(member) !== before;

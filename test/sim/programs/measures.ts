@@ -6,7 +6,11 @@ import { machine } from './machine.js';
 const ended = (): Promise<void> => Promise.resolve();
 
 export const startDiskWatcher = () => ({ latency: () => new Map(), stop: ended });
-export const startDataMeter = () => ({ dataBytes: () => new Map(), stop: ended });
+export const startDataMeter = () => ({
+  dataBytes: () => new Map(),
+  largestDatabases: () => new Map(),
+  stop: ended,
+});
 export const createTuner = (): Pick<Tuner, 'apply' | 'undo'> => ({
   apply: () => Promise.resolve([]),
   undo: () => Promise.resolve([]),

@@ -1,7 +1,7 @@
 // How many bytes each storage really takes: a slow walk in small portions, again and again. Reads
 // sizes only.
 import { lstat, opendir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
 import { isAbort, messageOf } from '@leafward/shared/errors.js';
 import type { Logger } from '@leafward/shared/log.js';
@@ -22,6 +22,8 @@ export interface DataMeterOptions {
 export interface DataMeter {
   /** Allocated bytes by storage path, of the last whole walk. */
   dataBytes(): ReadonlyMap<string, number>;
+  /** Allocated bytes of the largest LMDB database in each storage, of the same walk; none where there is no such. */
+  largestDatabases(): ReadonlyMap<string, number>;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ const WALK_DEADLINE_MS = 30 * 60_000;
 export function startDataMeter(options: DataMeterOptions): DataMeter {
   const { clock, log } = options;
   const sizes = new Map<string, number>();
+  const largest = new Map<string, number>();
   let allDueAt = -Infinity;
   const loop = startLoop({
     name: 'data-meter',
@@ -55,7 +58,13 @@ export function startDataMeter(options: DataMeterOptions): DataMeter {
       for (const path of paths) {
         if (!isDue && sizes.has(path)) continue;
         try {
-          sizes.set(path, await measureData(path, options, signal));
+          let most = 0;
+          const onFile = (file: string, bytes: number): void => {
+            if (isDatabase(path, file)) most = Math.max(most, bytes);
+          };
+          sizes.set(path, await measureData(path, { ...options, onFile }, signal));
+          if (most > 0) largest.set(path, most);
+          else largest.delete(path);
         } catch (error) {
           if (isAbort(error) || signal.aborted) throw error;
           if ((error as NodeJS.ErrnoException).code === 'ENOENT') sizes.delete(path);
@@ -75,9 +84,15 @@ export function startDataMeter(options: DataMeterOptions): DataMeter {
       }
       return new Map(sizes);
     },
+    largestDatabases: () => new Map([...largest].filter(([path]) => sizes.has(path))),
     stop: () => loop.stop(),
   };
 }
+
+/** Those of backups that lie in a storage are copies of it, and what is in tmp goes at the next start. */
+const isDatabase = (storage: string, file: string): boolean =>
+  basename(file) === 'data.mdb' &&
+  !['backups', 'tmp'].some((name) => file.startsWith(`${join(storage, name)}/`));
 
 /**
  * Blocks that everything under a directory takes, × 512: sparse databases count with what they
@@ -88,7 +103,9 @@ export function startDataMeter(options: DataMeterOptions): DataMeter {
  */
 export async function measureData(
   root: string,
-  options: Pick<DataMeterOptions, 'clock' | 'portion' | 'pauseMs'>,
+  options: Pick<DataMeterOptions, 'clock' | 'portion' | 'pauseMs'> & {
+    readonly onFile?: (path: string, bytes: number) => void;
+  },
   signal: AbortSignal,
 ): Promise<number> {
   const top = await lstat(root);
@@ -111,6 +128,7 @@ export async function measureData(
         several.add(stats.ino);
       }
       bytes += stats.blocks * 512;
+      options.onFile?.(path, stats.blocks * 512);
     }
   }
   return bytes;

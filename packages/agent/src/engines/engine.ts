@@ -10,6 +10,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import type { ContainerSpec, Runtime } from '../runtimes/runtime.js';
+import type { Care } from './care.js';
 
 export interface EngineMember {
   readonly member: string;
@@ -203,6 +204,8 @@ export interface Engine {
   beforeStop?(member: EngineMember, signal: AbortSignal): Promise<void>;
   /** Runs every read-only command and tells each answer; [] where there are no commands. Never throws. */
   test(member: EngineMember, signal: AbortSignal): Promise<readonly CommandAnswer[]>;
+  /** Undefined: this kind has no way to be kept healthy but by running it. */
+  readonly care?: Care | undefined;
   /** Undefined: this kind knows no provisioning. */
   readonly provisioner?: Provisioner | undefined;
   /** Closes links and forgets what was cached of a member. */

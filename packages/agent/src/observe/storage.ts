@@ -16,9 +16,12 @@ export interface StorageReading {
   readonly mounted?: boolean | undefined;
 }
 
+/** Of the last walk through it. */
+export type StorageSizes = Pick<StorageFact, 'dataBytes' | 'largestDatabaseBytes'>;
+
 export interface StorageReader {
   /** Never throws. */
-  read(storage: string, dataBytes: number | undefined): Promise<StorageReading>;
+  read(storage: string, sizes: StorageSizes): Promise<StorageReading>;
   readonly once: SingleFlight;
 }
 
@@ -30,9 +33,9 @@ export function createStorageReader(): StorageReader {
   const paths = new Map<string, string>();
   return {
     once,
-    async read(storage, dataBytes) {
+    async read(storage, sizes) {
       try {
-        const reading = await once(`read ${storage}`, () => readStorage(storage, dataBytes), {
+        const reading = await once(`read ${storage}`, () => readStorage(storage, sizes), {
           deadlineMs: DEADLINE_MS,
         });
         paths.set(storage, reading.path);
@@ -42,17 +45,14 @@ export function createStorageReader(): StorageReader {
         return {
           path: paths.get(storage) ?? resolve(storage),
           marker: { kind: 'unreadable', error: text },
-          fact: { dataBytes, error: text },
+          fact: { ...sizes, error: text },
         };
       }
     },
   };
 }
 
-async function readStorage(
-  storage: string,
-  dataBytes: number | undefined,
-): Promise<StorageReading> {
+async function readStorage(storage: string, sizes: StorageSizes): Promise<StorageReading> {
   const path = await truePath(storage).catch(() => resolve(storage));
   const marker = await readMarker(storage);
   const room = await statfs(storage).catch(() => undefined);
@@ -63,7 +63,7 @@ async function readStorage(
     marker,
     mounted: own !== undefined && own !== above,
     fact: {
-      dataBytes,
+      ...sizes,
       freeBytes: room === undefined ? undefined : room.bavail * room.bsize,
       totalBytes: room === undefined ? undefined : room.blocks * room.bsize,
       markerTerm: found?.term,

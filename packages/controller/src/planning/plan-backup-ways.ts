@@ -53,7 +53,7 @@ export function objectToWay(service: ServiceAt, goal: BackupGoal): readonly Obje
   if (goal.snapshot !== true) return [];
   const { snapshot } = declaration.backup;
   if (snapshot === undefined) return [noCommand(name)];
-  return snapshot.freeze ? objectToInability(service, ['freeze'], 'be frozen') : [];
+  return snapshot.freeze && declaration.kind !== 'synapse' ? [noFreeze(service)] : [];
 }
 
 function cold(
@@ -128,11 +128,21 @@ function bySnapshot(
       expectedMs: expectedMs(snapshot, service.name, 'snapshot'),
       member: member.name,
       host: member.host,
-      command: [...command],
+      command: command.map((word) => filled(word, member)),
       timeoutMs,
       freeze,
     },
   };
+}
+
+/** A word of the operator's command, with what is known of the member in it. */
+function filled(word: string, { name, intent }: MemberAt): string {
+  const values: Readonly<Record<string, string | undefined>> = {
+    member: name,
+    service: intent?.service,
+    storage: intent?.spec.storage,
+  };
+  return word.replaceAll(/\{(member|service|storage)\}/g, (all, key: string) => values[key] ?? all);
 }
 
 /** Cells can be frozen from here on (source: the calls of each version). */
@@ -165,6 +175,15 @@ function objectToFreeze(
     },
   ];
 }
+
+const noFreeze = ({ name, declaration }: ServiceAt): Objection => ({
+  code: 'kind-cannot',
+  subject: name,
+  message: `${name} is of kind ${declaration.kind}, which cannot be frozen`,
+  unblock:
+    'say freeze: false if the snapshot is of one instant, or let your command stop its writes itself',
+  evidence: [],
+});
 
 const noCommand = (name: string): Objection => ({
   code: 'no-snapshot-command',

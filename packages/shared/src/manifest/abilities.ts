@@ -8,6 +8,7 @@ export type Ability =
   | 'backup'
   | 'restore'
   | 'reseed'
+  | 'reseed-from-backup'
   | 'promote-gracefully'
   | 'hand-over-by-stopping'
   | 'promote-by-force'
@@ -17,9 +18,7 @@ export type Ability =
   /** Databases of a stopped member are made compact. */
   | 'optimize'
   /** A backup of a stopped member. */
-  | 'back-up-cold'
-  /** Writes wait while the operator's snapshot is taken. */
-  | 'freeze';
+  | 'back-up-cold';
 
 /** Names of an exec kind's commands; docs/engines/exec.md says what each gets and answers. */
 export const READ_COMMANDS = [
@@ -55,8 +54,6 @@ export const ACT_COMMANDS = [
   'repoint',
   'fence',
   'stop',
-  'freeze',
-  'resume',
 ] as const;
 /** These change something; the others only look. */
 export const isAct = (command: string): boolean =>
@@ -79,6 +76,7 @@ const NEEDS: Readonly<Record<Ability, readonly (readonly CommandName[])[]>> = {
   backup: [['backup']],
   restore: [['restore']],
   reseed: [['seed']],
+  'reseed-from-backup': [['restore', 'position', 'history', 'storedUpstream', 'setUpstream']],
   'promote-gracefully': [['promote']],
   'hand-over-by-stopping': [
     ['forcePromote', 'storedPosition', 'setUpstream'],
@@ -89,7 +87,6 @@ const NEEDS: Readonly<Record<Ability, readonly (readonly CommandName[])[]>> = {
   'compare-histories': [['history']],
   optimize: [['optimize']],
   'back-up-cold': [['coldBackup']],
-  freeze: [['freeze', 'resume']],
 };
 
 interface KindOf {

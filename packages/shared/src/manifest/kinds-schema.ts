@@ -120,8 +120,6 @@ const DESCRIPTIONS: Readonly<Record<CommandName, string>> = {
   stop: 'Asks the running member to stop before its runtime stops it.',
   coldBackup: 'Takes a backup of the stopped member into {directory}.',
   optimize: 'Makes the databases of the stopped member compact.',
-  freeze: 'Makes the running member hold all writes until `resume`.',
-  resume: 'Lets it write again; succeeds also when it was not frozen.',
 };
 
 const commandsShape = Object.fromEntries(

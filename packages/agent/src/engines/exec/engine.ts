@@ -5,6 +5,7 @@ import type { Engine, EngineMember, EngineParts } from '../engine.js';
 import { askPosition } from './ask.js';
 import { backUp } from './backup.js';
 import { backupRoom } from './backup-room.js';
+import { execCare } from './care.js';
 import { matchIn } from './bounded-match.js';
 import { refuseFromBackup, restore, restoreAsMirror, seed } from './fill-storage.js';
 import { probeHistory } from './history.js';
@@ -85,6 +86,7 @@ export function createExecEngine(parts: EngineParts): Engine {
       keepOwn: async (member) => refuseFromBackup(talkTo(member)),
       fill: async (member, options, signal) => restoreAsMirror(talkTo(member), options, signal),
     },
+    care: execCare(talkTo),
     beforeStop: async (member, signal) => {
       const talk = talkTo(member);
       if (has(talk, 'stop')) await act(talk, 'stop', {}, signal);

@@ -29,7 +29,7 @@ export async function backUp(request: Kind<'run-backup'>, turn: Turn): Promise<R
     return { backup, position: backup.position };
   } catch (error) {
     parts.catalogue.giveUp(path);
-    await cleanUp(directory, turn);
+    await cleanUpBackup(directory, turn);
     throw error;
   }
 }
@@ -68,7 +68,9 @@ async function take(
 }
 
 /** What is left after it, because the service still writes or the agent ends, is taken away later. */
-async function cleanUp(directory: string, { parts, onProgress, signal }: Turn): Promise<void> {
+export async function cleanUpBackup(
+  directory: string,
+  { parts, onProgress, signal }: Turn): Promise<void> {
   if (signal.aborted) return;
   const isWritten = createStillWritten(parts, signal);
   try {

@@ -39,6 +39,8 @@ const ABILITIES: Readonly<Record<Ability, string>> = {
   witness: 'have a silent leader asked by other hosts',
   'compare-histories': 'have histories of members compared',
 };
+  optimize: 'have databases of a stopped member made compact',
+  'back-up-cold': 'be backed up while it is stopped',
 
 /** Of looks that no ability needs. */
 const WITHOUT: Readonly<Partial<Record<CommandName, string>>> = {

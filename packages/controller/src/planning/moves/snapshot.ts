@@ -36,9 +36,7 @@ export const snapshot: MoveRow<MoveOf<'snapshot'>> = {
     const taken = outcome?.snapshot;
     if (outcome?.state === 'succeeded' && taken !== undefined) {
       const stood =
-        taken.frozenMs === undefined
-          ? 'writes went on'
-          : `writes stood for ${renderDuration(taken.frozenMs)}`;
+        taken.frozenMs === undefined ? 'writes went on' : `writes stood for ${taken.frozenMs} ms`;
       const said = taken.output === '' ? 'it printed nothing' : `it printed: ${taken.output}`;
       return {
         kind: 'done',
