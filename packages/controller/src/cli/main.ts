@@ -9,6 +9,7 @@ import { addAudit, addWhy } from './commands/explain.js';
 import { addFailover } from './commands/failover.js';
 import { addForecast } from './commands/forecast.js';
 import { addHost } from './commands/host.js';
+import { addImport } from './commands/import.js';
 import { addOperation } from './commands/operation.js';
 import { addPlan } from './commands/plan.js';
 import { addSecret } from './commands/secret.js';
@@ -64,6 +65,7 @@ export function buildProgram(tree: Tree): Command {
   addBackup(program, tree);
   addEngine(program, tree);
   addForecast(program, tree);
+  addImport(program, tree);
   addSynapse(program, tree);
   addWhy(program, tree);
   addAudit(program, tree);
