@@ -46,7 +46,7 @@ function list(socketPath: string, stop: AbortSignal): Promise<readonly Listed[]>
         try {
           resolve(JSON.parse(Buffer.concat(parts).toString('utf8')) as readonly Listed[]);
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
     });

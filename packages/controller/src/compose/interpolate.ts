@@ -13,7 +13,7 @@ export function interpolate(
 ): string {
   return text.replaceAll(
     USE,
-    (_, dollar?: string, bare?: string, name?: string, operator?: string, word = '') => {
+    (_, dollar?: string, bare?: string, name?: string, operator?: string, word: string = '') => {
       if (dollar !== undefined) return '$';
       const key = bare ?? name ?? '';
       const value = Object.hasOwn(variables, key) ? variables[key] : undefined;

@@ -95,10 +95,10 @@ function addMember(document: Document, member: ImportedMember): void {
   const { name, service, host, storage, user, command, environment, mounts, ports } = member;
   const at = ['services', service.name, 'members', name];
   const there: unknown = document.getIn([...at, 'host']);
-  if (there !== undefined && there !== host)
+  if (typeof there === 'string' && there !== host)
     throw new LeafwardError(
       'invalid',
-      `merge ${name} of ${host}: the manifest has it on ${String(there)} already; rename one of them`,
+      `merge ${name} of ${host}: the manifest has it on ${there} already; rename one of them`,
     );
   const entry = document.createNode({
     host,

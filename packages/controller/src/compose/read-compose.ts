@@ -10,33 +10,10 @@ import type {
   ReadCompose,
 } from './compose-file.js';
 import { parseEnvFile } from './env-file.js';
-import { interpolate, type Variables } from './interpolate.js';
+import { interpolate } from './interpolate.js';
+import { entriesOf, listOf, type ComposeInput, type Entries, type Reading } from './reading.js';
 import { readVolumes } from './read-volumes.js';
 import { durationMs, portOf, sizeBytes, splitWords } from './words-of.js';
-
-export interface ComposeInput {
-  /** As messages call it. */
-  readonly file: string;
-  readonly text: string;
-  /** Directory that its relative paths begin at. */
-  readonly directory: string;
-  /** The shell's variables; they win over .env. */
-  readonly variables: Variables;
-  /** Text of a file, by absolute path; undefined: it cannot be read. */
-  readonly readFile: (path: string) => string | undefined;
-}
-
-export type Entries = Readonly<Record<string, unknown>>;
-
-/** What reading one file works with. */
-export interface Reading extends ComposeInput {
-  readonly project: string;
-  readonly root: Entries;
-  readonly tell: (path: Path, message: string) => void;
-  readonly lineOf: (path: Path) => number | undefined;
-  /** As text with its variables filled in; undefined: it is not there or no scalar. */
-  readonly textAt: (value: unknown, path: Path) => string | undefined;
-}
 
 /** Compose does this with the name of a directory. */
 const projectOf = (name: string): string =>
@@ -96,13 +73,6 @@ function readingOf(
   const project = named ?? projectOf(basename(resolve(directory)));
   return { ...input, variables, project, root, tell, lineOf, textAt };
 }
-
-export function entriesOf(value: unknown): Entries | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return value as Entries;
-}
-
-export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 function serviceOf(name: string, entries: Entries, reading: Reading): readonly ComposeService[] {
   const { tell, textAt } = reading;

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import type { Path } from '@leafward/shared/manifest/locate.js';
 import type { ComposeVolume } from './compose-file.js';
-import { entriesOf, listOf, type Reading } from './read-compose.js';
+import { entriesOf, listOf, type Reading } from './reading.js';
 
 /** Where an Engine keeps named volumes, unless it was told otherwise. */
 const VOLUMES = '/var/lib/docker/volumes';

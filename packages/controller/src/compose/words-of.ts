@@ -8,7 +8,8 @@ export function splitWords(text: string): readonly string[] {
     words.push(
       part.replaceAll(
         /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g,
-        (_, a?: string, b?: string, c = '') => a ?? b?.replaceAll(/\\(["\\$`])/g, '$1') ?? c,
+        (_, a?: string, b?: string, c: string = '') =>
+          a ?? b?.replaceAll(/\\(["\\$`])/g, '$1') ?? c,
       ),
     );
   return words;

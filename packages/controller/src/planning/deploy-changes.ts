@@ -82,11 +82,8 @@ export function planService(
   const all = [...moves, ...policyMoves];
   const gatesOf = stack === undefined ? gatesBeforeStops : gatesOfStack;
   const stopGates = gatesOf(snapshot, service, stops, newImage ? image : undefined);
-  const objections = {
-    kept: stays.objections,
-    stack: stack?.objections ?? [],
-    removals: removals.objections,
-  };
+  const kept = stays.objections;
+  const objections = { kept, stack: stack?.objections ?? [], removals: removals.objections };
   const alone = stops.length > 0 ? stopGates.checks : stopGates.checks.slice(0, 1);
   const draft = judge([
     ...toldOnly(objections),
@@ -108,13 +105,16 @@ export function planService(
       ...keptWarning(wanted, manifest, service),
     ],
     unchanged: [...stays.unchanged, ...retiredOnes(service)],
-    expectedDowntimeMs: !restarts.some((member) => member.isLeader)
-      ? undefined
-      : stack === undefined
-        ? expectedMs(snapshot, service.name, 'recreate')
-        : downtimeOf(snapshot, service.name),
+    expectedDowntimeMs: restarts.some((member) => member.isLeader)
+      ? expectedDowntime(snapshot, service)
+      : undefined,
   };
 }
+
+const expectedDowntime = (snapshot: Snapshot, service: ServiceAt): number | undefined =>
+  isStack(service)
+    ? downtimeOf(snapshot, service.name)
+    : expectedMs(snapshot, service.name, 'recreate');
 
 function placeAdded(
   snapshot: Snapshot,
