@@ -22,6 +22,7 @@ import { openEngines } from './engines/open-engines.js';
 import { createDuties, type Duties } from './duty/duties.js';
 import { engineFactories } from './engines/registry.js';
 import { openDrills, type Drills } from './drill/drills.js';
+import { openFreezes } from './freeze/freezes.js';
 import { openGuard, type DeadmanPlace, type Guard } from './deadman/guard.js';
 import { startFindings, type Findings } from './findings.js';
 import { createHistories, type Histories } from './histories.js';
@@ -123,6 +124,7 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     drills: openHostDrills(parts, { runtimes, secrets }),
     tuner: createTuner({ roots: config.roots, stateFile: join(stateDirectory, 'tuned.json') }),
     runtime: (name) => runtimes.of(name),
+    freezes: openFreezes({ ...parts, stateDirectory, program: process.argv[1] }),
     engineOf,
     isBusy: (member) => late.agent?.isBusy(member) ?? false,
     hide: (text) => secrets.hide(text),

@@ -10,6 +10,8 @@ import { deadmanPlace } from './deadman/guard.js';
 import { openAgentIdentity, startAgentRenewal } from './identity.js';
 import { openJournal } from './journal.js';
 import { startLink, type Link } from './link.js';
+import { logsStreams } from './logs/log-line.js';
+import { createLogs } from './logs/logs.js';
 import { readBootId } from './runtimes/process/proc.js';
 import { lockState } from './state-lock.js';
 import { transferLines } from './transfer/line.js';
@@ -61,11 +63,13 @@ async function serve({ config, log, signal }: RunOptions): Promise<void> {
     transferLine: transferLines(identity),
   });
   const { agent } = opened;
+  const logs = createLogs({ clock, log, open: logsStreams(identity), ...opened.output });
   const renewal = startAgentRenewal(identity, { clock, log });
   const link = startLink({
     identity,
     hello: () => agent.hello(),
-    onMessage: (message) => agent.receive(message),
+    onMessage: (message) =>
+      message.kind === 'logs-wish' ? logs.wish(message) : agent.receive(message),
     onState: (connected) => agent.connected(connected),
     clock,
     log,
@@ -82,7 +86,7 @@ async function serve({ config, log, signal }: RunOptions): Promise<void> {
   log.info({ host, fleet, version: VERSION }, `agent of ${host} runs`);
   await aborted(signal);
   log.info('ending as asked; members go on');
-  await link.stop();
+  await Promise.all([link.stop(), logs.stop()]);
   await opened.stop();
   await Promise.all([watchdog.stop(), renewal.stop()]);
   await journal.close();

@@ -16,7 +16,7 @@ import { createEnrollment, type Enrollment } from './enrollment.js';
 import { openFleet, type Fleet } from './fleet.js';
 import type { IdentityStore } from './identity-store.js';
 import { targetGroups } from './metrics/discovery.js';
-import { streamLogs } from './logs/stream-logs.js';
+import { createLogsDesk, type LogsDesk } from './logs/logs-desk.js';
 import { startMetricsServer } from './metrics/http.js';
 import { createMetrics, type Metrics } from './metrics/metrics.js';
 import { isNews, mayMatter, startAutomaticLoop } from './operations/automatic-loop.js';
@@ -200,6 +200,7 @@ async function serve(
   keepTrack({ fleet, sessions, watchers, loop, automatic, metrics, identities });
   stops.push(startHousekeeping({ ...options, fleet, sessions, metrics, foundation }));
 
+  const logs = createLogsDesk({ fleet, sessions, clock });
   const shared: ServersOptions = {
     fleet: config.fleet,
     clock,
@@ -208,10 +209,11 @@ async function serve(
     enrollment: foundation.enrollment,
     sessions,
     transfers: createTransfers(() => fleet.snapshot()),
+    logs,
     onRefused: (reason) => metrics.observeRefusedCall(reason),
     recognise: (agent) => rebuilder.recognise(agent),
     onAgent: () => fleet.setIdentities(hostIdentities(foundation.identities)),
-    operators: operatorHandlers({ ...options, foundation, fleet, sessions, watchers, audit }),
+    operators: operatorHandlers({ ...options, foundation, fleet, sessions, watchers, audit, logs }),
   };
   const http = await startMetricsServer({
     ...splitAddress(config.listen.metrics),
@@ -266,6 +268,7 @@ interface OperatorParts extends ControllerOptions {
   readonly fleet: Fleet;
   readonly sessions: Sessions;
   readonly watchers: Watchers;
+  readonly logs: LogsDesk;
 }
 
 function operatorHandlers(parts: OperatorParts) {
@@ -278,7 +281,7 @@ function operatorHandlers(parts: OperatorParts) {
     clock,
     watchers: parts.watchers,
     liveCalls,
-    streamLogs: () => streamLogs(),
+    streamLogs: (request, { signal }) => parts.logs.stream(request, signal),
     plans: createPlanDesk(fleet, foundation.store, clock),
     people: createPeople({
       enrollment: foundation.enrollment,

@@ -6,11 +6,13 @@ import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type {
   AgentService as AgentShape,
   EnrollmentService as EnrollmentShape,
+  LogsService as LogsShape,
   OperatorService as OperatorShape,
   TransferService as TransferShape,
 } from '@leafward/shared/gen/domain.js';
 import { AgentService } from '@leafward/shared/gen/leafward/v1/agent_pb.js';
 import { EnrollmentService } from '@leafward/shared/gen/leafward/v1/enrollment_pb.js';
+import { LogsService } from '@leafward/shared/gen/leafward/v1/logs_pb.js';
 import { TransferService } from '@leafward/shared/gen/leafward/v1/transfer_pb.js';
 import { OperatorService } from '@leafward/shared/gen/leafward/v1/operator_pb.js';
 import type { Logger } from '@leafward/shared/log.js';
@@ -26,6 +28,7 @@ import {
 import { statusFromError } from '@leafward/shared/rpc/status.js';
 import { assertNotRevoked, type Enrollment } from './enrollment.js';
 import type { IdentityStore } from './identity-store.js';
+import type { LogsDesk } from './logs/logs-desk.js';
 import type { Operator } from './operators/access.js';
 import type { AgentStream, Sessions } from './sessions.js';
 import type { Transfers } from './transfers.js';
@@ -43,6 +46,7 @@ export interface ServersOptions {
   readonly enrollment: Enrollment;
   readonly sessions: Sessions;
   readonly transfers: Transfers;
+  readonly logs: Pick<LogsDesk, 'accept'>;
   readonly operators: ServiceHandlers<OperatorShape, Operator>;
   readonly onRefused: (reason: string) => void;
   /**
@@ -102,6 +106,15 @@ export async function startMutualListener(
       TransferService,
       (call) => refusable(options, () => identify(options, call, 'agent')),
       { transfer: (stream, { caller }) => options.transfers.accept(caller.name, stream) },
+      bug,
+    ),
+  );
+  server.addService(
+    serviceDefinition(LogsService),
+    implementService<LogsShape, Identity>(
+      LogsService,
+      (call) => refusable(options, () => identify(options, call, 'agent')),
+      { logs: (stream, { caller }) => options.logs.accept(caller.name, stream) },
       bug,
     ),
   );

@@ -7,6 +7,7 @@ import type {
   Hello,
   HostIntent,
   IntentAnswer,
+  LogsWish,
   Permit,
   Report,
   SecretValue,
@@ -38,6 +39,8 @@ export interface Sessions {
   /** Tells every agent to come back later and ends the streams. */
   drain(reason: string, afterMs: number): void;
   connected(): number;
+  /** Asks a host's agent to call with lines of logs; the session's number, or undefined: it is not here. */
+  wish(host: string, wish: LogsWish): number | undefined;
   /** Reports that arrived since start. */
   reports(): number;
   onReport(listener: (host: string) => void): void;
@@ -152,6 +155,12 @@ export function createSessions(options: SessionOptions): Sessions {
       }
     },
     connected: () => open.size,
+    wish(host, wish) {
+      const session = open.get(host);
+      if (session?.welcomed !== true) return undefined;
+      session.stream.write({ kind: 'logs-wish', ...wish });
+      return session.id;
+    },
     reports: () => table.reports,
     onReport: (listener) => void table.listeners.push(listener),
   };

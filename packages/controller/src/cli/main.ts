@@ -10,6 +10,7 @@ import { addFailover } from './commands/failover.js';
 import { addForecast } from './commands/forecast.js';
 import { addHost } from './commands/host.js';
 import { addImport } from './commands/import.js';
+import { addLogs } from './commands/logs.js';
 import { addOperation } from './commands/operation.js';
 import { addPlan } from './commands/plan.js';
 import { addSecret } from './commands/secret.js';
@@ -65,6 +66,7 @@ export function buildProgram(tree: Tree): Command {
   addBackup(program, tree);
   addEngine(program, tree);
   addForecast(program, tree);
+  addLogs(program, tree);
   addImport(program, tree);
   addSynapse(program, tree);
   addWhy(program, tree);
