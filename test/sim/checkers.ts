@@ -104,7 +104,8 @@ export class Checkers {
     const { container, storage } = run;
     const { member, service, host } = container;
     this.world.line(member, `program starts, version ${run.version}, mirror ${storage.mirror}`);
-    if (this.retired.has(storage.key) && this.#startedByHand !== storage.key)
+    if (!this.retired.has(storage.key)) this.#clean.add(run);
+    else if (this.#startedByHand !== storage.key)
       this.violation('I2', `${member} starts from the retired storage ${storage.key}`);
     this.#assertAlone(run, host);
     // A store that was put back has forgotten an update, and nothing on a host remembers it.
@@ -113,6 +114,9 @@ export class Checkers {
       this.violation('I5', `${member} starts with ${run.version} on data of ${storage.version}`);
     this.#assertOrder(run, service);
   }
+
+  /** Runs whose storage was not retired when they began. */
+  readonly #clean = new WeakSet<Run>();
 
   /** Somebody starts what is on this storage now: nobody's mistake but theirs. */
   byHand(storageKey: string): void {
@@ -165,7 +169,10 @@ export class Checkers {
     const isDue = how === 'start' && isChosen(truth, member);
     if (how === 'start' && !isDue && truth.leader !== undefined && truth.leader !== member)
       this.violation('I1', `${member} leads by its storage although ${truth.leader} led after it`);
-    if (this.retired.has(run.storage.key)) this.violation('I2', `${member} leads and is retired`);
+    // A leader that was retired in the middle of its start is one that has not been stopped yet, like any other.
+    const isNotStoppedYet = how === 'start' && truth.leader === member && this.#clean.has(run);
+    if (this.retired.has(run.storage.key) && !isNotStoppedYet)
+      this.violation('I2', `${member} leads and is retired`);
     if (how === 'forced' || isDue) this.#failedOver(truth, run);
     else this.#assertWhole(truth, run, how);
     if (how === 'forced') this.counts.failovers += 1;

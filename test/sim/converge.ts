@@ -38,7 +38,7 @@ export function startRecovery(world: World): Recovery {
     const isIdle = at.running.fleet.operations().length === 0;
     if (!isIdle || missingIn(world).length === 0) idleSince = world.now;
     // What an aborted operation has left is put right by what is declared.
-    if (world.now - idleSince > PATIENCE_MS) {
+    if (leaderless.size === 0 && world.now - idleSince > PATIENCE_MS) {
       idleSince = world.now;
       void order(world, at, updateOf(world) ?? { kind: 'deploy', manifest: manifestOf(layout) });
     }
@@ -49,7 +49,11 @@ export function startRecovery(world: World): Recovery {
       if (!hasLeader) leaderless.set(name, since);
       if (hasLeader || world.now - since < PATIENCE_MS) continue;
       leaderless.set(name, world.now);
-      void order(world, at, { kind: 'failover', service: name });
+      // What waits for a leader before it has begun anything stands in the way of the failover that would bring one.
+      const inTheWay = at.running.fleet.operations().find((one) => one.services.includes(name));
+      if (inTheWay?.progress.every(({ state }) => state === 'pending') === true)
+        void control(world, at, inTheWay, 'abort');
+      else void order(world, at, { kind: 'failover', service: name });
     }
   };
   world.scheduler.after(LOOK_MS, look);
