@@ -49,6 +49,7 @@ export interface Cell {
   fenced: boolean;
   /** Id of the reseed that filled it, to the end. */
   reseeded: string | undefined;
+  isOfBackup?: boolean;
   /** What lies beside its storage, and what of it is gone for ever. */
   aside: (readonly number[])[];
   starts: number;
@@ -76,6 +77,8 @@ export class World {
   requests: Record<string, RequestState> = {};
   operations: Operation[] = [];
   backups: Backup[] = [];
+  /** Entries of logs before this one are gone. */
+  trimmedBelow = 0;
   secrets: Readonly<Record<string, number>> = {};
   rehearsals: readonly Rehearsal[] = [];
   history: Readonly<Record<string, number>> = {};
@@ -259,7 +262,9 @@ export class World {
         if (cell.intent.role === 'worker') continue;
         const upstream = this.find(cell.upstream);
         if (upstream?.running !== true || isNewer(upstream, cell)) continue;
-        cell.log = [...upstream.log];
+        // What it began with stays: a log of another history is silently another one.
+        const own = cell.isOfBackup === true ? cell.log : [];
+        cell.log = [...own, ...upstream.log.slice(own.length)];
       }
     this.check();
   }
@@ -386,11 +391,12 @@ export class World {
     if (!reseed.wipe) cell.aside.push(cell.log);
     cell.running = false;
     cell.active = false;
-    cell.log = [];
+    cell.log = [...(this.backedUp.get(reseed.backup ?? '') ?? [])];
     cell.upstream = upstream?.member;
     cell.retiredAtTerm = undefined;
     cell.promotedAtTerm = 0;
     cell.reseeded = reseed.id;
+    cell.isOfBackup = reseed.backup !== undefined;
   }
 
   /** It exits at once on a schema that it does not know: the newest that a main process has brought. */
@@ -501,6 +507,8 @@ export class World {
         return done({ leaderProbe: { answered, said: answered ? 'hello' : 'refused', tookMs: 1 } });
       }
       case 'probe-history':
+        if (request.offset < this.trimmedBelow)
+          return done({ state: 'failed', message: 'trimmed, the log begins later' });
         return done({
           history: { offset: request.offset, sha256: `h${cell?.log[request.offset] ?? ''}` },
         });
@@ -510,6 +518,10 @@ export class World {
         const backup = backupOf(request.member, cell?.intent.service ?? '', host, this.now);
         const { name, databaseBackup } = request;
         return done({ backup: { ...backup, name, databaseBackup } });
+      }
+      case 'receive-backup': {
+        const found = this.backups.find(({ name }) => name === request.backup);
+        return done(found === undefined ? {} : { backup: { ...found, host } });
       }
       default:
         return done({});

@@ -14,6 +14,7 @@ import { planOptimize } from './plan-optimize.js';
 import { planPromote } from './plan-promote.js';
 import { planReseed } from './plan-reseed.js';
 import { planRestore } from './plan-restore.js';
+import { planRestoreMember } from './plan-restore-member.js';
 import { withSpace } from './plan-space.js';
 import { planTrim } from './plan-trim.js';
 import { planUpdate } from './plan-update.js';
@@ -79,7 +80,9 @@ function draftOf(snapshot: Snapshot, goal: Goal, images: Readonly<Record<string,
     case 'reseed':
       return planReseed(snapshot, service, goal);
     case 'restore':
-      return planRestore(snapshot, service, goal);
+      return goal.member === undefined
+        ? planRestore(snapshot, service, goal)
+        : planRestoreMember(snapshot, service, goal);
     case 'optimize':
       return planOptimize(snapshot, service);
     case 'trim':

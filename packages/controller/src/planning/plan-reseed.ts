@@ -1,6 +1,6 @@
 // A member that lost its way becomes a mirror again, from nothing: what it has is set aside or deleted, and its
 // upstream's data takes its place. The only way in which a retired member's host leads back to life (I2). Pure.
-import type { Goal, Image } from '@leafward/shared/gen/domain.js';
+import type { Backup, Goal, Image, Reseed } from '@leafward/shared/gen/domain.js';
 import { subtreeOf } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
@@ -16,6 +16,7 @@ import {
 } from './draft.js';
 import { livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { pullMove } from './pull-move.js';
+import { seedBackup, seedGate, sendMove, type Seeding } from './seed-backup.js';
 import { objectToLostBackups, objectToSeedSpace } from './replaced.js';
 import { objectToCompany } from './scheduled.js';
 import { objectToStop, silent } from './safety.js';
@@ -26,7 +27,9 @@ type ReseedGoal = Extract<Goal, { kind: 'reseed' }>;
 
 export function planReseed(snapshot: Snapshot, service: ServiceAt, goal: ReseedGoal): Draft {
   const { name } = service;
-  const inability = objectToInability(service, ['reseed'], 'fill a mirror anew');
+  const ability = goal.backup === undefined ? 'reseed' : 'reseed-from-backup';
+  const act = `fill a mirror ${goal.backup === undefined ? 'anew' : 'from a backup'}`;
+  const inability = objectToInability(service, [ability], act);
   if (inability.length > 0) return unable(name, inability);
   const member = memberOf(service, goal.member);
   const wrong = objectToMember(service, member, goal.member);
@@ -44,18 +47,32 @@ export function planReseed(snapshot: Snapshot, service: ServiceAt, goal: ReseedG
       unchanged: [`${member.name} was filled anew by ${goal.id} already`],
     };
   const upstream = upstreamFor(service, member);
+  const what = { member, upstream, goal, seed: seedOf(snapshot, service, member, goal) };
   return {
     services: [name],
-    ...judge(gatesFor(snapshot, service, { member, upstream, goal })),
+    ...judge(gatesFor(snapshot, service, what)),
     warnings: warningsOf(snapshot, service, member, goal),
     unchanged: belowOf(service, member),
-    moves: reseedMoves(snapshot, service, { member, upstream, goal }),
+    moves: reseedMoves(snapshot, service, what),
     // It leads nobody: what reads from it alone is what is missed.
     expectedDowntimeMs: 0,
   };
 }
 
+/** Undefined: it is filled from its upstream. */
+function seedOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  member: MemberAt,
+  { backup: name, host }: ReseedGoal,
+): Seeding | undefined {
+  if (name === undefined) return undefined;
+  const meant = { backup: name, host };
+  return { member, goal: meant, backup: seedBackup(snapshot, service, member, meant) };
+}
+
 interface Reseeding {
+  readonly seed: Seeding | undefined;
   readonly member: MemberAt;
   readonly upstream: MemberAt | undefined;
   readonly goal: { readonly id: string; readonly wipe: boolean };
@@ -108,11 +125,11 @@ export function imageAfterSeed(member: MemberAt, upstream: MemberAt): Image | un
 function gatesFor(
   snapshot: Snapshot,
   service: ServiceAt,
-  { member, upstream, goal }: Reseeding,
+  { member, upstream, goal, seed }: Reseeding,
 ): readonly GateCheck[] {
   const runs = member.intent?.run === 'running';
   const isNoCopy = divergenceOf(service, member) !== undefined;
-  const needBytes = upstream?.fact?.storage.dataBytes;
+  const needBytes = seed?.backup?.sizeBytes ?? upstream?.fact?.storage.dataBytes;
   return [
     {
       name: 'alone',
@@ -124,6 +141,7 @@ function gatesFor(
       passed: `${member.name} is in sight`,
       objections: member.isFresh ? [] : [silent(member)],
     },
+    ...(seed === undefined ? [] : [seedGate(snapshot, service, seed)]),
     {
       name: 'upstream',
       passed: `${upstream?.name ?? 'nobody'} is up, near its leader`,
@@ -214,17 +232,21 @@ const belowOf = (service: ServiceAt, member: MemberAt): readonly string[] =>
 function reseedMoves(
   snapshot: Snapshot,
   service: ServiceAt,
-  { member, upstream, goal }: Reseeding,
+  { member, upstream, goal, seed }: Reseeding,
 ): readonly DraftMove[] {
-  if (upstream === undefined) return [];
+  if (upstream === undefined || (seed !== undefined && seed.backup === undefined)) return [];
+  const { backup } = seed ?? {};
+  const send = backup && sendMove(snapshot, service, member, backup);
   const image = imageAfterSeed(member, upstream);
   const isNewImage = image !== undefined && image.digest !== member.intent?.spec.image.digest;
   return [
+    ...(send === undefined ? [] : [send]),
     ...(isNewImage ? [pullMove(snapshot, service, [member.host], image)] : []),
     reseedMove(snapshot, service, {
       member,
       upstream: upstream.name,
-      reseed: { id: goal.id, wipe: goal.wipe },
+      reseed: { id: goal.id, wipe: goal.wipe, ...from(backup) },
+      backupPosition: backup?.position,
       cause: member.isRetired
         ? 'retired; it begins again as a mirror (I2)'
         : member.intent?.run === 'stopped'
@@ -236,13 +258,17 @@ function reseedMoves(
   ];
 }
 
+const from = (backup: Backup | undefined): { readonly backup?: string } =>
+  backup === undefined ? {} : { backup: backup.name };
+
 export const reseedMove = (
   snapshot: Snapshot,
   service: ServiceAt,
   what: {
     readonly member: MemberAt;
     readonly upstream: string;
-    readonly reseed: { readonly id: string; readonly wipe: boolean };
+    readonly reseed: Reseed;
+    readonly backupPosition?: number | undefined;
     readonly cause: string;
   },
 ): DraftMove => ({
@@ -254,4 +280,5 @@ export const reseedMove = (
   host: what.member.host,
   upstream: what.upstream,
   reseed: what.reseed,
+  ...(what.backupPosition === undefined ? {} : { backupPosition: what.backupPosition }),
 });

@@ -21,6 +21,7 @@ import { retiredOnes } from './plan-update.js';
 import { goesWith, objectToLostBackups, objectToSeedSpace } from './replaced.js';
 import { objectToCompany } from './scheduled.js';
 import { objectToRetired, silent } from './safety.js';
+import { absent, rebuildingOf } from './seed-backup.js';
 import { isStack, workersOf } from './stack.js';
 import { restoredTo } from './tree.js';
 import { isOlder } from './versions.js';
@@ -48,9 +49,7 @@ export function planRestore(snapshot: Snapshot, service: ServiceAt, goal: Restor
         {
           name: 'backup',
           passed: '',
-          objections: [
-            backup === undefined ? noBackup(snapshot, service, goal) : outOfReach(backup),
-          ],
+          objections: [backup === undefined ? absent(snapshot, service, goal) : outOfReach(backup)],
         },
       ]),
     };
@@ -97,20 +96,6 @@ function memberFor(service: ServiceAt, backup: Backup): MemberAt | undefined {
   );
   const usable = service.declaration.shape === 'stack' ? there.filter((m) => m.isLeader) : there;
   return usable.find((member) => member.name === backup.member) ?? usable[0];
-}
-
-function noBackup(snapshot: Snapshot, service: ServiceAt, goal: RestoreGoal): Objection {
-  const { backup, host } = goal;
-  const names = backupsOf(snapshot, service.name).map((one) =>
-    host === undefined ? one.name : `${one.name} on ${one.host}`,
-  );
-  return {
-    code: 'no-such-backup',
-    subject: service.name,
-    message: `${service.name} has no complete backup ${backup}${host === undefined ? '' : ` on host ${host}`}`,
-    unblock: names.length === 0 ? 'there is none at all' : `there are: ${names.join(', ')}`,
-    evidence: [],
-  };
 }
 
 const outOfReach = (backup: Backup): Objection => ({
@@ -267,7 +252,13 @@ function movesOf(
     term,
     wipe: goal.wipe,
   };
+  const rebuilt = fromTheTop(topology, replacedBeside(service, member)).map((one) => ({
+    one,
+    ...rebuildingOf(snapshot, service, one, backup),
+  }));
   return [
+    // Nobody is down while they are on their way.
+    ...rebuilt.flatMap(({ send }) => (send === undefined ? [] : [send])),
     ...(halts.length === 0
       ? []
       : [
@@ -282,11 +273,15 @@ function movesOf(
     restore,
     ...(declaration.shape === 'stack'
       ? workersOf(service).flatMap((worker) => startWorker(snapshot, service, worker, topology))
-      : fromTheTop(topology, replacedBeside(service, member)).map((one) =>
+      : rebuilt.map(({ one, fromBackup }) =>
           reseedMove(snapshot, service, {
             member: one,
             upstream: seenUpstream(service, topology, one.name),
-            reseed: { id: goal.id, wipe: goal.wipe },
+            reseed: {
+              ...{ id: goal.id, wipe: goal.wipe },
+              ...(fromBackup ? { backup: backup.name } : {}),
+            },
+            backupPosition: fromBackup ? backup.position : undefined,
             cause: 'what it has is of the line that was given up',
           }),
         )),
@@ -342,7 +337,8 @@ function warningsOf(
     lossOf(snapshot, service, backup),
     fateOf(member, goal.wipe),
     ...others.map((one) => fateOf(one, goal.wipe, goal.id)),
-    `${service.name} is down from the first stop until ${member.name} leads again${others.length === 0 ? '' : `; then ${listed(others.map((one) => one.name))} ${others.length === 1 ? 'is' : 'are'} filled anew from it, one after another`}`,
+    ...others.map((one) => `${one.name} ${rebuildingOf(snapshot, service, one, backup).why}`),
+    `${service.name} is down from the first stop until ${member.name} leads again${others.length === 0 ? '' : `; then ${listed(others.map((one) => one.name))} ${others.length === 1 ? 'is' : 'are'} filled anew, one after another`}`,
     ...(isOlder(backup.version, image?.version)
       ? [
           `the backup is of version ${backup.version ?? ''} and is migrated to ${image?.version ?? ''} at the first start`,

@@ -81,7 +81,8 @@ function takingsOf(snapshot: Snapshot, moves: readonly DraftMove[]): readonly Ta
       }
       case 'reseed': {
         const restored = restoredBytes(snapshot, moves, move.service);
-        const bytes = restored ?? at(move.upstream)?.fact?.storage.dataBytes;
+        const seeded = bytesOfBackup(snapshot, move.service, move.reseed?.backup);
+        const bytes = seeded ?? restored ?? at(move.upstream)?.fact?.storage.dataBytes;
         const what = `a copy of ${move.upstream} for ${move.member}`;
         return replaced(at(move.member), bytes, what, move.reseed?.wipe === true);
       }
@@ -89,21 +90,36 @@ function takingsOf(snapshot: Snapshot, moves: readonly DraftMove[]): readonly Ta
         const bytes = restoredBytes(snapshot, moves, move.service);
         return replaced(at(move.member), bytes, `${move.backup} for ${move.member}`, move.wipe);
       }
+      case 'send': {
+        const bytes = bytesOfBackup(snapshot, move.service, move.backup);
+        const intent = at(move.toMember)?.intent;
+        if (bytes === undefined || intent === undefined) return [];
+        const path = backupPathOf(intent);
+        // It stays a day, or as long as the rules keep it.
+        return [{ host: move.toHost, path, bytes, what: move.backup, isReplaced: true }];
+      }
       default:
         return [];
     }
   });
 }
 
+const bytesOfBackup = (
+  { backups }: Snapshot,
+  service: string,
+  name: string | undefined,
+): number | undefined =>
+  backups.find((one) => one.service === service && one.name === name)?.sizeBytes;
+
 /** Of the backup that the plan goes back to. */
 function restoredBytes(
-  { backups }: Snapshot,
+  snapshot: Snapshot,
   moves: readonly DraftMove[],
   service: string,
 ): number | undefined {
   const restore = moves.find((move) => move.kind === 'restore' && move.service === service);
   if (restore?.kind !== 'restore') return undefined;
-  return backups.find((one) => one.service === service && one.name === restore.backup)?.sizeBytes;
+  return bytesOfBackup(snapshot, service, restore.backup);
 }
 
 function backupTaking(snapshot: Snapshot, member: MemberAt | undefined): readonly Taking[] {

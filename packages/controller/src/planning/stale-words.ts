@@ -174,6 +174,8 @@ function nameOf(move: Move): string {
           ? `to ${move.to}`
           : move.kind === 'pull'
             ? move.image.reference
-            : move.service;
+            : move.kind === 'send'
+              ? `${move.backup} to ${move.toHost}`
+              : move.service;
   return `${move.kind} ${subject}`;
 }

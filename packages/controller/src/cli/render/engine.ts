@@ -33,14 +33,15 @@ const ABILITIES: Readonly<Record<Ability, string>> = {
   backup: 'be backed up',
   restore: 'be restored from a backup',
   reseed: 'have an emptied member filled anew',
+  'reseed-from-backup': 'have a mirror filled from a backup',
   'promote-gracefully': 'hand leadership over while it runs',
   'hand-over-by-stopping': 'hand leadership over by stopping the leader',
   'promote-by-force': 'be failed over',
   witness: 'have a silent leader asked by other hosts',
   'compare-histories': 'have histories of members compared',
-};
   optimize: 'have databases of a stopped member made compact',
   'back-up-cold': 'be backed up while it is stopped',
+};
 
 /** Of looks that no ability needs. */
 const WITHOUT: Readonly<Partial<Record<CommandName, string>>> = {

@@ -21,7 +21,7 @@ export function describeGoal(goal: Goal): string {
     case 'reseed':
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
-      return `restore ${goal.service} to backup ${goal.backup}`;
+      return `restore ${goal.member === undefined ? '' : `${goal.member} of `}${goal.service} to backup ${goal.backup}`;
     case 'optimize':
       return `optimize the databases of ${goal.service}`;
     case 'trim':
