@@ -1,7 +1,7 @@
 // Real programs: a retired leader's host begins again as a mirror by a plan, and the service goes back to a backup. What
 // was there is set aside; nobody leads beside anybody else.
 import { expect } from 'chai';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cortexManifest, storageOf, type CortexMember } from '../fleet/cortex-manifest.js';
@@ -117,5 +117,26 @@ describe('a retired member is reseeded, and a service goes back', function () {
     expect([mirror?.state, mirror?.position]).to.eql(['mirroring', backup?.position]);
     expect(await asideOf('01.cortex')).to.have.length(1);
     await write('01.cortex', 'on');
+  });
+
+  it('a mirror is filled from a backup that is sent to its host, and keeps what is its own', async () => {
+    await fleet.carryOut(['backup', 'cortex', '--member', '01.cortex']);
+    const [backup] = (await fleet.status()).services.map((service) => service.lastBackup);
+    const { name = '' } = backup ?? {};
+    await write('01.cortex', 'since');
+    const own = join(storage('00.cortex'), 'certs', 'own.key');
+    await mkdir(dirname(own), { recursive: true });
+    await writeFile(own, 'key of 00', { mode: 0o600 });
+    const alone = ['restore', 'cortex', '--backup', name, '--member'];
+    const refused = await fleet.cli(['plan', ...alone, '01.cortex'], [3]);
+    expect(refused.stdout).to.include('mirrors-stay-ahead');
+    await fleet.carryOut([...alone, '00.cortex', '--wipe']);
+    const [mirror, leader] = [await viewOf('00.cortex'), await viewOf('01.cortex')];
+    expect([mirror?.state, mirror?.position]).to.eql(['mirroring', leader?.position]);
+    expect(leader?.position).to.be.above(backup?.position ?? Infinity);
+    expect(await readFile(own, 'utf8')).to.equal('key of 00');
+    expect(await readdir(storage('00.cortex'))).to.not.include('.leafward-own');
+    const { stdout } = await fleet.cli(['backup', 'list', 'cortex']);
+    expect(stdout.split('\n').filter((line) => line.includes(name))).to.have.length(2);
   });
 });
