@@ -114,6 +114,8 @@ export class Cells {
 
   adopt(storage: Storage): void {
     this.storages.set(storage.key, storage);
+    // A storage that is made later must not be taken for one of before.
+    this.#made = Math.max(this.#made, Number(storage.key.split('#')[1] ?? 0));
     putNow(this.options.diskOf(storage.host), `${storage.path}/${IDENTITY}`, storage.key);
   }
 
