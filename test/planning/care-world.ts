@@ -64,7 +64,7 @@ export function deployedCare(options: TreeOptions = {}): CareWorld {
 }
 
 /** The manifest of one service with a snapshot command. */
-export function withSnapshots(world: CareWorld, freeze: boolean): CareWorld {
+export function withSnapshots<W extends World>(world: W, freeze: boolean): W {
   const state = world.services['cortex'];
   if (state === undefined) throw new Error('no cortex');
   const { declaration } = state;

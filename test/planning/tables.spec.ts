@@ -13,6 +13,7 @@ import type {
   Request,
 } from '@leafward/shared/gen/domain.js';
 import { ahaManifest, deployedAha } from './aha-world.js';
+import { withSnapshots } from './care-world.js';
 import { deployed, imageOf, manifestOf, type World } from './model.js';
 
 type Fact = (fact: MemberFact) => MemberFact | 'silent';
@@ -130,6 +131,23 @@ const begun: Readonly<Record<Move['kind'], () => Begun>> = {
     for (let round = 0; round < 2; round += 1) world.round();
     return running(world, { kind: 'deploy', manifest: ahaManifest() }, 'realias', '00.aha');
   },
+  trim: () => running(deployed(), { kind: 'trim', service: 'cortex' }, 'trim', '00.cortex'),
+  optimize: () =>
+    running(deployed(), { kind: 'optimize', service: 'cortex' }, 'optimize', '03.cortex'),
+  'cold-back-up': () =>
+    running(
+      deployed(),
+      { kind: 'backup', service: 'cortex', name: 'b2', cold: true },
+      'cold-back-up',
+      '03.cortex',
+    ),
+  snapshot: () =>
+    running(
+      withSnapshots(deployed(), false),
+      { kind: 'backup', service: 'cortex', name: 'b2', snapshot: true },
+      'snapshot',
+      '03.cortex',
+    ),
 };
 
 const updating = (kind: Move['kind'], subject: string): Begun =>

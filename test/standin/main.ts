@@ -13,6 +13,7 @@ import { LogStore } from './log-store.js';
 import { migrateModel, migrateStorage } from './migrate.js';
 import { serve, type CellServer } from './server.js';
 import { readSettings, say, type Settings } from './settings.js';
+import { optimizeAtBoot } from './optimize.js';
 
 /** Put in by the bundler. */
 declare const CELL_VERSION: string;
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
   const cell = await openCell(settings, mirror);
   await migrateStorage(settings, mirror === null);
   cell.mirror = mirror;
+  await optimizeAtBoot(settings);
   cell.active = mirror === null;
   cell.ready = mirror === null;
   cell.follow = () => startFollowing(cell);

@@ -4,6 +4,7 @@ import { exitCodeOf, LeafwardError, messageOf } from '@leafward/shared/errors.js
 import { createLogger } from '@leafward/shared/log.js';
 import { DEFAULT_STATE_DIRECTORY, readConfig } from './config.js';
 import { enrollAgent } from './identity.js';
+import { thaw } from './freeze/thaw.js';
 import { runAgent } from './main.js';
 import { readStatus, renderStatus } from './status.js';
 import { VERSION } from './version.js';
@@ -22,6 +23,7 @@ export async function runAgentProgram(args: readonly string[]): Promise<number> 
   addRun(program);
   addEnroll(program);
   addStatus(program);
+  addThaw(program);
   program
     .command('version')
     .description('Print the version.')
@@ -76,6 +78,15 @@ function addEnroll(program: Command): void {
           `Next: leafward-agent run --state-dir ${flags.stateDir}\n`,
       );
     });
+}
+
+/** Nobody's to call but the agent's, before it freezes a member. */
+function addThaw(program: Command): void {
+  program
+    .command('thaw', { hidden: true })
+    .argument('<directory>')
+    .argument('<member>')
+    .action((directory: string, member: string) => thaw(directory, member));
 }
 
 function addStatus(program: Command): void {

@@ -7,6 +7,7 @@ import type { Pins } from '../../backups/pins.js';
 import type { Tuner } from '../../checks/check.js';
 import type { Drills } from '../../drill/drills.js';
 import type { Engine } from '../../engines/engine.js';
+import type { Freezes } from '../../freeze/freezes.js';
 import type { Journal } from '../../journal.js';
 import { readMarker, realPathOf } from '../../marker.js';
 import type { Offsite } from '../../offsite/offsite.js';
@@ -24,6 +25,8 @@ export interface ActParts {
   readonly offsite: Offsite;
   readonly drills: Drills;
   readonly tuner: Tuner;
+  /** Undefined: nothing is frozen here. */
+  readonly freezes?: Freezes | undefined;
   readonly runtime: (name: RuntimeName) => Runtime;
   readonly engineOf: (intent: MemberIntent) => Engine;
   /** True while a chain of steps works on the member. */
