@@ -6,6 +6,7 @@ import { addBackup } from './commands/backup.js';
 import { addEngine } from './commands/engine.js';
 import { addEnroll } from './commands/enroll.js';
 import { addAudit, addWhy } from './commands/explain.js';
+import { addExport } from './commands/export.js';
 import { addFailover } from './commands/failover.js';
 import { addForecast } from './commands/forecast.js';
 import { addHost } from './commands/host.js';
@@ -68,6 +69,7 @@ export function buildProgram(tree: Tree): Command {
   addForecast(program, tree);
   addLogs(program, tree);
   addImport(program, tree);
+  addExport(program, tree);
   addSynapse(program, tree);
   addWhy(program, tree);
   addAudit(program, tree);
