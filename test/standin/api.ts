@@ -1,4 +1,5 @@
 // The calls of a stand-in cell, one line each, with the release that brought them.
+import { ahaMethods } from './aha.js';
 import { backupInfo, deleteBackup, listBackups, runBackup } from './backups.js';
 import { refused, WireError, type Cell } from './cell.js';
 import { cellInfo, healthCheck, systemInfo } from './cell-info.js';
@@ -26,6 +27,8 @@ export interface Method {
     context: CallContext,
     parameter: (name: string) => unknown,
   ) => Packable | Promise<Packable>;
+  /** A generator of values that are there already. */
+  readonly entries?: (context: CallContext) => readonly Packable[];
   /** A generator of raw items: the bytes of each value. */
   readonly items?: (
     context: CallContext,
@@ -41,6 +44,7 @@ const now = (answer: (cell: Cell) => Packable | Promise<Packable>, since = 0): M
 
 export const methods: Readonly<Record<string, Method>> = {
   ...peopleMethods,
+  ...ahaMethods,
   getCellInfo: now(cellInfo, 34),
   getCellType: now((cell) => cell.settings.type),
   getCellIden: now((cell) => cell.iden),

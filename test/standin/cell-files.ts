@@ -62,8 +62,13 @@ export function isFirstBoot(storage: string): boolean {
   return !readdirSync(storage).includes('cell.guid');
 }
 
-function readMap(path: string): Record<string, unknown> {
+export function readMap(path: string): Record<string, unknown> {
   return (parse(readIfThere(path) ?? '') as Record<string, unknown> | null) ?? {};
+}
+
+/** Keeps nothing of what was there. */
+export function writeMap(path: string, values: Readonly<Record<string, unknown>>): void {
+  replace(path, stringify(values));
 }
 
 function replace(path: string, text: string): void {

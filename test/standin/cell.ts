@@ -1,5 +1,6 @@
 // A stand-in cell's state: its log, its role, and how a write gets into the log.
 import { join } from 'node:path';
+import type { Aha } from './aha.js';
 import type { LogStore } from './log-store.js';
 import { pack, type Packable } from './pack.js';
 import { newIden } from './cell-files.js';
@@ -48,6 +49,10 @@ export class Cell {
   forward: ((call: ForwardedWrite) => Promise<number>) | undefined;
   /** Stops following the upstream; set while it is a mirror. */
   stopFollowing: (() => Promise<void>) | undefined;
+  /** Set for an AHA. */
+  aha: Aha | undefined;
+  /** It has become the leader. */
+  onActive: () => void = () => undefined;
   /** Begins to follow `mirror`. */
   follow: () => void = () => undefined;
   readonly #gates = new Set<Promise<void>>();

@@ -8,6 +8,7 @@ import { CellError } from '@leafward/agent/engines/synapse/telepath/cell-error.j
 import type { Argument } from '@leafward/agent/engines/synapse/telepath/encode.js';
 import { listOf, mapOf, stringOf } from '@leafward/agent/engines/synapse/telepath/value.js';
 import { messageOf } from '@leafward/shared/errors.js';
+import { resolve } from './aha-client.js';
 import { WireError, type Cell, type ForwardedWrite } from './cell.js';
 import { say } from './settings.js';
 import { writeDataState } from './cell-files.js';
@@ -31,7 +32,8 @@ export function addressOf(url: string): Address {
 }
 
 export async function connectTo(url: string, signal: AbortSignal): Promise<Link> {
-  return openLink({ address: addressOf(url), deadlineMs: CONNECT_MS }, signal);
+  const address = url.startsWith('aha://') ? await resolve(url, signal) : addressOf(url);
+  return openLink({ address, deadlineMs: CONNECT_MS }, signal);
 }
 
 /** Follows cell.mirror until it is told to stop. */

@@ -6,14 +6,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openLink } from '@leafward/agent/engines/synapse/telepath/link.js';
 import { listOf, mapOf, stringOf } from '@leafward/agent/engines/synapse/telepath/value.js';
 import { messageOf } from '@leafward/shared/errors.js';
+import { ahaOf } from './aha.js';
+import { startRegistering, takePlace } from './aha-client.js';
 import { isFirstBoot, newIden, readIden, readMirror, writeIden } from './cell-files.js';
 import { Cell } from './cell.js';
 import { addressOf, connectTo, startFollowing } from './follow.js';
 import { LogStore } from './log-store.js';
 import { migrateModel, migrateStorage } from './migrate.js';
-import { serve, type CellServer } from './server.js';
-import { readSettings, say, type Settings } from './settings.js';
 import { optimizeAtBoot } from './optimize.js';
+import { serve, type CellServer } from './server.js';
+import { readIfThere, readSettings, say, type Settings } from './settings.js';
 
 /** Put in by the bundler. */
 declare const CELL_VERSION: string;
@@ -24,16 +26,18 @@ const CALL_MS = 5_000;
 async function main(): Promise<void> {
   const storage = process.argv[2];
   if (storage === undefined) throw new Error('usage: cell-VERSION.cjs STORAGE');
-  const settings = readSettings(storage, CELL_VERSION, process.env);
+  const begun = readSettings(storage, CELL_VERSION, process.env);
   process.once('SIGTERM', () => process.exit(0));
   mkdirSync(storage, { recursive: true });
-  await requireAlone(settings);
-  await delay(settings.startMs);
+  await requireAlone(begun);
+  await delay(begun.startMs);
+  const settings = await takePlace(begun, process.env);
   const mirror = readMirror(settings);
+  await optimizeAtBoot(settings);
   const cell = await openCell(settings, mirror);
   await migrateStorage(settings, mirror === null);
+  cell.aha = ahaOf(process.env, settings);
   cell.mirror = mirror;
-  await optimizeAtBoot(settings);
   cell.active = mirror === null;
   cell.ready = mirror === null;
   cell.follow = () => startFollowing(cell);
@@ -60,7 +64,13 @@ async function listen(cell: Cell): Promise<void> {
   if (settings.listen === undefined) return;
   const address = addressOf(settings.listen);
   if (address.kind !== 'tcp') throw new Error(`SYN_CELL_LISTEN must be tcp://host:port`);
-  servers.push(await serve(cell, address, shutDown));
+  const server = await serve(cell, address, shutDown);
+  servers.push(server);
+  startRegistering(cell, server.port ?? address.port);
+  const provision = cell.aha?.provisionUrl;
+  if (provision === undefined || provision === settings.listen) return;
+  const own = addressOf(provision);
+  if (own.kind === 'tcp') servers.push(await serve(cell, own, shutDown));
 }
 
 /** The service locks cell.guid; here, whoever answers on the socket has the storage. */
@@ -77,8 +87,10 @@ async function openCell(settings: Settings, mirror: string | null): Promise<Cell
   const logDirectory = Cell.logDirectory(storage);
   if (isFirstBoot(storage)) {
     const upstream = mirror === null ? undefined : await bootstrap(mirror);
+    if (upstream !== undefined) await delay(settings.bootstrapMs);
     LogStore.open(logDirectory, upstream?.first ?? 0);
-    writeFileSync(join(storage, 'cell.yaml'), '{}\n', { flag: 'a' });
+    if (readIfThere(join(storage, 'cell.yaml')) === undefined)
+      writeFileSync(join(storage, 'cell.yaml'), '{}\n');
     writeIden(storage, upstream?.iden ?? newIden());
   }
   return new Cell(settings, readIden(storage) ?? newIden(), LogStore.open(logDirectory));

@@ -32,6 +32,7 @@ async function becomeLeader(cell: Cell): Promise<void> {
   cell.mirror = null;
   cell.active = true;
   cell.ready = true;
+  cell.onActive();
   await migrateModel(cell);
 }
 

@@ -12,6 +12,8 @@ import { say } from './settings.js';
 const LONG_HELLO = 200;
 
 export interface CellServer {
+  /** Where it listens; undefined on a unix path. */
+  readonly port: number | undefined;
   close(): Promise<void>;
 }
 
@@ -33,7 +35,9 @@ export async function serve(
     server.once('error', reject);
     server.listen(where, resolve);
   });
+  const bound = server.address();
   return {
+    port: typeof bound === 'object' ? bound?.port : undefined,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -104,7 +108,7 @@ function sharedInfo(cell: Cell, long: boolean): Packable {
   const meths: Record<string, Packable> = {};
   for (const [name, method] of Object.entries(methods)) {
     if (method.since > cell.settings.minor) continue;
-    if (method.items !== undefined) meths[name] = { genr: true };
+    if ((method.items ?? method.entries) !== undefined) meths[name] = { genr: true };
     else if (long) meths[name] = {};
   }
   return {
@@ -131,6 +135,13 @@ async function answer(
     requireArguments(name, method, args);
     const context = { cell, args, kwargs, signal: link.signal, shutDown };
     const get = (parameter: string): unknown => pick(method, parameter, args, kwargs);
+    if (method.entries !== undefined) {
+      generating = true;
+      socket.write(pack(['t2:genr', {}]));
+      for (const entry of method.entries(context)) await send(socket, yieldMessage(pack(entry)));
+      socket.write(pack(['t2:yield', { retn: null }]));
+      return;
+    }
     if (method.items !== undefined) {
       // The old ones announce a generator together with its first item.
       generating = cell.settings.minor >= LONG_HELLO;

@@ -13,12 +13,16 @@ export interface Settings {
   readonly mirror: string | undefined;
   readonly listen: string | undefined;
   readonly name: string;
+  /** What its service's leader is called in AHA's network. */
+  readonly alias?: string | undefined;
   readonly mirrorUrls: readonly string[] | undefined;
   readonly backupDirectory: string;
   readonly startMs: number;
   readonly migrateMs: number;
   readonly backupMs: number;
   readonly failBackup: boolean;
+  /** How long a mirror's first copy takes. */
+  readonly bootstrapMs: number;
 }
 
 /** Throws on a number that is none. */
@@ -38,7 +42,7 @@ export function readSettings(
     storage,
     version,
     minor: Number(version.split('.')[1]),
-    type: text('SYN_CELL_TYPE') ?? 'cortex',
+    type: text('SYN_CELL_TYPE') ?? (text('SYN_AHA_AHA_NETWORK') ? 'ahacell' : 'cortex'),
     advertise: text('SYN_CELL_ADVERTISE') ?? `unix://${storage}/sock`,
     mirror: text('SYN_CELL_MIRROR'),
     listen: text('SYN_CELL_LISTEN'),
@@ -48,6 +52,7 @@ export function readSettings(
     startMs: milliseconds('SYN_CELL_START_MS', 300),
     migrateMs: milliseconds('SYN_CELL_MIGRATE_MS', 1_500),
     backupMs: milliseconds('SYN_CELL_BACKUP_MS', 300),
+    bootstrapMs: milliseconds('SYN_CELL_BOOTSTRAP_MS', 0),
     failBackup: text('SYN_CELL_FAIL_BACKUP') === '1',
   };
 }
