@@ -14,7 +14,6 @@ import { openCatalogue, type Catalogue } from './backups/catalogue.js';
 import { createPins, type Pins } from './backups/pins.js';
 import { startDataMeter, type DataMeter } from './checks/data-meter.js';
 import { startDiskWatcher, type DiskWatcher } from './checks/disk-watcher.js';
-import { createTuner } from './checks/tuner.js';
 import { backupPathsOf } from './checks/volumes.js';
 import type { AgentConfig } from './config.js';
 import type { Engine } from './engines/engine.js';
@@ -22,9 +21,9 @@ import { openEngines } from './engines/open-engines.js';
 import { createDuties, type Duties } from './duty/duties.js';
 import { engineFactories } from './engines/registry.js';
 import { openDrills, type Drills } from './drill/drills.js';
-import { openFreezes } from './freeze/freezes.js';
 import { openGuard, type DeadmanPlace, type Guard } from './deadman/guard.js';
 import { startFindings, type Findings } from './findings.js';
+import { intentsOf, runOnHere, storagesOf } from './held-members.js';
 import { createHistories, type Histories } from './histories.js';
 import type { Journal } from './journal.js';
 import type { LogsOptions } from './logs/logs.js';
@@ -32,8 +31,9 @@ import { outputsOf } from './logs/outputs.js';
 import { openCopies, type Copies } from './offsite/open-copies.js';
 import { notingLeaders } from './leaderships.js';
 import { createObserver } from './observe.js';
+import { openAct } from './open-act.js';
 import { openHostFacts } from './open-host-facts.js';
-import { createAct } from './requests/acts.js';
+import type { ActParts } from './requests/acts.js';
 import { openRequests, type Requests } from './requests.js';
 import { openRuntimes, type Runtimes } from './runtimes/registry.js';
 import { openSecrets, type Secrets } from './secrets.js';
@@ -89,6 +89,7 @@ function wakeAll({ agent, duties }: Late): void {
 /** @throws LeafwardError when a part cannot begin. */
 export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const late: Late = {};
+  const isBusy = (member: string): boolean => late.agent?.isBusy(member) ?? false;
   const { config, log, journal } = parts;
   const { stateDirectory, dockerSocket } = config;
   await mkdir(stateDirectory, { recursive: true });
@@ -110,26 +111,16 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     log,
     onAdded: () => late.backups?.added(),
   });
-  const guard = openGuard(parts, (member) => late.agent?.isBusy(member) ?? false);
+  const guard = openGuard(parts, isBusy);
   const pins = createPins();
   const copies = openHostCopies(parts, { catalogue, pins, secrets, late });
   const measures = startMeasures(parts, { runtimes, guard, catalogue, copies }, () =>
     late.agent?.tell(),
   );
-  const act = createAct({
-    ...parts,
-    catalogue,
-    pins,
-    offsite: copies.offsite,
-    drills: openHostDrills(parts, { runtimes, secrets }),
-    tuner: createTuner({ roots: config.roots, stateFile: join(stateDirectory, 'tuned.json') }),
-    runtime: (name) => runtimes.of(name),
-    freezes: openFreezes({ ...parts, stateDirectory, program: process.argv[1] }),
-    engineOf,
-    isBusy: (member) => late.agent?.isBusy(member) ?? false,
-    hide: (text) => secrets.hide(text),
-    check: (stop) => measures.findings.check(stop),
-  });
+  const check: ActParts['check'] = (stop) => measures.findings.check(stop);
+  const does = { runtimes, secrets, engineOf, catalogue, pins, isBusy, check };
+  const drills = openHostDrills(parts, { runtimes, secrets });
+  const act = openAct(parts, { ...does, drills, offsite: copies.offsite });
   const requests = await openRequests({
     journal,
     clock: parts.clock,
@@ -142,26 +133,22 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
   const { intent } = journal.state;
   // A crash may have come between an order and what it forgets.
   if (intent !== undefined) await secrets.retain(secretsOfIntent(intent));
-  const hostFacts = await openHostFacts({
-    ...parts,
-    ...{ disks: measures.disks, deadman: guard.deadman },
-    paths: () => [...storagesOf(parts), ...backupPathsOf(intentsOf(parts))],
-  });
+  const hostFacts = await openFacts(parts, measures, guard);
   const duties = openDuties(parts, { catalogue, requests, late });
-  const histories = createHistories({
-    ...parts,
-    engineOf,
-    isBusy: (member) => requests.isRestoring(member) || (late.agent?.isBusy(member) ?? false),
-    onChange: () => late.agent?.tell(),
-  });
+  const histories = openHistories(parts, { engineOf, requests, late });
   const seen = { guard, engineOf, histories, pins };
   const work = { runtimes, ...seen, catalogue, measures, requests, secrets, duties, late };
   const agent = assemble(parts, work, hostFacts.observe);
   const backups = openBackupLoops(parts, work);
   Object.assign(late, { agent, requests, measures, duties, backups });
   duties.wake();
+  const members = (): readonly MemberIntent[] => intentsOf(parts);
   return {
     agent,
+    output: {
+      outputOf: outputsOf({ ...config, clock: parts.clock, runtimes, members }),
+      redact: (text) => secrets.redact(text),
+    },
     async stop() {
       await Promise.all([duties.stop(), histories.stop()]); // what they would begin now ends at once
       await agent.stop();
@@ -171,6 +158,24 @@ export async function openAgent(parts: AgentParts): Promise<OpenedAgent> {
     },
   };
 }
+
+const openFacts = (parts: AgentParts, { disks }: Measures, { deadman }: Guard) =>
+  openHostFacts({
+    ...parts,
+    ...{ disks, deadman },
+    paths: () => [...storagesOf(parts), ...backupPathsOf(intentsOf(parts))],
+  });
+
+const openHistories = (
+  parts: AgentParts,
+  { engineOf, requests, late }: Pick<Work, 'engineOf' | 'requests' | 'late'>,
+): Histories =>
+  createHistories({
+    ...parts,
+    engineOf,
+    isBusy: (member) => requests.isRestoring(member) || (late.agent?.isBusy(member) ?? false),
+    onChange: () => late.agent?.tell(),
+  });
 
 interface Work {
   readonly runtimes: Runtimes;
@@ -373,19 +378,4 @@ function startMeasures(
       await Promise.all([disks.stop(), meter.stop(), findings.stop()]);
     },
   };
-}
-
-function intentsOf({ journal }: AgentParts): readonly MemberIntent[] {
-  return journal.state.intent?.members ?? [];
-}
-
-/** On which a program that is no member of the process runtime must be seen: an order's, and the retired ones. */
-function runOnHere(parts: AgentParts): readonly string[] {
-  const { retirements } = parts.journal.state;
-  const members = intentsOf(parts).filter(({ spec }) => spec.runtime === 'process');
-  return [...members.map(({ spec }) => spec.storage), ...Object.keys(retirements)];
-}
-
-function storagesOf(parts: AgentParts): readonly string[] {
-  return intentsOf(parts).map(({ spec }) => spec.storage);
 }
