@@ -520,7 +520,7 @@ const table: Readonly<Record<Move['kind'], Row>> = {
     behind: 'stopping',
     older: 'stopping',
     retired: 'phase 2',
-    refused: 'stopping',
+    refused: 'phase 2',
   },
   'cold-back-up': {
     silent: 'host-silent',
@@ -537,7 +537,7 @@ const table: Readonly<Record<Move['kind'], Row>> = {
     behind: 'stopping',
     older: 'stopping',
     retired: 'phase 2',
-    refused: 'stopping',
+    refused: 'phase 2',
   },
   snapshot: {
     silent: 'host-silent',

@@ -35,6 +35,11 @@ export const MEMBER_FAMILIES: readonly Family<MemberSubject>[] = [
     truth(fresh?.engine.ready),
   ),
   gauge(
+    'leafward_member_frozen',
+    '1 while every write to the member waits until it is resumed, 0 while none does; not told before Synapse 2.186.',
+    ({ fresh }) => (fresh?.engine.answered === true ? truth(fresh.engine.paused) : undefined),
+  ),
+  gauge(
     'leafward_member_term',
     'Term of leadership that the member was last started in.',
     ({ received }) => received?.value.term,
