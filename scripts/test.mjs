@@ -21,6 +21,10 @@ const needs = {
     existsSync('/usr/lib/postgresql/15/bin/postgres') ||
     'PostgreSQL 15 is not installed (apt-get install postgresql)',
   redis: () => has('redis-server') || 'Redis is not installed (apt-get install redis-server)',
+  sshd: () =>
+    has('sshd') ||
+    existsSync('/usr/sbin/sshd') ||
+    'sshd is not installed (apt-get install openssh-server)',
   restic: () => has('restic') || 'restic is not installed (apt-get install restic)',
   prometheus: () => has('prometheus') || 'prometheus is not installed (apt-get install prometheus)',
 };
@@ -37,7 +41,7 @@ const suites = [
   { name: 'crash' },
   // Mostly waits; each file has its own programs, ports and directories.
   { name: 'process', jobs: 2 },
-  { name: 'offsite', needs: ['restic'] },
+  { name: 'offsite', needs: ['restic', 'sshd'] },
   { name: 'prometheus', needs: ['prometheus'] },
   { name: 'docker', needs: ['root', 'docker', 'registry'] },
   { name: 'hosts', needs: ['root', 'docker', 'registry', 'nspawn', 'iptables'] },

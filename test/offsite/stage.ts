@@ -42,6 +42,10 @@ export interface HostOptions {
   readonly password: string;
   readonly lockWaitMs?: number;
   readonly path?: string;
+  /** Default: a directory below the root. */
+  readonly repository?: string;
+  /** Rules for copies. */
+  readonly keep?: object | undefined;
 }
 
 export const makeRoot = (): Promise<string> => mkdtemp(join(tmpdir(), 'leafward-offsite-'));
@@ -81,7 +85,7 @@ export async function openHost(options: HostOptions): Promise<StageHost> {
     backups,
     catalogue,
     offsite,
-    intent: intentOf(repositoryOf(root), backups, host),
+    intent: intentOf(options.repository ?? repositoryOf(root), backups, host, options.keep),
     told,
     turn: (signal = new AbortController().signal) => ({
       onProgress: (text) => void told.push(text),
@@ -91,7 +95,13 @@ export async function openHost(options: HostOptions): Promise<StageHost> {
   };
 }
 
-function intentOf(repository: string, backupDirectory: string, host: string): MemberIntent {
+function intentOf(
+  repository: string,
+  backupDirectory: string,
+  host: string,
+  rules?: object,
+): MemberIntent {
+  const none = { last: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, minFreeBytes: 0 };
   return {
     member: `${host}.cortex`,
     service: 'cortex',
@@ -107,6 +117,7 @@ function intentOf(repository: string, backupDirectory: string, host: string): Me
         environment: {},
         secretEnvironment: { variables: { RESTIC_PASSWORD: { name: 'copies', version: 1 } } },
         each: true,
+        ...(rules === undefined ? {} : { keep: { ...none, ...rules } }),
       },
     },
   } as unknown as MemberIntent;
