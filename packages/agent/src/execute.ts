@@ -9,6 +9,7 @@ import { engineMember } from './engines/engine-member.js';
 import { performFill } from './fill.js';
 import { performProvisioning } from './provisioning.js';
 import type { Hands } from './hands.js';
+import { makeFirstStorage } from './make-storage.js';
 import { readMarker, writeMarker } from './marker.js';
 import { forgetOwnFiles } from './own-files.js';
 import { isIsolated } from './plan/start.js';
@@ -144,6 +145,7 @@ async function perform(step: Step, turn: Turn): Promise<void> {
     case 'remove':
       return runtime.remove(step.member, signal);
     case 'create':
+      await makeFirstStorage(intent);
       return runtime.create(withSecrets(await withHooks(step.container, hands), hands), signal);
     case 'start':
       return startMember(step, intent, hands, signal);

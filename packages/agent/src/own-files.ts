@@ -1,14 +1,14 @@
 // What of a storage is its member's own and in no backup of another one: kept beside the data while they are replaced, and
 // never half. Its keys are as private there as where they were.
-import { chown, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { isThere } from './backups/place.js';
 import { engineMember } from './engines/engine-member.js';
 import type { Engine } from './engines/engine.js';
 import { syncDirectory } from './journal.js';
+import { makeStorage } from './make-storage.js';
 import { readMarker } from './marker.js';
-import { ownerOf } from './runtimes/process/user.js';
 
 /** Below a storage; Leafward's own names stay when a storage is emptied. */
 const OWN = '.leafward-own';
@@ -40,12 +40,6 @@ export async function keepOwnFiles(turn: OwnFilesTurn, signal: AbortSignal): Pro
   await rm(to, { recursive: true, force: true });
   await rename(making, to);
   await syncDirectory(storage);
-}
-
-async function makeStorage({ spec }: MemberIntent, storage: string): Promise<void> {
-  if ((await mkdir(storage, { recursive: true })) === undefined) return;
-  const owner = await ownerOf(spec);
-  if (owner !== undefined) await chown(storage, owner.uid, owner.gid);
 }
 
 /** Where they lie when the storage is filled: with it, or still with what was set aside. */

@@ -1,13 +1,12 @@
 // What is done to a storage around a member's first start. Must never wipe one whose marker does not say that it is
 // being provisioned: that mark is set on an empty storage only, and taken away when its program has answered.
-import { chmod, chown, mkdir } from 'node:fs/promises';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { engineMember } from './engines/engine-member.js';
 import type { Provisioner } from './engines/engine.js';
 import { assertAtRest } from './fill.js';
 import type { Hands } from './hands.js';
-import { readMarker, storageExists, writeMarker } from './marker.js';
+import { readMarker, writeMarker } from './marker.js';
 import type { Step } from './plan/steps.js';
 import { ownerOf } from './runtimes/process/user.js';
 import { wipeStorage } from './storage-content.js';
@@ -17,9 +16,6 @@ export interface ProvisioningTurn {
   readonly hands: Pick<Hands, 'engineOf' | 'runtimeOf'>;
   readonly signal: AbortSignal;
 }
-
-/** Keys and databases lie there: nobody else on the host has to look at them. */
-const STORAGE_MODE = 0o700;
 
 /** @throws LeafwardError `refused` when it runs or is not being provisioned, `failed` with what the system says. */
 export async function performProvisioning(
@@ -58,14 +54,4 @@ export function provisionerOf(
     'invalid',
     `${what}: a service of kind ${intent.spec.kind} knows no provisioning; leave it out of the manifest`,
   );
-}
-
-/** With the owner that its program has, and closed to everybody else; one that is there stays as it is. */
-export async function makeStorage({ spec }: MemberIntent): Promise<void> {
-  if (await storageExists(spec.storage)) return;
-  await mkdir(spec.storage, { recursive: true });
-  const owner = await ownerOf(spec);
-  if (owner !== undefined && process.getuid?.() === 0)
-    await chown(spec.storage, owner.uid, owner.gid);
-  await chmod(spec.storage, STORAGE_MODE);
 }
