@@ -18,6 +18,7 @@ import {
   type Attempts,
 } from './observe/attempts.js';
 import { createDeaths, type Deaths } from './observe/deaths.js';
+import { createDeprecationReader, type DeprecationReader } from './observe/deprecations.js';
 import { missingFiles } from './observe/files.js';
 import { observeProvisioning } from './observe/provisioning.js';
 import { glance } from './observe/glance.js';
@@ -75,6 +76,7 @@ export function createObserver(options: ObserverOptions): Observer {
     stored: createStoredReader(clock),
     attempts: new Map(),
     deaths: createDeaths(clock, keyOf),
+    deprecations: createDeprecationReader(clock),
     adopted: createAdoptedReader(),
   };
   return {
@@ -115,6 +117,7 @@ interface Memory {
   readonly stored: StoredReader;
   readonly attempts: Map<string, Attempts>;
   readonly deaths: Deaths;
+  readonly deprecations: DeprecationReader;
   readonly adopted: AdoptedReader;
 }
 
@@ -177,6 +180,10 @@ async function observeMember(
     lastLines: (await lastLines(runtime, member, container, signal))
       .map(secrets.redact)
       .map(withoutSecrets),
+    deprecations: await sight.deprecations.look(
+      { member, runtime, container, redact: secrets.redact },
+      signal,
+    ),
     promoting: sight.isPromoting(member),
     restartOf: sight.restartOf?.(member),
     adoption: await sight.adopted.read(intent, container, runtime, signal),

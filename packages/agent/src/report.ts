@@ -2,7 +2,9 @@
 import type {
   Backup,
   DutyFact,
+  CellCertificate,
   Finding,
+  Findings,
   HostFact,
   MemberFact,
   Outcome,
@@ -19,6 +21,7 @@ export interface ReportParts {
   readonly members: readonly MemberFact[];
   /** Undefined: not changed since it was last acknowledged. */
   readonly findings: readonly Finding[] | undefined;
+  readonly certificates?: readonly CellCertificate[] | undefined;
   readonly backups: readonly Backup[] | undefined;
   readonly duties: readonly DutyFact[] | undefined;
   readonly outcomes: readonly Outcome[];
@@ -26,20 +29,23 @@ export interface ReportParts {
 }
 
 export function buildReport(parts: ReportParts): Report {
-  const { findings, backups, duties } = parts;
+  const { findings, certificates = [], backups, duties } = parts;
   return {
     sequence: parts.sequence,
     sentAt: parts.sentAt,
     generation: parts.generation,
     host: parts.host,
     members: parts.members,
-    findings: findings === undefined ? undefined : { findings },
+    findings: findings === undefined ? undefined : { findings, ...told(certificates) },
     backups: backups === undefined ? undefined : { backups },
     duties: duties === undefined ? undefined : { duties },
     outcomes: parts.outcomes,
     refusedOrders: parts.refusedOrders,
   };
 }
+
+const told = (certificates: readonly CellCertificate[]): Pick<Findings, 'certificates'> =>
+  certificates.length === 0 ? {} : { certificates: { certificates } };
 
 /** One fact for each member; `activityOf` says what is being done to it now. */
 export function memberFacts(
@@ -54,7 +60,17 @@ export function memberFacts(
 }
 
 function memberFact(
-  { intent, container, engine, storage, permit, ended, history, adoption }: ObservedMember,
+  {
+    intent,
+    container,
+    engine,
+    storage,
+    permit,
+    ended,
+    history,
+    adoption,
+    deprecations,
+  }: ObservedMember,
   observed: Observed,
   plan: MemberPlan | undefined,
   activity: string | undefined,
@@ -75,6 +91,7 @@ function memberFact(
     refusals: plan?.refusals ?? [],
     permitLeftMs: permit.leftMs > 0 ? Math.round(permit.leftMs) : undefined,
     death: ended?.death,
+    deprecations,
     ...(adoption === undefined ? {} : { adoption }),
     ...(history === undefined ? {} : { history }),
   };

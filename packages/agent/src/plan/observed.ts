@@ -5,6 +5,7 @@ import type {
   Backup,
   ContainerFact,
   Death,
+  Deprecations,
   EngineFact,
   HistoryFact,
   MemberIntent,
@@ -84,6 +85,8 @@ export interface ObservedMember {
   readonly history?: HistoryFact | undefined;
   /** Last lines of its output, when it has exited. */
   readonly lastLines: readonly string[];
+  /** What its log warns of; undefined: nothing. */
+  readonly deprecations?: Deprecations | undefined;
   /** A promote request of this member is being carried out now. */
   readonly promoting: boolean;
   /** A request wants this run of it to be started again. */

@@ -1,5 +1,5 @@
 // The facts behind each wait, refusal and finding of a subject, with their ages and thresholds. Pure.
-import type { Explanation, Operation } from '@leafward/shared/gen/domain.js';
+import type { Evidence, Explanation, Operation } from '@leafward/shared/gen/domain.js';
 import type { HostState, Snapshot } from '../snapshot.js';
 import { aliasFacts } from './alias.js';
 import { explainAutomatic } from './automatic-explain.js';
@@ -163,6 +163,7 @@ function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt)
               seenAt: member.receivedAt,
             }),
           ]),
+      ...deprecationFacts(member),
       ...(fact === undefined
         ? []
         : [evidence('starts', fact.starts, { seenAt: member.receivedAt })]),
@@ -187,6 +188,21 @@ function explainMember(snapshot: Snapshot, service: ServiceAt, member: MemberAt)
       ),
     ],
   };
+}
+
+/** What its log has warned of since its container was made. */
+function deprecationFacts({ fact }: MemberAt): readonly Evidence[] {
+  const { deprecations = [], unlisted = 0 } = fact?.deprecations ?? {};
+  return [
+    ...deprecations.map(({ text, count, firstSeenAt, lastSeenAt }) =>
+      evidence(
+        'deprecated',
+        `${text} (${plural(count, 'time')} in ${renderDuration(lastSeenAt - firstSeenAt)})`,
+        { seenAt: lastSeenAt },
+      ),
+    ),
+    ...(unlisted === 0 ? [] : [evidence('deprecated', `and ${plural(unlisted, 'other warning')}`)]),
+  ];
 }
 
 function roleText(service: ServiceAt, { isLeader, upstream = 'nobody' }: MemberAt): string {
