@@ -161,9 +161,7 @@ function startsAsMirror({ subject, observed }: Draft): boolean {
   const { promotions, led } = observed.journal;
   const isHalfPromoted =
     promotions[intent.member] === intent.term && led?.[intent.member] !== intent.term;
-  return (
-    intent.role === 'leader' && typeof storedRole?.upstreamUrl === 'string' && !isHalfPromoted
-  );
+  return intent.role === 'leader' && typeof storedRole?.upstreamUrl === 'string' && !isHalfPromoted;
 }
 
 /** The marker, the role where it differs, and the start. Everything that could forbid it was asked before. */
@@ -222,9 +220,16 @@ function roleToWrite(subject: ObservedMember): WantedRole | undefined {
 /** The wanted upstream, or the alias that always means the leader; who logs in there does not matter. */
 export function sameUpstream(stored: string, { intent }: ObservedMember): boolean {
   const alias = intent.spec.engineOptions['leaderAlias'];
+  const network = intent.provision?.network;
+  const plain = (url: string): string => withNetwork(withoutUser(url), network);
   return [intent.upstream?.url, alias].some(
-    (url) => url !== undefined && withoutUser(url) === withoutUser(stored),
+    (url) => url !== undefined && plain(url) === plain(stored),
   );
+}
+
+/** `aha://cortex...` is of the cell's own network; so it is written from 2.178 on. */
+function withNetwork(url: string, network: string | undefined): string {
+  return network === undefined ? url : url.replace(/\.\.\.$/, `.${network}`);
 }
 
 function withoutUser(url: string): string {
