@@ -27,7 +27,7 @@ for (const version of ['2.113.0', '2.250.0'])
     before(async () => {
       root = await mkdtemp(join(tmpdir(), 'lw-people-'));
       const image = await buildCellImage({ version, outDir: join(root, 'images') });
-      const environment = { SYN_CELL_TYPE: 'aha' };
+      const environment = { SYN_CELL_ENROLLS: 'loop.test' };
       cell = startCell({ image, storage: join(root, 'aha'), environment });
       await untilAnswers(cell);
       link = await openLink({ address: socketOf(cell.storage), deadlineMs: 5_000 }, signal);

@@ -116,11 +116,13 @@ async function addUser(cell: Cell, get: Get): Promise<Packable> {
 }
 
 async function enrol(cell: Cell, get: Get): Promise<Packable> {
-  const { users, settings } = cell;
-  if (settings.type !== 'aha')
+  const { users, aha } = cell;
+  // A cell that is no AHA otherwise can be told to answer this one call as one.
+  const network = aha?.network ?? process.env['SYN_CELL_ENROLLS'];
+  if (network === undefined)
     throw new WireError('NoSuchMeth', { ename: '_onTaskV2Init', name: 'addAhaUserEnroll' });
   const name = String(get('name'));
-  const user = `${name}@loop.test`;
+  const user = `${name}@${network}`;
   if (users.byName(user) !== undefined && get('again') !== true) {
     const mesg = `User name (${name}) already exists.  Need --again?`;
     throw new WireError('DupUserName', refused('addAhaUserEnroll', mesg));
@@ -129,7 +131,7 @@ async function enrol(cell: Cell, get: Get): Promise<Packable> {
   const iden = newIden();
   await cell.issue('aha:enroll:add', [iden, name]);
   say(`Created user provisioning for ${name} with iden ${iden}`);
-  return `ssl://aha.loop.test:27272/${iden}?certhash=${newIden()}${newIden()}`;
+  return `ssl://aha.${network}:27272/${iden}?certhash=${newIden()}${newIden()}`;
 }
 
 async function change(cell: Cell, event: string, iden: string, value: Packable): Promise<null> {

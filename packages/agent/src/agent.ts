@@ -3,8 +3,6 @@
 import type { Clock } from '@leafward/shared/clock.js';
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type {
-  Backup,
-  Finding,
   Hello,
   HostFact,
   HostIntent,
@@ -36,12 +34,15 @@ import type { Permits } from './permits.js';
 import { hostMonotonicMs } from './permits.js';
 import { planSteps, type MemberPlan, type Observed } from './plan.js';
 import { essenceOf, memberFacts } from './report.js';
-import { createReporter, type Reporter } from './reporter.js';
+import { createReporter, type Reporter, type ReporterOptions } from './reporter.js';
 import type { Requests } from './requests.js';
 import type { Secrets } from './secrets.js';
 import { withoutUnsettled } from './unsettled.js';
 
-export interface AgentOptions {
+export interface AgentOptions extends Pick<
+  ReporterOptions,
+  'backups' | 'certificates' | 'findings'
+> {
   readonly host: string;
   readonly version: string;
   readonly bootId: string;
@@ -58,8 +59,6 @@ export interface AgentOptions {
   readonly requests: Requests;
   readonly duties: Pick<Duties, 'facts' | 'heard'>;
   readonly histories?: Pick<Histories, 'heard'>;
-  readonly backups: () => readonly Backup[];
-  readonly findings: () => readonly Finding[];
   readonly observeHost: () => Promise<HostFact>;
   /** False: nobody takes it now. */
   readonly send: (message: SessionRequest) => boolean;

@@ -287,6 +287,7 @@ function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFac
     duties: work.duties,
     backups: () => catalogue.list(),
     findings: () => measures.findings.current(),
+    certificates: () => measures.findings.certificates(),
     observeHost: hostFact,
     send: parts.send,
     onNews: () => {

@@ -2,11 +2,18 @@
 import { request } from 'node:http';
 import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
-import type { Backup, DeadmanFact, Finding, MemberIntent } from '@leafward/shared/gen/domain.js';
+import type {
+  Backup,
+  CellCertificate,
+  DeadmanFact,
+  Finding,
+  MemberIntent,
+} from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
 import { startLoop } from '@leafward/shared/loop.js';
 import { canonicalJson } from '@leafward/shared/spec-digest.js';
 import type { CheckContext, DiskLatency, HostRoots, OffsiteFact } from './checks/check.js';
+import { createCertificateReader, type CertificateFacts } from './checks/read-certificates.js';
 import { runChecks } from './checks/run-checks.js';
 import type { Runtimes } from './runtimes/registry.js';
 
@@ -31,6 +38,8 @@ export interface FindingsOptions {
 export interface Findings {
   /** The same array until something changes but the times. */
   current(): readonly Finding[];
+  /** As the newest findings judge them. */
+  certificates(): readonly CellCertificate[];
   /** Runs all checks now; returns how many findings there are. */
   check(signal: AbortSignal): Promise<number>;
   wake(): void;
@@ -47,8 +56,12 @@ export function startFindings(options: FindingsOptions): Findings {
   let findings: readonly Finding[] = [];
   let essence = '';
   let changedAt = clock.monotonic();
+  const reader = createCertificateReader();
+  let certificates: readonly CellCertificate[] = [];
   const check = async (signal: AbortSignal): Promise<number> => {
-    const found = await runChecks(await contextOf(options, signal), signal);
+    const facts = await reader.read(options.members(), signal);
+    const found = await runChecks(await contextOf(options, facts, signal), signal);
+    certificates = facts.found;
     const now = canonicalJson(found.map((finding) => ({ ...finding, seenAt: 0 })));
     if (now !== essence || clock.monotonic() - changedAt > REFRESH_MS) {
       findings = found;
@@ -69,10 +82,20 @@ export function startFindings(options: FindingsOptions): Findings {
       return undefined;
     },
   });
-  return { current: () => findings, check, wake: () => loop.wake(), stop: () => loop.stop() };
+  return {
+    current: () => findings,
+    certificates: () => certificates,
+    check,
+    wake: () => loop.wake(),
+    stop: () => loop.stop(),
+  };
 }
 
-async function contextOf(options: FindingsOptions, signal: AbortSignal): Promise<CheckContext> {
+async function contextOf(
+  options: FindingsOptions,
+  certificates: CertificateFacts,
+  signal: AbortSignal,
+): Promise<CheckContext> {
   const members = options.members();
   return {
     roots: options.roots,
@@ -85,6 +108,7 @@ async function contextOf(options: FindingsOptions, signal: AbortSignal): Promise
     dataBytes: options.dataBytes(),
     goneBackups: options.goneBackups?.(),
     offsite: await options.offsite?.(signal),
+    certificates,
   };
 }
 

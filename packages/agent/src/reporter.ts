@@ -4,6 +4,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
 import type {
   Backup,
+  CellCertificate,
   DutyFact,
   Finding,
   HostFact,
@@ -27,6 +28,8 @@ export interface ReporterOptions {
   readonly observeHost: () => Promise<HostFact>;
   /** A new array when something changed, the same one when not. */
   readonly findings: () => readonly Finding[];
+  /** Go with the findings. */
+  readonly certificates?: (() => readonly CellCertificate[]) | undefined;
   readonly backups: () => readonly Backup[];
   readonly duties: () => readonly DutyFact[];
   readonly members: () => readonly MemberFact[];
@@ -181,6 +184,7 @@ class TimedReporter implements Reporter {
         findings: memory
           ? undefined
           : openSection(this.#findings, this.options.findings(), sequence),
+        certificates: this.options.certificates?.() ?? [],
         backups: memory ? undefined : openSection(this.#backups, this.options.backups(), sequence),
         duties: memory ? undefined : openSection(this.#duties, this.options.duties(), sequence),
         outcomes: this.options.outcomes(),

@@ -312,6 +312,7 @@ function hostStateOf(image: FleetImage, name: string): HostState {
     fact: live.fact,
     members: live.members,
     findings: live.findings,
+    certificates: live.certificates,
     growth: live.growth,
     schedule: live.schedule,
   };

@@ -1,6 +1,12 @@
 // What the agents said since this controller started, plus what was remembered from before. Memory only; the
 // store gets a copy now and then (fleet.ts).
-import type { Finding, HostFact, MemberFact, Report } from '@leafward/shared/gen/domain.js';
+import type {
+  CellCertificate,
+  Finding,
+  HostFact,
+  MemberFact,
+  Report,
+} from '@leafward/shared/gen/domain.js';
 import type { HostGrowth, HostLeases, HostSchedule, Received } from './snapshot.js';
 
 export interface LiveHost {
@@ -19,6 +25,8 @@ export interface LiveHost {
   readonly fact?: HostFact | undefined;
   readonly members: Readonly<Record<string, Received<MemberFact>>>;
   readonly findings: readonly Finding[];
+  /** Of its members' own; they come with the findings. */
+  readonly certificates?: readonly CellCertificate[] | undefined;
   readonly refusedOrders: number;
   /** By the samples that the store has; undefined until they were read. */
   readonly growth?: HostGrowth | undefined;
@@ -48,6 +56,8 @@ export function afterReport(host: LiveHost, report: Report, receivedAt: number):
     };
   }
   const { findings } = report.findings ?? host;
+  const certificates =
+    report.findings === undefined ? host.certificates : report.findings.certificates?.certificates;
   return {
     ...host,
     lastSeenAt: receivedAt,
@@ -56,6 +66,7 @@ export function afterReport(host: LiveHost, report: Report, receivedAt: number):
     fact: report.host === undefined ? host.fact : withEqualParts(host.fact, report.host),
     members,
     findings: withEqualParts(host.findings, findings),
+    certificates: withEqualParts(host.certificates, certificates),
     refusedOrders: report.refusedOrders,
     schedule: scheduleAfter(host, report),
   };

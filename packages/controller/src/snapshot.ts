@@ -2,6 +2,7 @@
 // the agents' reports, and by hand in tests.
 import type {
   Backup,
+  CellCertificate,
   Drill,
   DutyFact,
   Finding,
@@ -74,6 +75,8 @@ export interface HostState {
   /** By member name. */
   readonly members: Readonly<Record<string, Received<MemberFact>>>;
   readonly findings: readonly Finding[];
+  /** Of its members' own. Undefined: none were found. */
+  readonly certificates?: readonly CellCertificate[] | undefined;
   /** Undefined: its volumes were never sampled. */
   readonly growth?: HostGrowth | undefined;
   readonly schedule?: HostSchedule | undefined;

@@ -8,6 +8,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import type { ForeignContainer } from '../runtimes/runtime.js';
+import type { CertificateFacts } from './read-certificates.js';
 
 /** Where the kernel's files are; a test points them at a directory of its own. */
 export interface HostRoots {
@@ -36,6 +37,8 @@ export interface CheckContext {
   readonly dataBytes: ReadonlyMap<string, number>;
   /** Recorded, not removed by the agent, and not there any more. */
   readonly goneBackups?: readonly Backup[] | undefined;
+  /** Of the cells' own. Undefined: nobody has read them. */
+  readonly certificates?: CertificateFacts | undefined;
   /** Undefined: no backup of this host goes off it. */
   readonly offsite?: OffsiteFact | undefined;
 }

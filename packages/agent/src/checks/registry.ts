@@ -3,6 +3,7 @@ import { addressTranslation } from './address-translation.js';
 import { backupAccess } from './backup-access.js';
 import { backupCopies } from './backup-copies.js';
 import { backupGone } from './backup-gone.js';
+import { cellCertificates } from './cell-certificates.js';
 import type { Check } from './check.js';
 import { clockOffset } from './clock-offset.js';
 import { deadman } from './deadman.js';
@@ -45,6 +46,7 @@ export const allChecks: readonly Check[] = [
   restic,
   backupCopies,
   storageOwner,
+  cellCertificates,
   portCollision,
   replicationPorts,
   openMetrics,

@@ -2,6 +2,7 @@
 // slices, whatever the size of the fleet.
 import type { Snapshot } from '../snapshot.js';
 import { AUTOMATIC_FAMILIES, automaticRows } from './automatic-families.js';
+import { CERTIFICATE_FAMILIES, certificateRows } from './certificate-families.js';
 import { DRILL_FAMILIES, drillRows } from './drill-families.js';
 import { DUTY_FAMILIES, dutyRows } from './duty-families.js';
 import { headOf, lineOf, type Family, type Row } from './family.js';
@@ -54,6 +55,7 @@ export async function* renderSnapshot(
   yield* renderFamilies(DRILL_FAMILIES, drillRows(snapshot), pace);
   yield* renderFamilies(DUTY_FAMILIES, dutyRows(snapshot), pace);
   yield* renderFamilies(KEEP_FAMILIES, keepRows(snapshot), pace);
+  yield* renderFamilies(CERTIFICATE_FAMILIES, certificateRows(snapshot), pace);
   const members: Row<MemberSubject>[] = [];
   for (const service of Object.keys(snapshot.services)) {
     members.push(...memberRows(snapshot, service));

@@ -1,6 +1,11 @@
 // leafward logs: what members print, from all their hosts in one stream. Reads only.
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { LogLevel, LogLine, StreamLogsResponse } from '@leafward/shared/gen/domain.js';
+import type {
+  LogLevel,
+  LogLine,
+  StreamLogsRequest,
+  StreamLogsResponse,
+} from '@leafward/shared/gen/domain.js';
 import { addCommand, type Tree } from '../command.js';
 import { renderLogLine } from '../render/log-line.js';
 import { cleanData, plural, widthOf } from '../render/text.js';
@@ -33,7 +38,7 @@ export function addLogs(program: Command, tree: Tree): void {
 whole record. Lines that do not say how grave they are are shown with any --level.`,
     async act(run, options, ...subjects) {
       const { follow = false, since, level } = options;
-      const request = {
+      const request: StreamLogsRequest = {
         subjects: namesIn(subjects),
         since,
         follow,
@@ -42,7 +47,7 @@ whole record. Lines that do not say how grave they are are shown with any --leve
         records: run.format !== 'table',
       };
       const client = await run.client();
-      const open = (asked: typeof request, signal: AbortSignal) =>
+      const open = (asked: StreamLogsRequest, signal: AbortSignal) =>
         client.streamLogs(asked, { signal });
       const { clock, signal } = run.context;
       const responses = follow
