@@ -268,7 +268,10 @@ const context: CliContext = {
   connect: () => Promise.reject(new LeafwardError('unavailable', 'a document has no controller')),
   enroll: () => Promise.reject(new LeafwardError('unavailable', 'a document has no controller')),
   // What a document's file is called, not what is in it, is looked at here.
-  readInput: () => Promise.resolve('kinds: { ledger: { commands: {} } }'),
+  readInput: (path) =>
+    /(?:fleet|compose)\.yaml$/.test(path)
+      ? Promise.reject(new LeafwardError('unavailable', 'a document has no files'))
+      : Promise.resolve('kinds: { ledger: { commands: {} } }'),
   readSecret: () => Promise.resolve(''),
   confirm: () => Promise.resolve(false),
   signal: new AbortController().signal,

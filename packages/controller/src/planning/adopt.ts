@@ -65,6 +65,14 @@ export const takenOver = (intent: MemberIntent, container: string): MemberIntent
 export const isTakenOver = ({ adoption, spec }: MemberIntent): boolean =>
   adoption !== undefined && adoption.specDigest === specDigestOf(spec);
 
+/** What a deploy says of a member that it leaves alone. */
+export function asItIs({ fact }: MemberAt): string {
+  const { container = '', differences = [] } = fact?.adoption ?? {};
+  if (differences.length === 0) return 'is as it should be';
+  const paths = differences.map(({ path }) => path).join(', ');
+  return `stays the container ${container} as it was taken over, which differs in ${paths}`;
+}
+
 /** What a recreation changes beside what the order says: all that the old container was otherwise. */
 export function withDifferences(
   member: MemberAt,

@@ -9,6 +9,7 @@ import { aliasRepair } from './alias.js';
 import {
   adoptionGate,
   adoptionWarnings,
+  asItIs,
   isTakenOver,
   withDifferences,
   type Looks,
@@ -259,7 +260,7 @@ function changedMembers(input: ChangeInput): Changed {
     const isBack = intent.run === 'removed' || isHalted;
     if (changes.length === 0 && !isBack) {
       if (intentMove === undefined)
-        unchanged.push(`${member.name} is as it should be, ${imageName(intent.spec.image)}`);
+        unchanged.push(`${member.name} ${asItIs(member)}, ${imageName(intent.spec.image)}`);
       continue;
     }
     if (!isStack(service)) objections.push(...objectToOtherHistory(member));

@@ -43,6 +43,8 @@ export function provisionGate(
   { name, provision }: ServiceDeclaration,
   added: readonly MemberDeclaration[],
 ): readonly GateCheck[] {
+  // What is taken over has its name there already.
+  const added = members.filter(({ container }) => container === undefined);
   if (provision === undefined || added.length === 0) return [];
   const registry = gatherService(snapshot, provision.service)?.leader;
   const entries = registry?.isFresh === true ? registry.fact?.engine.registry?.entries : undefined;

@@ -27,7 +27,7 @@ export function differencesOf(compared: Compared): readonly FieldChange[] {
   const openFiles = host.Ulimits?.find(({ Name }) => Name === 'nofile')?.Soft;
   const pairs: readonly (readonly [string, string, string])[] = [
     ['image', shown(config.Image ?? '', digest), shown(spec.image.reference, spec.image.digest)],
-    ['user', config.User ?? '', spec.user ?? image.user],
+    ['user', userId(config.User ?? image.user), userId(spec.user ?? image.user)],
     ['command', (config.Cmd ?? []).join(' '), command.join(' ')],
     ['networkMode', bridged(host.NetworkMode), bridged(spec.networkMode)],
     ['limits.memoryBytes', text(host.Memory), text(spec.limits.memoryBytes)],
@@ -51,6 +51,10 @@ const shown = (reference: string, digest: string): string =>
 
 const text = (value: number | null | undefined): string =>
   value === undefined || value === null || value === 0 ? '' : String(value);
+
+/** Nobody, and root by name, are 0. */
+const userId = (user: string): string =>
+  ['', 'root', '0:0', 'root:root'].includes(user) ? '0' : user;
 
 /** Two names of one network. */
 const bridged = (mode: string): string => (mode === 'default' ? 'bridge' : mode);
