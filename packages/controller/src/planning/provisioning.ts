@@ -41,7 +41,7 @@ export const placedAgain = (service: ServiceAt): readonly DraftMove[] =>
 export function provisionGate(
   snapshot: Snapshot,
   { name, provision }: ServiceDeclaration,
-  added: readonly MemberDeclaration[],
+  members: readonly MemberDeclaration[],
 ): readonly GateCheck[] {
   // What is taken over has its name there already.
   const added = members.filter(({ container }) => container === undefined);
