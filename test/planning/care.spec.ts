@@ -139,6 +139,8 @@ describe('trim', () => {
 
       warnings
         a mirror that comes back later from a backup older than this cut can only be begun again: leafward plan reseed
+
+      expected downtime: 0ms
     `),
     );
     expect(world.apply(trim).state).to.equal('done');
@@ -181,6 +183,8 @@ describe('a cold backup', () => {
 
       moves
         m1  back up 03.cortex on delta, stopped, as b2  (a mirror, so that the service goes on)
+
+      expected downtime: 0ms
     `),
     );
     expect(world.apply(cold).state).to.equal('done');
@@ -220,6 +224,8 @@ describe('a snapshot', () => {
       warnings
         a snapshot is no backup that Leafward can verify, drill or restore: it is not in the catalogue
         every write to 03.cortex waits while the command runs: it falls behind its upstream for that long
+
+      expected downtime: 0ms
     `),
     );
     const [move] = world.plan(snapshot).moves;

@@ -88,7 +88,7 @@ function cold(
       host: member.host,
       name: goal.name,
     },
-    expectedDowntimeMs: member.isLeader ? expected : undefined,
+    expectedDowntimeMs: member.isLeader ? expected : 0,
   };
 }
 
@@ -100,6 +100,7 @@ function bySnapshot(
   const policy = service.declaration.backup.snapshot;
   if (policy === undefined) return undefined;
   const { command, timeoutMs, freeze } = policy;
+  const expected = expectedMs(snapshot, service.name, 'snapshot');
   return {
     gates: freeze
       ? [
@@ -125,13 +126,14 @@ function bySnapshot(
       kind: 'snapshot',
       service: service.name,
       cause,
-      expectedMs: expectedMs(snapshot, service.name, 'snapshot'),
+      expectedMs: expected,
       member: member.name,
       host: member.host,
       command: command.map((word) => filled(word, member)),
       timeoutMs,
       freeze,
     },
+    expectedDowntimeMs: freeze && member.isLeader ? expected : 0,
   };
 }
 

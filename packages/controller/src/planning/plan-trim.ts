@@ -20,6 +20,7 @@ export function planTrim(snapshot: Snapshot, service: ServiceAt): Draft {
       'a mirror that comes back later from a backup older than this cut can only be begun again: leafward plan reseed',
     ],
     unchanged: [],
+    expectedDowntimeMs: 0,
     ...judge([
       {
         name: 'alone',
@@ -39,8 +40,12 @@ export function planTrim(snapshot: Snapshot, service: ServiceAt): Draft {
           member.fact?.engine.position === undefined
             ? []
             : [
-                evidence(`url of ${member.name}`, urlOf(service.declaration, member.name)),
-                ...evidenceOf(service, member, snapshot.now).filter((fact) => fact.name === 'lag'),
+                ...(member.isLeader
+                  ? []
+                  : [evidence(`url of ${member.name}`, urlOf(service.declaration, member.name))]),
+                ...evidenceOf(service, member, snapshot.now)
+                  .filter((fact) => fact.name === 'lag')
+                  .map((fact) => ({ ...fact, name: `lag of ${member.name}` })),
               ],
         ),
       },
