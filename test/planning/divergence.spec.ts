@@ -156,15 +156,23 @@ describe('the comparison of logs', () => {
     expect(splitIn(after(restarted, 3))).to.include({ offset: 700, isExact: true });
   });
 
+  it('asks the leader for what a mirror tells of itself: the end of its log before it mirrored again', () => {
+    const world = after(begin(same(1000), same(1000)), 3);
+    const wrote = { log: other(1040, 1000, 0, 1003), entries: world.mirror.entries };
+    const tells = tell(wrote, [...wrote.entries.map(({ offset }) => offset), 1002], world.now);
+    const back: World = { ...world, mirror: tells, leader: { ...world.leader, log: same(1040) } };
+    expect(splitIn(after(back, 4))).to.include({ offset: 1000, equalAt: 999, isExact: true });
+  });
+
   it('compares again when it is time, and asks nothing new before', () => {
     const world = after(begin(same(1000), same(990)), 3);
     const offsets = world.leader.entries.map(({ offset }) => offset);
     expect(offsets).to.include(989);
-    expect(offsets).to.have.length(2);
+    expect(offsets).to.have.length(3);
     const grown = { ...world, leader: { ...world.leader, log: same(2000) } };
     expect(wishesOf(watchOf(grown))['leader']).to.have.members(offsets);
     const later = { ...grown, now: grown.now + 1.2 * EVERY_MS };
-    expect(wishesOf(watchOf(later))['leader']).to.have.length(3);
+    expect(wishesOf(watchOf(later))['leader']).to.have.length(6);
     expect(wishesOf(watchOf(later, { isBusy: true }))['leader']).to.have.members(offsets);
     expect(wishesOf(watchOf(world, { everyMs: 0 }))['leader']).to.deep.equal([]);
   });

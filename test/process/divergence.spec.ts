@@ -13,10 +13,10 @@ import { connectCell } from '../standin/client.js';
 
 const LEADER = '00.cortex';
 const MIRROR = '01.cortex';
-const WAIT_MS = 120_000;
+const WAIT_MS = 180_000;
 
 describe('a mirror parts from its leader in silence', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let dir: string;
   let fleet: LocalFleet;
   let members: readonly CortexMember[];

@@ -3,6 +3,7 @@
 import type { Clock } from '@leafward/shared/clock.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type {
+  EngineFact,
   HistoryEntry,
   HistoryFact,
   HistoryWishes,
@@ -43,6 +44,9 @@ const LOOK_EVERY_MS = 30_000;
 const PASS_MS = 5 * 60_000;
 /** A controller asks for a dozen. */
 const MOST_OFFSETS = 64;
+/** The end of a log before a restart, or before its member ceased to lead, is told for so long, asked for or not. */
+const END_TOLD_MS = 10 * 60_000;
+const MOST_ENDS = 4;
 
 interface Read extends HistoryEntry {
   /** Of the run of the member that it was read from. */
@@ -52,7 +56,12 @@ interface Read extends HistoryEntry {
 
 interface Known {
   readonly reads: Map<number, Read>;
+  /** Asked for. */
   offsets: readonly number[];
+  /** What it wrote last before it mirrors again: there its log parts, if it does, whatever it copies afterwards. */
+  ends: readonly { readonly offset: number; readonly untilMs: number }[];
+  /** As it was seen last while it answered. */
+  last: Pick<EngineFact, 'runId' | 'active' | 'position'> | undefined;
   /** Monotonic. */
   heldUntilMs: number;
   reseeded: string | undefined;
@@ -94,6 +103,7 @@ export function createHistories(options: HistoriesOptions): Histories {
         const observed = await observer.observe(waitingSince, signal);
         seen = observed.members;
         forget(known, seen);
+        for (const member of seen) noteEnd(member, known, clock.monotonic());
         wake();
         return observed;
       },
@@ -117,6 +127,8 @@ function knownOf(known: Map<string, Known>, member: string): Known {
   const one = known.get(member) ?? {
     reads: new Map<number, Read>(),
     offsets: [],
+    ends: [],
+    last: undefined,
     heldUntilMs: -Infinity,
     reseeded: undefined,
   };
@@ -132,12 +144,38 @@ function forget(known: Map<string, Known>, members: readonly ObservedMember[]): 
     const one = known.get(intent.member);
     if (one === undefined || one.reseeded === storage.reseeded) continue;
     one.reads.clear();
+    one.ends = [];
     one.reseeded = storage.reseeded;
   }
 }
 
-const isWanted = ({ offsets }: Known, read: Read, clock: Clock): boolean =>
-  offsets.includes(read.offset) || clock.monotonic() - read.readAtMs <= KEPT_MS;
+/** Only of members with mirrors, or that mirror: nobody else's log is compared. */
+function noteEnd(
+  { intent, engine, container }: ObservedMember,
+  known: Map<string, Known>,
+  nowMs: number,
+): void {
+  const isMirrored = intent.mirrored || intent.role === 'mirror';
+  if (!isMirrored || container.state !== 'running' || !engine.answered) return;
+  const one = knownOf(known, intent.member);
+  const { last } = one;
+  const { runId, active, position } = engine;
+  one.last = { runId, active, position };
+  one.ends = one.ends.filter(({ untilMs }) => untilMs > nowMs);
+  const hasCeased = last?.active === true && active !== true;
+  if (last?.position === undefined || last.position < 1) return;
+  if (last.runId === runId && !hasCeased) return;
+  const end = { offset: last.position - 1, untilMs: nowMs + END_TOLD_MS };
+  one.ends = [end, ...one.ends.filter(({ offset }) => offset !== end.offset)].slice(0, MOST_ENDS);
+}
+
+const offsetsOf = ({ offsets, ends }: Known): readonly number[] => [
+  ...offsets,
+  ...ends.map(({ offset }) => offset),
+];
+
+const isWanted = (one: Known, read: Read, clock: Clock): boolean =>
+  offsetsOf(one).includes(read.offset) || clock.monotonic() - read.readAtMs <= KEPT_MS;
 
 function factOf(
   { intent }: ObservedMember,
@@ -164,7 +202,7 @@ function nextOf(
   if (one === undefined || container.state !== 'running' || !engine.answered) return undefined;
   if (clock.monotonic() < one.heldUntilMs) return undefined;
   const { position = 0, runId } = engine;
-  return one.offsets.find((offset) => {
+  return offsetsOf(one).find((offset) => {
     const read = one.reads.get(offset);
     return offset < position && (read === undefined || read.runId !== runId);
   });

@@ -40,10 +40,14 @@ export interface Watch {
 /** So far apart in time two answers may be that speak of a log that is no list of entries. */
 const SAME_TIME_MS = 60_000;
 /** Entries are told as long as two comparisons take, so that a mirror that was away for one can be asked, too. */
-const KEPT_ROUNDS = 2.2;
+const KEPT = { rounds: 2.2, leastMs: 60_000 };
+/** What a mirror tells of itself is asked of its leader while it is that young: less than entries are told. */
+const YOUNG = { rounds: 1, leastMs: 30_000 };
 /** Of a split's interval: six to ten looks find it in a log of some million entries. */
 const POINTS = 7;
 const MOST_OFFSETS = 48;
+/** What was written lately is looked at more often: there is what was not looked at before. */
+const LATELY_OFFSETS = 1000;
 
 export const entriesOf = (fact: MemberFact | undefined): readonly HistoryEntry[] =>
   fact?.history?.entries ?? [];
@@ -118,7 +122,7 @@ export function wishesOf(watch: Watch): Readonly<Record<string, readonly number[
     ...points,
     ...nextOf(watch),
     ...recentOf(watch, leader),
-    ...(isLog && hasForgotten(watch) ? mirrors.flatMap((one) => untold(leader, one)) : []),
+    ...(isLog ? mirrors.flatMap((mirror) => untold(watch, mirror)) : []),
   ]);
   const told = new Set(entriesOf(leader.fact).map(({ offset }) => offset));
   const common = new Set(points);
@@ -162,12 +166,15 @@ function between(from: number, to: number): readonly number[] {
   );
 }
 
+const spanOf = ({ everyMs }: Watch, { rounds, leastMs }: typeof KEPT): number =>
+  Math.max(rounds * everyMs, leastMs);
+
 const ageOf = ({ now }: Watch, member: Watched, { readAt }: HistoryEntry): number =>
   now + member.clockOffsetMs - readAt;
 
 function recentOf(watch: Watch, member: Watched): readonly number[] {
   return entriesOf(member.fact)
-    .filter((entry) => ageOf(watch, member, entry) <= KEPT_ROUNDS * watch.everyMs)
+    .filter((entry) => ageOf(watch, member, entry) <= spanOf(watch, KEPT))
     .map(({ offset }) => offset);
 }
 
@@ -186,14 +193,17 @@ function hasForgotten(watch: Watch): boolean {
   return Math.max(...ages) <= Math.min(SAME_TIME_MS, everyMs / 2);
 }
 
-function untold(leader: Watched, mirror: Watched): readonly number[] {
-  const told = new Set(entriesOf(leader.fact).map(({ offset }) => offset));
+/** What a mirror tells and its leader does not: the end of its log before it mirrored again, or what is forgotten. */
+function untold(watch: Watch, mirror: Watched): readonly number[] {
+  const told = new Set(entriesOf(watch.leader.fact).map(({ offset }) => offset));
+  const isAny = hasForgotten(watch);
   return entriesOf(mirror.fact)
+    .filter((entry) => isAny || ageOf(watch, mirror, entry) <= spanOf(watch, YOUNG))
     .map(({ offset }) => offset)
     .filter((offset) => !told.has(offset));
 }
 
-/** The newest entry that all have, and an older one that was not looked at before. */
+/** The newest entry that all have, and two older ones, other ones each time. */
 function nextOf(watch: Watch): readonly number[] {
   const { leader, mirrors, service, everyMs, now } = watch;
   if (watch.isBusy || everyMs <= 0 || !isDue(watch)) return [];
@@ -206,7 +216,10 @@ function nextOf(watch: Watch): readonly number[] {
   if (positions.length === 0) return [];
   const newest = Math.min(leads.position ?? 0, ...positions) - 1;
   if (!watch.isLog || newest < 1) return [newest];
-  return [newest, shareOf(`${service} ${Math.floor(now / everyMs)}`, newest)];
+  // Both of them lie before the end: where a mirror that follows again has equal newer entries.
+  const drawn = (most: number, of: string): number =>
+    newest - 1 - shareOf(`${service} ${of} ${Math.floor(now / everyMs)}`, Math.min(most, newest));
+  return [newest, drawn(newest, 'all'), drawn(LATELY_OFFSETS, 'lately')];
 }
 
 const isThere = ({ isFresh, fact }: Watched): boolean =>
