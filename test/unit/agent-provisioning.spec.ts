@@ -99,6 +99,17 @@ describe('how far a storage is provisioned', () => {
       ['nothing asked for', look({ intent: mirrorIntent() }), true, true, undefined],
       ['empty', look({ marker: { kind: 'none' }, isEmpty: true }), false, false, 'needed'],
       ['of before', look({ marker: found() }), false, true, 'done'],
+      [
+        'emptied for a copy',
+        look({
+          intent: mirrorIntent({ provision, reseed: { id: 'r1', wipe: true } }),
+          marker: found(),
+          isEmpty: true,
+        }),
+        false,
+        false,
+        undefined,
+      ],
       ['with its URL', look({}), true, false, 'offered'],
       ['marked, the URL not written', look({}), false, false, 'needed'],
       ['running', look({ container: { state: 'running' } }), true, true, 'begun'],
@@ -148,6 +159,7 @@ describe('the one-time URL of a new member', () => {
     };
     return {
       runtime: () => runtime,
+      isBusy: () => false,
       engineOf: () => engine,
       journal: { state },
     } as unknown as ActParts;

@@ -32,6 +32,7 @@ export async function observeProvisioning(
 ): Promise<Provisioning | undefined> {
   const { intent, marker, isEmpty } = look;
   if (intent.provision === undefined || marker.kind === 'unreadable') return undefined;
+  if (isBeingFilled(look)) return undefined;
   const open = marker.kind === 'found' ? marker.marker.provisioning : undefined;
   if (open === undefined) return isEmpty === true ? 'needed' : 'done';
   if (mayRun(look.container.state)) return 'begun';
@@ -43,6 +44,13 @@ export async function observeProvisioning(
   if (files === undefined) return undefined;
   if (isBroken(look, files.provisioned)) return 'broken';
   return files.provisioned || files.offered ? 'offered' : 'needed';
+}
+
+/** Empty for a moment, and then somebody's copy: an order to fill it is not carried out to its end yet. */
+function isBeingFilled({ intent, marker }: ProvisioningLook): boolean {
+  const found = marker.kind === 'found' ? marker.marker : undefined;
+  const isDone = intent.reseed === undefined || found?.reseeded === intent.reseed.id;
+  return found?.seeding !== undefined || !isDone;
 }
 
 /**

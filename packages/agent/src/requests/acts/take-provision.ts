@@ -28,6 +28,8 @@ export async function takeProvision(
       `${what}: the one-time URL was lost on its way; another one is asked for`,
       { retry: 'later' },
     );
+  if (parts.isBusy(member))
+    throw new LeafwardError('failed', `${what}: its agent is at it`, { retry: 'later' });
   const provisioner = provisionerOf(what, intent, parts);
   await assertAtRest(what, intent, [parts.runtime(intent.spec.runtime)], signal);
   const marker = await markerFor(what, intent, parts);
