@@ -56,6 +56,8 @@ export class AhaWorld extends World {
   readonly taken = new Map<string, string>();
   /** The next URL is lost on its way. */
   losesUrl = false;
+  /** What becomes of each request in turn: an agent or a controller that ends takes what it knows with it. */
+  faults: readonly string[] = [];
   /** Everybody has run for an hour. */
   aged = false;
   readonly asked: Extract<Request, { kind: 'provision-service' }>[] = [];
@@ -101,6 +103,13 @@ export class AhaWorld extends World {
   }
 
   private answer(request: Request): Partial<Outcome> | undefined {
+    if (request.kind === 'provision-service' || request.kind === 'take-provision') {
+      const [fault, ...rest] = this.faults;
+      this.faults = rest;
+      if (fault === 'unknown') return { state: 'unknown', message: 'its agent ended' };
+      if (fault === 'lost' && request.kind === 'take-provision')
+        return { state: 'failed', code: 'not-found', message: 'lost on its way' };
+    }
     switch (request.kind) {
       case 'provision-service': {
         this.asked.push(request);

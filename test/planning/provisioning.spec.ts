@@ -1,6 +1,7 @@
 // New members get their place from AHA right before their first start, names are looked at before, and the alias follows
 // the leader after a failover.
 import { expect } from 'chai';
+import * as fc from 'fast-check';
 import { buildStatus, explain } from '@leafward/controller/planning/index.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import { ahaManifest, AhaWorld, deployedAha, NETWORK } from './aha-world.js';
@@ -89,6 +90,28 @@ describe('provisioning', () => {
     ]);
   });
 
+  it('comes to the same end whatever is lost on the way', () => {
+    const faults = fc.array(fc.constantFrom('none', 'unknown', 'lost'), { maxLength: 12 });
+    fc.assert(
+      fc.property(faults, (list) => {
+        const world = fresh();
+        // More than four in a row would be a plan that gives up, which is a test of its own.
+        world.faults = list.filter((fault, at) => fault === 'none' || at % 4 !== 3);
+        let ended = world.apply(deploy);
+        for (let again = 0; again < 3 && ended.state === 'paused'; again += 1) {
+          world.operations = [];
+          ended = world.apply(deploy);
+        }
+        expect(ended.state).to.equal('done');
+        expect(world.violations).to.eql([]);
+        expect(world.plan(deploy).moves).to.eql([]);
+        const starts = world.acts.filter((act) => act.startsWith('start '));
+        expect(new Set(starts).size).to.equal(starts.length);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('gives up after five URLs, and goes on when it is told to', () => {
     const world = fresh();
     world.interrupted.set('01.cortex', 5);
@@ -159,6 +182,18 @@ describe('the alias of a leader', () => {
       `00.aha names 01.cortex under cortex.${NETWORK}, after its restart`,
     ]);
     expect(world.acts).to.include('restart 00.aha 00.aha#1');
+  });
+
+  it('holds nothing up where AHA went with the host of the old leader', () => {
+    const world = deployedAha();
+    world.powerOff('alpha');
+    world.machine('alpha').connected = false;
+    for (let count = 0; count < 3; count += 1) world.round(30_000);
+    const ended = world.apply({ ...failover, leaderIsOff: 'no power' });
+    expect([ended.state, ended.progress.at(-1)?.note]).to.eql([
+      'done',
+      '00.aha does not say who is registered: nobody could look; status tells it when it is seen',
+    ]);
   });
 
   it('restarts nobody where the new leader has it', () => {

@@ -2,7 +2,7 @@
 // where it does not, or somebody else did after it, the registry is restarted once, and everybody registers anew.
 import { aliasOf, type AliasView } from '../alias.js';
 import { gatherService, type MemberAt } from '../gather.js';
-import { REALIAS_MS, REGISTERS_ITSELF_MS } from '../thresholds.js';
+import { REALIAS_MS, REGISTERS_ITSELF_MS, REPOINT_SILENT_MS } from '../thresholds.js';
 import {
   isSeenAfter,
   outcomeOf,
@@ -32,6 +32,13 @@ export const realias: MoveRow<MoveOf<'realias'>> = {
     const view = service && aliasOf(snapshot, service);
     if (view === undefined || registry === undefined)
       return { kind: 'done', note: `${move.registry} is not deployed: there is no alias` };
+    const waitedMs = snapshot.now - (progress.begunAt ?? snapshot.now);
+    // The service goes on: its own registry may have been lost with the host of its old leader.
+    if (progress.phase === 1 && view.isRight === undefined && waitedMs >= REPOINT_SILENT_MS)
+      return {
+        kind: 'done',
+        note: `${view.message}: nobody could look; status tells it when it is seen`,
+      };
     if (registry.hostState?.connected !== true) return waitForHost(context, registry);
     if (isSeenAfter(registry, progress.begunAt) && view.isRight === true)
       return {
@@ -39,7 +46,6 @@ export const realias: MoveRow<MoveOf<'realias'>> = {
         note: `${view.message}${progress.phase > 1 ? ', after its restart' : ''}`,
       };
     if (progress.phase > 1) return watchRestart(context, registry, view);
-    const waitedMs = snapshot.now - (progress.begunAt ?? snapshot.now);
     const runId = registry.fact?.engine.runId;
     if (view.isRight === false && waitedMs >= REGISTERS_ITSELF_MS && runId !== undefined)
       return restart(context, registry, runId);
