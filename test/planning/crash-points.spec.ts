@@ -3,6 +3,7 @@
 import { expect } from 'chai';
 import { advance, controlOperation } from '@leafward/controller/planning/index.js';
 import type { Goal, Operation } from '@leafward/shared/gen/domain.js';
+import { deployedCare } from './care-world.js';
 import { deployed, described, manifestOf, stacked, stackManifest, type World } from './model.js';
 
 interface Case {
@@ -51,6 +52,17 @@ const cases: readonly Case[] = [
       world.round();
     },
   },
+  {
+    name: 'an optimization',
+    goal: { kind: 'optimize', service: 'cortex' },
+    make: () => deployedCare({ image: 'cortex:2.180.1' }),
+  },
+  {
+    name: 'a cold backup',
+    goal: { kind: 'backup', service: 'cortex', name: 'b2', cold: true },
+    make: deployedCare,
+  },
+  { name: 'a trim', goal: { kind: 'trim', service: 'cortex' }, make: deployedCare },
   {
     name: 'a restore',
     goal: { kind: 'restore', service: 'cortex', backup: 'b1', wipe: false, id: 'r1' },

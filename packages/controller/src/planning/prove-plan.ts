@@ -131,6 +131,18 @@ function apply(service: Simulated, move: Move, plan: Plan): void {
     case 'reseed':
       reseed(service, move);
       return;
+    case 'optimize':
+    case 'cold-back-up':
+      assert(service.images.has(move.member), `${move.member} is not placed and would be stopped`);
+      assert(!service.retired.has(move.member), `${move.member} is retired (I2)`);
+      return;
+    case 'trim':
+      assert(move.member === service.leader, `${move.member} does not lead and would cut the log`);
+      assert(
+        [...service.upstreams.keys()].sort().join() === [...move.mirrors].sort().join(),
+        `the log of ${move.service} would be cut without naming all of its mirrors (I8)`,
+      );
+      return;
     case 'fence':
       assert(move.term === service.term + 1, `term ${move.term} must follow ${service.term} (I1)`);
       service.fenced = move.member;

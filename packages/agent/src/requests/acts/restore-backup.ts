@@ -6,11 +6,11 @@ import { backupNamed } from '../../backups/backup-named.js';
 import { whileHeld } from '../../backups/pins.js';
 import { emptyStorage } from '../../empty-storage.js';
 import { engineMember } from '../../engines/engine-member.js';
-import { assertAtRest } from '../../fill.js';
 import { readMarker, realPathOf, writeMarker, type Marker } from '../../marker.js';
 import type { Result } from '../../requests.js';
 import { ownerOf } from '../../runtimes/process/user.js';
 import { wipeStorage } from '../../storage-content.js';
+import { untilAtRest } from './at-rest.js';
 import { refuseUnfit, type Kind, type Turn } from './parts.js';
 
 type Restore = Kind<'restore-backup'>;
@@ -36,11 +36,7 @@ async function restoreFrom(
   const filling = parts.journal.state.fillings?.[storage];
   const wasEmptied = filling?.id === request.id && filling.state !== 'begun';
   if (wasEmptied && (await isWhole(request, storage))) return note(request, storage, turn, result);
-  onProgress('waiting until it is at rest');
-  await waitForSteps(request, turn);
-  // A program that somebody started by hand is seen as a process, whatever runs the member.
-  const runtimes = [parts.runtime(intent.spec.runtime), parts.runtime('process')] as const;
-  await assertAtRest(`restore ${request.member}`, intent, runtimes, signal);
+  await untilAtRest(`restore ${request.member}`, intent, turn);
   const marker = await markerFor(request, intent, storage, turn);
   const from = `the backup ${request.backup}`;
   const { id, wipe, term } = request;
@@ -74,20 +70,6 @@ async function note(
     await parts.journal.append({ kind: 'storage-filled', storage, id });
   return result;
 }
-
-/** The stop that was proven to the controller may be the last step of a chain that still writes it down. */
-async function waitForSteps({ member }: Restore, { parts, signal }: Turn): Promise<void> {
-  const until = parts.clock.monotonic() + SETTLE_MS;
-  while (parts.isBusy(member)) {
-    if (parts.clock.monotonic() > until)
-      throw new LeafwardError('unavailable', `restore ${member}: steps are at work on it`, {
-        retry: 'later',
-      });
-    await parts.clock.sleep(LOOK_EVERY_MS, signal);
-  }
-}
-const SETTLE_MS = 30_000;
-const LOOK_EVERY_MS = 50;
 
 /** The one that it has afterwards. @throws LeafwardError `stale` when the storage has lived in a newer term. */
 async function markerFor(
