@@ -61,7 +61,7 @@ describe('a low-downtime update', function () {
               image: cortex:2.180.0 (302e3038312e) → cortex:2.250.0 (302e3035322e)
         m4  recreate 02.cortex on charlie  (depth 1, a leaf)  ~20s
               image: cortex:2.180.0 (302e3038312e) → cortex:2.250.0 (302e3035322e)
-        m5  hand over from 00.cortex to 01.cortex, term 2  (so that 00.cortex is updated while 01.cortex leads)  ~400ms
+        m5  hand over from 00.cortex to 01.cortex, term 2  (00.cortex is updated while 01.cortex leads)  ~400ms
         m6  recreate 00.cortex on alpha  (the old leader, as a mirror of 01.cortex)  ~20s
               image: cortex:2.180.0 (302e3038312e) → cortex:2.250.0 (302e3035322e)
 

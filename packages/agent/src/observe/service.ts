@@ -12,7 +12,8 @@ export interface ServiceOptions {
   readonly secrets: Pick<Secrets, 'redact'>;
 }
 
-const MIGRATION_LINES = 200;
+/** A migration may print a line for each of its parts: its first one must stay in sight. */
+const MIGRATION_LINES = 1000;
 export const DOWN: EngineFact = { answered: false, error: 'it does not run' };
 
 export async function observeEngine(

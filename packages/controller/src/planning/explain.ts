@@ -6,6 +6,7 @@ import { explainAutomatic } from './automatic-explain.js';
 import { diagnose, evidenceOf } from './diagnose.js';
 import { divergenceFindings } from './divergence.js';
 import { forecastFacts, forecastFindings } from './forecast-words.js';
+import { halfUpdateLines } from '@leafward/shared/half-update.js';
 import { backupsOf, gatherService, operationsOn, type MemberAt, type ServiceAt } from './gather.js';
 import { provenFact } from './proven.js';
 import { explainRebuild } from './rebuild-words.js';
@@ -51,6 +52,7 @@ export function explainOperation(operation: Operation): Explanation {
       ...(operation.chosen === undefined
         ? []
         : [evidence('chosen', `${operation.chosen}: ${operation.chosenBecause ?? ''}`)]),
+      ...halfUpdateLines(operation).map((text) => evidence('the update', text)),
     ],
     // What it waited for when an operator paused it may be over long ago.
     waits: isPausedByOperator || current?.wait === undefined ? [] : [current.wait],

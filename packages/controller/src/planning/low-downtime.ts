@@ -37,7 +37,7 @@ export function planLowDowntime(snapshot: Snapshot, service: ServiceAt, image: I
       move: {
         kind: 'hand-over',
         service: name,
-        cause: `so that ${topology.leader} is updated while ${to.name} leads`,
+        cause: `${topology.leader} is updated while ${to.name} leads`,
         expectedMs: expectedMs(snapshot, name, 'hand-over'),
         from: topology.leader,
         to: to.name,

@@ -1,5 +1,6 @@
 // An operation: where each move is, what it waits for, how it ended and what to do next. Pure.
 import type { Move, Operation, OperationEvent } from '@leafward/shared/gen/domain.js';
+import { halfUpdateLines } from '@leafward/shared/half-update.js';
 import { describeGoal, describeMove } from './move.js';
 import { renderWait } from './outlook.js';
 import type { Colour, Style } from './style.js';
@@ -141,10 +142,12 @@ function endLines(operation: Operation, style: Style, isWatched: boolean): reado
       return [
         said(`${style.paint('red', 'aborted')}${reason}`),
         'what was done stays done; see it with: leafward status',
+        ...halfUpdateLines(operation).map(said),
       ];
     case 'paused-by-failure':
       return [
         said(`${style.paint('red', 'paused by a failure')}${reason}`),
+        ...halfUpdateLines(operation).map(said),
         `next: leafward why ${operation.id}, then leafward operation resume ${operation.id}, or leafward operation abort ${operation.id}`,
       ];
     case 'paused-by-operator':
