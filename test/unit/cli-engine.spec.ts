@@ -155,12 +155,16 @@ not possible for want of commands
   to be backed up: backup
   to be restored from a backup: restore
   to have an emptied member filled anew: seed
+  to have a mirror filled from a backup: restore, history, storedUpstream,
+  setUpstream
   to hand leadership over while it runs: promote
   to hand leadership over by stopping the leader: forcePromote,
   storedPosition, setUpstream
   to be failed over: forcePromote
   to have a silent leader asked by other hosts: answers
   to have histories of members compared: history
+  to have databases of a stopped member made compact: optimize
+  to be backed up while it is stopped: coldBackup
 `.trim(),
     );
   });
