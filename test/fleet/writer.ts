@@ -38,14 +38,15 @@ const asLeader = (member: string, client: CellClient): LeaderClient => ({
   close: () => client.close(),
 });
 
-/** What was acknowledged and is not held by the member with this storage. */
+/** What was acknowledged and is not held by the member with this storage, whose log is read from `fromOffset` on. */
 export async function missingFrom(
   storage: string,
   acknowledged: readonly Acknowledged[],
+  fromOffset = 0,
 ): Promise<readonly Acknowledged[]> {
   const client = await connectCell({ url: storage });
   try {
-    const held = new Set((await client.read()).map((write) => write.value));
+    const held = new Set((await client.read(fromOffset)).map((write) => write.value));
     return acknowledged.filter((write) => !held.has(write.value));
   } finally {
     client.close();

@@ -39,6 +39,8 @@ export interface WritingOptions {
   readonly prefix?: string | undefined;
 }
 
+const REFUSED_MS = 10;
+
 export function startWriting({ findLeader, everyMs, prefix = 'write' }: WritingOptions): Writer {
   const acknowledged: Acknowledged[] = [];
   let failures = 0;
@@ -66,6 +68,7 @@ export function startWriting({ findLeader, everyMs, prefix = 'write' }: WritingO
         await writeTo(leader);
       } catch {
         failures += 1;
+        await delay(REFUSED_MS); // a leader that refuses at once is asked again, not hammered
       } finally {
         leader.close();
       }

@@ -12,6 +12,11 @@ import { createRig, type Rig } from '../rig/rig.js';
 
 export const UNIT = 'leafward-agent.service';
 
+/** Where all storages of a host lie: a volume of its own, so that it can be full and can hang. */
+export const DATA = '/srv';
+/** Takes no more of the machine than is written to it. */
+const DATA_BYTES = 2 * 2 ** 30;
+
 interface Member {
   readonly host: string;
   readonly port: number;
@@ -67,7 +72,11 @@ export interface CortexOnHosts {
 
 /** Booted and with a controller; nobody is enrolled yet. */
 export async function bootCortexHosts(): Promise<CortexOnHosts> {
-  const rig = await createRig({ hosts: ['alpha', 'bravo', 'charlie'], onDisk: ['/srv'] });
+  const rig = await createRig({
+    hosts: ['alpha', 'bravo', 'charlie'],
+    onDisk: [DATA],
+    volumes: { [DATA]: DATA_BYTES },
+  });
   const [registry, fleet] = await Promise.all([
     rig.startRegistry(),
     startRigFleet(rig),
@@ -150,7 +159,7 @@ export async function startsWhileWatched(host: Host): Promise<readonly string[]>
   return engineStarts(host);
 }
 
-const storageOf = (member: string): string => `/srv/syn/${member}`;
+const storageOf = (member: string): string => `${DATA}/syn/${member}`;
 
 function imagesOf(rig: Rig, registry: Registry): CortexOnHosts['image'] {
   const known = new Map<string, string>();

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { controllers, makeGroup, removeGroups } from './cgroups.js';
 import { eventually } from './conditions.js';
 import type { Peer } from './network.js';
+import { makeVolume, type HostVolume } from './volume.js';
 import {
   plainEnvironment,
   run,
@@ -32,6 +33,8 @@ export interface HostOptions {
   readonly liveRestore?: boolean;
   /** Directories that lie on the machine's disk instead of in memory, besides /var/lib/docker. */
   readonly onDisk?: readonly string[];
+  /** Of these, by directory: a volume of its own of so many bytes, that can be filled and made to hang. */
+  readonly volumes?: Readonly<Record<string, number>>;
   /** [on this machine, inside the host]: trees that it only reads. */
   readonly readOnly?: readonly (readonly [string, string])[];
 }
@@ -58,6 +61,8 @@ export interface Host extends Peer {
   install(source: string, target: string): Promise<void>;
   /** Where this machine has a path of the host that lies below one of `onDisk`, up or down. */
   onMachine(path: string): string;
+  /** @throws Error for a directory that has no volume of its own */
+  volume(path: string): HostVolume;
   /** Its Engine's socket, as reachable from this machine while the host is up. */
   engineSocketPath(): string;
 }
@@ -74,6 +79,7 @@ export async function makeHost(options: HostOptions): Promise<Host> {
   const root = join(directory, 'root');
   const logPath = join(directory, 'log');
   await makeDisk(options, root);
+  const volumes = await makeVolumes(options);
   let running: Running | undefined;
   const up = (): Running => {
     if (running === undefined || !running.process.isRunning())
@@ -128,6 +134,11 @@ export async function makeHost(options: HostOptions): Promise<Host> {
       if (bind === undefined) throw new Error(`${path} of host ${peer.name} is not on the disk`);
       return join(bind[0], path.slice(bind[1].length));
     },
+    volume: (path) => {
+      const volume = volumes.get(path);
+      if (volume === undefined) throw new Error(`${path} of host ${peer.name} is no volume`);
+      return volume;
+    },
     engineSocketPath: () => `/proc/${up().leader}/root/run/docker.sock`,
   };
   return host;
@@ -159,6 +170,16 @@ async function makeDisk(options: HostOptions, root: string): Promise<void> {
   if (docker) await symlinkDocker(etc);
   await mkdir(join(etc, 'docker'), { recursive: true });
   await writeFile(join(etc, 'docker/daemon.json'), engineConfig(options.liveRestore ?? true));
+}
+
+async function makeVolumes(options: HostOptions): Promise<ReadonlyMap<string, HostVolume>> {
+  const made = new Map<string, HostVolume>();
+  for (const [path, sizeBytes] of Object.entries(options.volumes ?? {})) {
+    const directory = diskBinds(options).find(([, target]) => target === path)?.[0];
+    if (directory === undefined) throw new Error(`${path} is not among the directories on disk`);
+    made.set(path, await makeVolume({ file: `${directory}.img`, directory, sizeBytes }));
+  }
+  return made;
 }
 
 async function symlinkDocker(etc: string): Promise<void> {

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { removeGroups } from './cgroups.js';
+import { thawBelow } from './volume.js';
 import { isAlive, killProcess, run, startTicks, tryRun } from './processes.js';
 
 const PREFIX = 'lwrig-';
@@ -37,6 +38,8 @@ export async function sweepRemains(): Promise<void> {
 
 export async function removeRemains(directory: string): Promise<void> {
   const name = basename(directory);
+  // Whoever waits for a volume that hangs cannot even be killed.
+  await thawBelow(mountsBelow(directory).filter((point) => point.includes('/disk/')));
   for (const line of (await readFile(recordPathOf(directory), 'utf8').catch(() => '')).split(
     '\n',
   )) {

@@ -18,6 +18,8 @@ export interface RigOptions {
   readonly liveRestore?: boolean;
   /** Directories of the hosts that lie on the machine's disk; see HostOptions. */
   readonly onDisk?: readonly string[];
+  /** Of these, by directory: a volume of its own of so many bytes in each host. */
+  readonly volumes?: Readonly<Record<string, number>>;
   /** [on this machine, inside the hosts]: trees that they only read. */
   readonly readOnly?: readonly (readonly [string, string])[];
 }

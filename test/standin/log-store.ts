@@ -3,7 +3,9 @@
 import {
   closeSync,
   fdatasync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -151,10 +153,13 @@ export class LogStore {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice();
+      const { size } = fstatSync(this.#file);
       try {
-        await writeAsync(this.#file, Buffer.concat(batch.map((waiting) => framed(waiting.bytes))));
+        await writeAll(this.#file, Buffer.concat(batch.map((waiting) => framed(waiting.bytes))));
         await syncAsync(this.#file);
       } catch (error) {
+        // A full disk takes a part: what comes after half an entry would be lost at the next start.
+        ftruncateSync(this.#file, size);
         this.#waiting = [];
         for (const waiting of batch) waiting.failed(error as Error);
         break;
@@ -165,6 +170,14 @@ export class LogStore {
       for (const watcher of [...this.#watchers]) watcher();
     }
     this.#flushing = undefined;
+  }
+}
+
+/** A disk that becomes full takes the first part and says nothing. */
+async function writeAll(file: number, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await writeAsync(file, bytes, at);
+    at += bytesWritten;
   }
 }
 

@@ -1,7 +1,13 @@
 // What can happen to a leader, its host, its agent and its controller, as a real machine has it. Each strikes, and
 // gives back how it is healed. Knows whether a failover by itself would be right.
 import type { Host } from '../../rig/host.js';
-import { UNIT, type CortexOnHosts } from '../cortex-on-hosts.js';
+import {
+  DATA,
+  enrolHost,
+  startsWhileWatched,
+  UNIT,
+  type CortexOnHosts,
+} from '../cortex-on-hosts.js';
 
 export interface Struck {
   readonly cortex: CortexOnHosts;
@@ -12,8 +18,11 @@ export interface Struck {
 
 export interface Fault {
   readonly name: string;
-  /** True: its leader is dead or out of reach for good, and somebody else must lead. */
-  readonly failsOver: boolean;
+  /**
+   * True: its leader is dead or out of reach for good, and somebody else must lead. Either: how long it takes decides
+   * whether the leader's lease is over before, and both are right.
+   */
+  readonly failsOver: boolean | 'either';
   /** Returns what ends it. */
   strike(struck: Struck): Promise<() => Promise<void>>;
 }
@@ -49,6 +58,22 @@ export const faults: readonly Fault[] = [
     strike: async ({ host }) => {
       await host.powerCut();
       return () => host.boot();
+    },
+  },
+  {
+    name: 'power cut, and back without network',
+    failsOver: true,
+    strike: async ({ host, leader }) => {
+      await host.powerCut();
+      return async () => {
+        await host.partition();
+        await host.boot();
+        // What it starts without anybody's word it starts now.
+        const started = await startsWhileWatched(host);
+        await host.heal();
+        const old = started.filter((name) => name === `leafward-${leader}`);
+        if (old.length > 0) throw new Error(`${leader} was started without network`);
+      };
     },
   },
   {
@@ -123,6 +148,46 @@ export const faults: readonly Fault[] = [
       return async () => {
         await other?.heal();
       };
+    },
+  },
+  {
+    name: 'disk of the leader full',
+    failsOver: false,
+    strike: async ({ host }) => {
+      const volume = host.volume(DATA);
+      await volume.fill();
+      return () => volume.release();
+    },
+  },
+  {
+    name: 'disk of the leader hangs',
+    failsOver: false,
+    strike: async ({ host }) => {
+      const volume = host.volume(DATA);
+      await volume.hang();
+      return () => volume.thaw();
+    },
+  },
+  {
+    name: 'agent of the leader’s host installed anew',
+    failsOver: 'either',
+    strike: async ({ host, cortex }) => {
+      await host.exec(['systemctl', 'disable', '--now', UNIT], { timeoutMs: 60_000 });
+      await host.exec(['rm', '-rf', '/var/lib/leafward', '/usr/lib/leafward']);
+      const reason = ['--yes', '--reason', 'installed anew'];
+      await cortex.fleet.cli(['host', 'revoke', host.name, ...reason]);
+      await enrolHost(cortex, host);
+      return nothing;
+    },
+  },
+  {
+    name: 'Docker told to restart everything',
+    failsOver: false,
+    strike: async ({ host }) => {
+      const all = '$(docker ps --all --quiet)';
+      const script = `docker update --restart=always ${all} && docker restart ${all}`;
+      await host.exec(['sh', '-c', script], { timeoutMs: 60_000 });
+      return nothing;
     },
   },
 ];

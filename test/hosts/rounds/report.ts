@@ -27,10 +27,12 @@ export function reportOf(results: readonly RoundResult[]): RoundsReport {
   const names = [...new Set(results.map(({ fault }) => fault))].sort();
   return {
     rounds: results.length,
-    falseFailovers: results.filter((one) => !one.shouldFailOver && one.newLeader !== undefined)
-      .length,
-    missedFailovers: results.filter((one) => one.shouldFailOver && one.newLeader === undefined)
-      .length,
+    falseFailovers: results.filter(
+      (one) => one.shouldFailOver === false && one.newLeader !== undefined,
+    ).length,
+    missedFailovers: results.filter(
+      (one) => one.shouldFailOver === true && one.newLeader === undefined,
+    ).length,
     twoLeadersMs: sum((one) => one.twoLeadersMs),
     lostBefore: sum((one) => one.lostBefore),
     lostAtTheEnd: sum((one) => one.lostAtTheEnd),

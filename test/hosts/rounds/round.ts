@@ -11,7 +11,7 @@ export interface RoundResult {
   readonly fault: string;
   readonly leader: string;
   /** Whether somebody else had to lead, and whether somebody else does. */
-  readonly shouldFailOver: boolean;
+  readonly shouldFailOver: Fault['failsOver'];
   readonly newLeader?: string | undefined;
   /** From the fault until the failover was begun, until its fence was proven, until a write was acknowledged. */
   readonly detectedMs?: number | undefined;
@@ -46,10 +46,8 @@ export async function playRound(
     await writer.untilNextWrite(20_000);
     const struckAt = Date.now();
     const heal = await fault.strike({ cortex, leader, host: cortex.hostOf(leader) });
-    const operation = fault.failsOver
-      ? await untilFailedOver(cortex, struckAt)
-      : await untilUntouched(struckAt);
-    if (fault.failsOver) await untilOtherWrites(writer, leader, struckAt);
+    const operation = await untilDecided(cortex, fault, struckAt);
+    if (fault.failsOver === true) await untilOtherWrites(writer, leader, struckAt);
     await heal();
     const after = await makeWhole(cortex, leader, operation);
     await writer.untilNextWrite(20_000);
@@ -61,7 +59,7 @@ export async function playRound(
       shouldFailOver: fault.failsOver,
       newLeader: after.member === leader ? undefined : after.member,
       ...timesOf(operation, struckAt),
-      writableMs: fault.failsOver ? writtenByOther(writer, leader, struckAt) : undefined,
+      writableMs: operation === undefined ? undefined : writtenByOther(writer, leader, struckAt),
       acknowledged: writer.acknowledged().length,
       ...lost,
       twoLeadersMs: watch.twoLeadersMs(),
@@ -126,6 +124,18 @@ const recoverySince = async (
     ({ goal, createdAt }) => goal.kind === 'failover' && createdAt >= since,
   );
 
+/** Until it was failed over, or was left alone for long enough. */
+async function untilDecided(
+  cortex: CortexOnHosts,
+  { failsOver }: Fault,
+  since: number,
+): Promise<Operation | undefined> {
+  if (failsOver === true) return untilFailedOver(cortex, since);
+  await untilUntouched(since);
+  if (failsOver === false) return undefined;
+  return (await recoverySince(cortex, since)) && untilFailedOver(cortex, since);
+}
+
 function untilFailedOver(cortex: CortexOnHosts, since: number): Promise<Operation> {
   return eventually(
     'it is failed over by itself',
@@ -156,7 +166,7 @@ async function untilOtherWrites(writer: Writer, leader: string, since: number): 
 }
 
 /** As an operator does afterwards: looks, acknowledges, and lets the old leader mirror again. */
-async function makeWhole(
+export async function makeWhole(
   cortex: CortexOnHosts,
   oldLeader: string,
   expected: Operation | undefined,
@@ -197,7 +207,10 @@ async function lossOf(
   leader: string,
   acknowledged: readonly Acknowledged[],
 ): Promise<Pick<RoundResult, 'lostAtTheEnd' | 'lostBefore'>> {
-  const missing = await missingFrom(storages[leader] ?? '', acknowledged);
+  // What an older round has written is as much as all its rounds took, and nobody asks for it.
+  const first = Math.min(...acknowledged.map(({ offset }) => offset));
+  const from = Number.isFinite(first) ? Math.max(0, first - 1) : 0;
+  const missing = await missingFrom(storages[leader] ?? '', acknowledged, from);
   const lost = new Set(missing.map(({ value }) => value));
   const holes = missing.filter((write) => {
     const later = acknowledged.slice(acknowledged.indexOf(write) + 1);

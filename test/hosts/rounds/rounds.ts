@@ -1,15 +1,23 @@
 // A fleet of booted hosts whose service fails over by itself, and the rounds that are played on it: which fault comes
 // next is drawn from a seed, and each comes once before any comes again.
 import { createRandom } from '../../sim/random.js';
-import { bootCortexHosts, deployCortex, type CortexOnHosts } from '../cortex-on-hosts.js';
+import {
+  bootCortexHosts,
+  DATA,
+  deployCortex,
+  UNIT,
+  type CortexOnHosts,
+} from '../cortex-on-hosts.js';
 import { faults as all, type Fault } from './faults.js';
-import { noteController, playRound, type RoundResult } from './round.js';
+import { makeWhole, noteController, playRound, type RoundResult } from './round.js';
 
 export interface Rounds {
   readonly cortex: CortexOnHosts;
   /** This fault, or the next one of the seed. @throws Error when the service does not come right again. */
   play(fault?: Fault): Promise<RoundResult>;
   results(): readonly RoundResult[];
+  /** After a round that failed: heals whatever may still be broken. @throws Error when it stays so. */
+  recover(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,11 +39,13 @@ export async function openRounds(seed: number, faults: readonly Fault[] = all): 
   return {
     cortex,
     results: () => results,
+    recover: () => recover(cortex),
     close: () => cortex.rig.dispose(),
     play: async (fault = draw()) => {
       try {
         const result = await playRound(cortex, fault, results.length + 1);
         results.push(result);
+        await tidyUp(cortex);
         return result;
       } catch (error) {
         await cortex.rig.keepArtifacts(fault.name);
@@ -43,6 +53,32 @@ export async function openRounds(seed: number, faults: readonly Fault[] = all): 
       }
     },
   };
+}
+
+/** What many rounds would pile up in the hosts' memory. */
+async function tidyUp({ rig }: CortexOnHosts): Promise<void> {
+  const vacuum = ['journalctl', '--quiet', '--rotate', '--vacuum-size=32M'];
+  await Promise.all(rig.hosts.map((host) => host.tryExec(vacuum)));
+}
+
+/** Every fault ends in one of these, whichever it was; what is whole already is left alone. */
+async function recover(cortex: CortexOnHosts): Promise<void> {
+  const { rig, fleet } = cortex;
+  for (const host of rig.hosts) {
+    await host.volume(DATA).release();
+    await host
+      .volume(DATA)
+      .thaw()
+      .catch(() => undefined); // it did not hang
+    if (!host.isUp()) await host.boot();
+    await host.heal();
+    for (const unit of [UNIT, 'docker.service'])
+      await host.tryExec(['systemctl', 'kill', '--signal=SIGCONT', unit]);
+    const wake = 'for id in $(docker ps --quiet); do docker kill --signal=CONT $id; done';
+    await host.tryExec(['sh', '-c', wake]);
+  }
+  if (!fleet.controller().isRunning()) await fleet.startController();
+  await makeWhole(cortex, '', undefined);
 }
 
 /** A shuffled deck that is shuffled anew when it is through. */
