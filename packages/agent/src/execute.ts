@@ -134,6 +134,7 @@ async function perform(step: Step, turn: Turn): Promise<void> {
   switch (step.kind) {
     case 'pull':
       await runtime.pull(step.image, () => undefined, signal);
+      await runtime.buildImageFor?.(intent.spec, signal);
       return;
     case 'set-restart-policy':
       return runtime.setRestartPolicyNo(step.container, signal);

@@ -379,6 +379,7 @@ async function hasImage(
   if (container.state === 'unknown') return false;
   if (container.state !== 'absent' && container.specDigest === digest) return true;
   try {
+    if (runtime.hasImageFor !== undefined) return await runtime.hasImageFor(intent.spec, signal);
     return await runtime.hasImage(intent.spec.image, signal);
   } catch {
     return false;

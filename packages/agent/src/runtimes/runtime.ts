@@ -77,6 +77,10 @@ export interface Runtime {
   pull(image: Image, onProgress: (text: string) => void, signal: AbortSignal): Promise<Image>;
   /** Whether exactly this digest is on the host, so that a create needs no network. */
   hasImage(image: Image, signal: AbortSignal): Promise<boolean>;
+  /** The same, with a user in it that the image itself lacks. No such method: images have no users. */
+  hasImageFor?(spec: MemberSpec, signal: AbortSignal): Promise<boolean>;
+  /** Builds what is missing beside the image, without any network. Idempotent. */
+  buildImageFor?(spec: MemberSpec, signal: AbortSignal): Promise<void>;
   /** Makes but does not start it; restart policy `no` always (I2). An equal one that exists is kept; another one is `already-exists`. */
   create(container: ContainerSpec, signal: AbortSignal): Promise<void>;
   start(member: string, signal: AbortSignal): Promise<void>;

@@ -54,9 +54,13 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
     resolve: images.resolve,
     pull: images.pull,
     hasImage: images.hasImage,
+    hasImageFor: async (spec, signal) =>
+      (await images.hasImage(spec.image, signal)) &&
+      (await images.nameFor(spec, signal)) !== undefined,
+    buildImageFor: images.buildFor,
     create: async (container, signal) => {
       if (await isThere(containers, container, signal)) return;
-      const image = await images.localName(container.spec.image, signal);
+      const image = await imageFor(images, container, signal);
       await containers.create(container, image, signal);
       if (container.isolation !== undefined) await requireApart(containers, container, signal);
     },
@@ -74,7 +78,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
       const own = await find(container.member, signal);
       if (own?.found.State.Running === true && isOwn(own, container.member))
         return execCommand({ client, deadlines }, { id: own.found.Id, container }, filled, signal);
-      const image = await images.localName(container.spec.image, signal);
+      const image = await imageFor(images, container, signal);
       return oneOffs.run(container, image, filled, signal);
     },
     remove: (member, signal) => removeMember({ containers, find }, member, signal),
@@ -93,6 +97,19 @@ export function createDockerRuntime(options: DockerRuntimeOptions): Runtime {
       void watchEngine({ client, deadlines, log: options.log, onChange, signal });
     },
   };
+}
+
+/** Built by now, but for a drill or a command before a member's first start. */
+async function imageFor(
+  images: EngineImages,
+  { spec, member }: ContainerSpec,
+  signal: AbortSignal,
+): Promise<string> {
+  await images.buildFor(spec, signal);
+  const name = await images.nameFor(spec, signal);
+  if (name !== undefined) return name;
+  const text = `make a container of ${member}: the Engine built its image and has lost it`;
+  throw new LeafwardError('failed', `${text}; it is tried again`, { retry: 'later' });
 }
 
 async function inspectMember(

@@ -13,6 +13,8 @@ export interface EngineCall {
   readonly path: string;
   readonly query?: Readonly<Record<string, unknown>>;
   readonly body?: object;
+  /** Instead of a body: an archive. */
+  readonly file?: Buffer;
   readonly deadlineMs: number;
   /** Who is likely to blame for a silence, when it is not the Engine itself. */
   readonly waitsFor?: string;
@@ -60,6 +62,7 @@ export function connectEngine(socketPath: string): EngineClient {
           method: call.method,
           options: { _query: call.query ?? {}, _body: call.body ?? {} },
           isStream,
+          ...(call.file === undefined ? {} : { file: call.file }),
           statusCodes: accepted,
           abortSignal: signal,
         },

@@ -1,13 +1,14 @@
 // Images on one host: what a reference means, and having exactly that. A digest is the registry's; an image
 // that was never pushed or pulled has none, and its image id stands for it: such an image exists on its own
 // host only and cannot be pulled elsewhere.
-import type { Image } from '@leafward/shared/gen/domain.js';
+import type { Image, MemberSpec } from '@leafward/shared/gen/domain.js';
 import { isAbort, LeafwardError } from '@leafward/shared/errors.js';
 import type { EngineDeadlines } from './deadlines.js';
 import type { ImageDefaults } from './differences.js';
 import type { EngineClient } from './engine-client.js';
 import { parseImageReference, versionOf, type ImageReference } from './image-reference.js';
 import { download } from './engine-pull.js';
+import { buildUserImage, userImageOf } from './user-image.js';
 
 interface EngineImage {
   readonly Id: string;
@@ -37,8 +38,10 @@ export interface EngineImages {
     signal: AbortSignal,
   ) => Promise<Image>;
   readonly hasImage: (image: Image, signal: AbortSignal) => Promise<boolean>;
-  /** The Engine's local name of exactly this image. @throws LeafwardError `not-found` */
-  readonly localName: (image: Image, signal: AbortSignal) => Promise<string>;
+  /** Its local name with the spec's user in it; undefined: that was not built here yet. */
+  readonly nameFor: (spec: MemberSpec, signal: AbortSignal) => Promise<string | undefined>;
+  /** Has an image with the spec's user on this host, where its own lacks it. @throws LeafwardError */
+  readonly buildFor: (spec: MemberSpec, signal: AbortSignal) => Promise<void>;
   /** What a container runs, by its image's id and the reference that it was made with. */
   readonly ofContainer: (
     id: string,
@@ -70,6 +73,12 @@ export function engineImages(client: EngineClient, deadlines: EngineDeadlines): 
     }
     return undefined;
   };
+  const localName = async (image: Image, signal: AbortSignal): Promise<string> => {
+    const found = await findLocal(image, signal);
+    if (found !== undefined) return found.name;
+    const text = `image ${image.reference} (${image.digest}) is not on this host; pull it first`;
+    throw new LeafwardError('not-found', text, { retry: 'later' });
+  };
   return {
     resolve: async (reference, signal) => {
       const parsed = parse(reference);
@@ -90,12 +99,7 @@ export function engineImages(client: EngineClient, deadlines: EngineDeadlines): 
       throw new LeafwardError('failed', `${text}; pull again`, { retry: 'now' });
     },
     hasImage: async (image, signal) => (await findLocal(image, signal)) !== undefined,
-    localName: async (image, signal) => {
-      const found = await findLocal(image, signal);
-      if (found !== undefined) return found.name;
-      const text = `image ${image.reference} (${image.digest}) is not on this host; pull it first`;
-      throw new LeafwardError('not-found', text, { retry: 'later' });
-    },
+    ...forUsers({ client, inspect, localName }),
     ofContainer: async (id, reference, signal) => {
       const local = await inspect(id, signal);
       const { name } = parseImageReference(reference) ?? { name: '' };
@@ -105,6 +109,31 @@ export function engineImages(client: EngineClient, deadlines: EngineDeadlines): 
         image: described({ reference, digest }, local),
         defaults: { environment: Env ?? [], command: Cmd ?? [], user: User ?? '' },
       };
+    },
+  };
+}
+
+function forUsers({
+  client,
+  inspect,
+  localName,
+}: {
+  readonly client: EngineClient;
+  readonly inspect: (name: string, signal: AbortSignal) => Promise<EngineImage | undefined>;
+  readonly localName: (image: Image, signal: AbortSignal) => Promise<string>;
+}): Pick<EngineImages, 'nameFor' | 'buildFor'> {
+  const nameFor = async (spec: MemberSpec, signal: AbortSignal): Promise<string | undefined> => {
+    const own = userImageOf(spec);
+    if (own === undefined) return localName(spec.image, signal);
+    return (await inspect(own.tag, signal)) === undefined ? undefined : own.tag;
+  };
+  return {
+    nameFor,
+    buildFor: async (spec, signal) => {
+      const own = userImageOf(spec);
+      if (own === undefined || (await nameFor(spec, signal)) !== undefined) return;
+      const base = await localName(spec.image, signal);
+      await buildUserImage(client, { ...own, base }, signal);
     },
   };
 }
