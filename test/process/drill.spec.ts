@@ -160,14 +160,25 @@ describe('a drill', function () {
     expect(await drillsOf(mirror)).to.deep.equal([]);
   });
 
-  it('rehearses a migration for longer than its timeout, and proves nothing by it', async () => {
-    const backup = await backUp(mirror.name);
-    const rehearsed = await drill(backup, { code: 0, more: ['--image', next] });
-    expect(rehearsed.isRehearsal).to.equal(true);
-    expect(rehearsed.drill).to.deep.include({ ok: true, version: '2.150.0' });
-    expect(rehearsed.drill.migrationMs).to.be.greaterThan(0);
+  it('rehearses an update for longer than its timeout, proves nothing by it, and remembers it', async () => {
+    const update = ['update', 'cortex', '--image', next];
+    expect((await fleet.plan(update)).outlooks?.services[0]?.rehearsal).to.equal(undefined);
+    const plan = await fleet.plan([...update, '--rehearse', '--rehearsal-timeout', '5s']);
+    const rehearsal = plan.outlooks?.services[0]?.rehearsal;
+    expect(rehearsal?.ok).to.equal(true);
+    expect(rehearsal?.migrationMs).to.be.greaterThan(0);
+    expect(plan.expectedDowntimeMs).to.equal(rehearsal?.readyMs);
     const known = await fleet.cliJson<readonly Backup[]>(['backup', 'list', 'cortex']);
-    expect(known.find(({ name }) => name === backup.name)?.drill).to.equal(undefined);
+    const booted = known.find(({ name }) => name === rehearsal?.backup);
+    expect(booted?.drill?.image.version, 'what it is proven with').to.equal('2.113.0');
+    fleet.controller().signal('SIGKILL');
+    await fleet.controller().ended;
+    await fleet.startController();
+    const later = await eventually('all are in sight again', ENDS_MS, async () => {
+      const made = await fleet.plan(update).catch(() => undefined);
+      return made?.outlooks?.services[0];
+    });
+    expect(later.rehearsal).to.deep.equal(rehearsal);
   });
 
   it('leaves nothing behind when its agent is killed in it', async () => {
