@@ -100,6 +100,7 @@ export function createGlobals(options: GlobalsOptions) {
     process: {
       env: {},
       pid: 4242,
+      argv: ['node', 'simulated'],
       exitCode: 0,
       exit: (code: number) => options.onExit(`exit code ${code}`),
       nextTick: (task: () => void) => queueMicrotask(() => runSafely(task)),

@@ -192,6 +192,61 @@ describe('a session', () => {
     expect(answer?.kind === 'report-answer' ? answer.permits : undefined).to.deep.equal([]);
   });
 
+  it('orders nothing more once an agent has a newer order than the store, and starts no leader', async () => {
+    await lead();
+    const beta = { ...intent(1), host: 'bravo' };
+    await fleet.transact(() => ({ changes: [{ kind: 'intent', intent: beta }], value: undefined }));
+    fleet.setIdentities(['alpha', 'bravo'].map((name) => ({ name, revoked: false })));
+    const permits = (of: Stream): readonly Permit[] =>
+      of.sent.flatMap((one) => (one.kind === 'report-answer' ? one.permits : []));
+    const known = open();
+    known.emit('data', hello(0));
+    known.emit('data', report(0));
+    await taken();
+    expect(known.kinds()).to.include('intent');
+    expect(permits(known)).to.have.length(1);
+    expect(fleet.snapshot().olderCopy).to.equal(undefined);
+    const bravo = open('bravo');
+    bravo.emit('data', { ...hello(7), host: 'bravo' });
+    await taken();
+    expect(bravo.kinds()).to.deep.equal(['welcome']);
+    expect(fleet.snapshot().olderCopy?.what).to.equal(
+      'bravo has order 7, and the store knows none after 1',
+    );
+    // One that runs in a term that nobody contradicts goes on; one that is down may have been followed by another.
+    const runs = open();
+    const exited = {
+      ...memberFact('cortex', '00.cortex'),
+      container: { state: 'exited' as const },
+    };
+    runs.emit('data', hello(0));
+    runs.emit('data', report(0, { members: [{ ...exited, seenAt: 1000 }] }));
+    await taken();
+    expect(permits(runs)).to.deep.equal([]);
+    runs.emit('data', report(0, { sequence: 2 }));
+    await taken();
+    expect(permits(runs)).to.have.length(1);
+    expect(runs.kinds()).not.to.include('intent');
+  });
+
+  it('takes a fence in the term to come, and a host that was never ordered anything, for no older copy', async () => {
+    await lead();
+    const leader = intentOf({ run: 'retired', term: 4 });
+    const fence = { ...intent(2), members: [leader] };
+    await fleet.transact(() => ({
+      changes: [{ kind: 'intent', intent: fence }],
+      value: undefined,
+    }));
+    fleet.setIdentities(['alpha', 'bravo'].map((name) => ({ name, revoked: false })));
+    const stream = open();
+    stream.emit('data', hello(2));
+    const fenced = { ...memberFact('cortex', '00.cortex'), seenAt: 1000, term: 4 };
+    stream.emit('data', report(2, { members: [fenced] }));
+    open('bravo').emit('data', { ...hello(9), host: 'bravo', newestEpoch: 1 });
+    await taken();
+    expect(fleet.snapshot().olderCopy).to.equal(undefined);
+  });
+
   it('keeps in an operation what an agent did of it out of sight', async () => {
     await lead();
     const declared = declaration('cortex', { '00.cortex': 'alpha' });

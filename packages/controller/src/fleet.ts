@@ -23,7 +23,9 @@ import {
   withAutomatic,
   withOperation,
 } from './image-parts.js';
+import { addPending, withOutcome } from './image-requests.js';
 import { createInLine } from './in-line.js';
+import { createOlderCopies, type OlderCopies } from './older-copy.js';
 import { withRehearsal } from './rehearsals.js';
 import type { Known } from './report-changes.js';
 import type { StoredSecret } from './secrets/seal.js';
@@ -78,6 +80,8 @@ export interface Fleet {
   /** The same for what a failover that acts alone has in mind. */
   showAutomatic(service: string, state: AutomaticState): void;
   rebuild(): RebuildState | undefined;
+  /** Whether the store has forgotten what an agent knows; shown in every snapshot. */
+  readonly olderCopy: OlderCopies;
   /** An agent knows this epoch, which a lost store has forgotten: this one goes on above it. */
   raiseEpoch(above: number): Promise<void>;
   /** Called after each commit with what changed. */
@@ -101,8 +105,6 @@ export interface FleetOptions {
   /** Another controller took the store over: whatever this one would say from now on is old (I11). */
   readonly onReplaced?: (error: LeafwardError) => void;
 }
-
-const ENDED_REQUESTS_KEPT = 2000;
 
 /** Takes the store over and reads it. @throws LeafwardError when the store cannot be read. */
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
@@ -167,16 +169,6 @@ function imageOf(stored: StoredFleet): FleetImage {
   };
 }
 
-function addPending(pending: FleetImage['pending'], state: RequestState): void {
-  if (state.outcome !== undefined) return;
-  const list = pending.get(state.host) ?? [];
-  list.push(state);
-  pending.set(
-    state.host,
-    list.sort((a, b) => a.createdAt - b.createdAt),
-  );
-}
-
 function manifestOf(text: string | undefined): Manifest | undefined {
   if (text === undefined) return undefined;
   const parsed = parseManifest(text);
@@ -192,15 +184,18 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
   const listeners: ((changes: readonly Change[]) => void)[] = [];
   const inLine = createInLine();
 
-  const begun = { controllerStartedAt: clock.now(), aloneSinceMs };
-  const snapshot = (): Snapshot => ({
-    ...begun,
-    now: clock.now(),
-    fleet: options.name,
-    epoch: tenure.epoch(),
-    monotonicMs: clock.monotonic(),
-    ...partsOf(image, clock.now()),
-  });
+  const controllerStartedAt = clock.now();
+  const olderCopy = createOlderCopies();
+  const snapshot = (): Snapshot =>
+    snapshotOf(image, {
+      controllerStartedAt,
+      aloneSinceMs,
+      now: clock.now(),
+      fleet: options.name,
+      epoch: tenure.epoch(),
+      monotonicMs: clock.monotonic(),
+      olderCopy: olderCopy.found(),
+    });
   const commit = async (decided: readonly Change[]): Promise<void> => {
     if (decided.length === 0) return;
     const changes = decided.map((change) => words.withhold(change));
@@ -243,6 +238,7 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
     },
     showAutomatic: (service, state) => applyToImage(image, { kind: 'automatic', service, state }),
     rebuild: () => image.rebuild,
+    olderCopy,
     // None of the commits after it carries the old one.
     raiseEpoch: (above) => inLine(() => tenure.raiseAbove(above)),
     onCommit: (listener) => void listeners.push(listener),
@@ -255,15 +251,19 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
   };
 }
 
-function partsOf(image: FleetImage, now: number) {
+type Own = Omit<Snapshot, keyof FleetImage | 'hosts' | 'history'>;
+
+/** Made for every decision; parts that are spread behind others would cost more than all the rest. */
+function snapshotOf(image: FleetImage, own: Own): Snapshot {
   return {
+    ...own,
     manifest: image.manifest,
     services: image.services,
     hosts: hostStates(image),
     requests: image.requests,
     backups: image.backups,
     operations: image.operations,
-    waivers: image.waivers.filter((waiver) => waiver.until > now),
+    waivers: image.waivers.filter((waiver) => waiver.until > own.now),
     history: image.history.medians(),
     secrets: versionsOf(image.secrets),
     rebuild: image.rebuild,
@@ -373,27 +373,4 @@ function applyToImage(image: FleetImage, change: Change): void {
     case 'plan':
       return; // read from the store when asked for
   }
-}
-
-function withOutcome(
-  image: FleetImage,
-  outcome: NonNullable<RequestState['outcome']>,
-): FleetImage['requests'] {
-  const state = image.requests[outcome.requestId];
-  if (state === undefined) return image.requests;
-  const others = (image.pending.get(state.host) ?? []).filter(
-    (p) => p.request.id !== outcome.requestId,
-  );
-  image.pending.set(state.host, others);
-  const requests = { ...image.requests, [outcome.requestId]: { ...state, outcome } };
-  const ids = Object.keys(requests);
-  if (ids.length <= ENDED_REQUESTS_KEPT * 2) return requests;
-  // What an open operation was answered it may ask for at any time, however long it has been paused.
-  const isHeld = (id: string): boolean =>
-    image.operations.some((operation) => id.startsWith(`${operation.id}.`));
-  const ended = ids.filter(
-    (id) => (requests[id]?.outcome?.state ?? 'running') !== 'running' && !isHeld(id),
-  );
-  for (const id of ended.slice(0, ended.length - ENDED_REQUESTS_KEPT)) delete requests[id];
-  return requests;
 }

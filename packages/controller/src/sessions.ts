@@ -8,7 +8,6 @@ import type {
   HostIntent,
   IntentAnswer,
   LogsWish,
-  Permit,
   Report,
   SecretValue,
   SessionRequest,
@@ -19,7 +18,7 @@ import { statusFromError } from '@leafward/shared/rpc/status.js';
 import type { Fleet } from './fleet.js';
 import { wishesFor } from './history-words.js';
 import { afterReport, type LiveHost } from './live-hosts.js';
-import { permitsFor } from './permits.js';
+import { createTold, type Told } from './older-copy.js';
 import type { Rebuilder } from './rebuild/rebuilder.js';
 import { leasesOf } from './planning/lease.js';
 import { changesOfReport } from './report-changes.js';
@@ -100,8 +99,7 @@ interface Session {
 interface Table extends SessionOptions {
   readonly open: Map<string, Session>;
   readonly listeners: ((host: string) => void)[];
-  /** By service: the newest term that an agent has said it lives in since this controller started. */
-  readonly toldTerms: Map<string, number>;
+  readonly told: Told;
   nextId: number;
   reports: number;
 }
@@ -111,7 +109,7 @@ export function createSessions(options: SessionOptions): Sessions {
     ...options,
     open: new Map(),
     listeners: [],
-    toldTerms: new Map(),
+    told: createTold({ ...options, now: () => options.clock.now() }),
     nextId: 1,
     reports: 0,
   };
@@ -246,6 +244,7 @@ async function welcome(table: Table, session: Session, hello: Hello): Promise<vo
   }
   const rebuilding = rebuilder?.asks(hello) === true;
   if (rebuilding) await fleet.raiseEpoch(hello.newestEpoch ?? hello.epoch);
+  else table.told.hello(hello);
   session.welcomed = true;
   session.awaitsMemory = rebuilding;
   // It counts as connected from its first report on: what was remembered from before says nothing about now.
@@ -275,7 +274,7 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   const live = afterReport(fleet.host(host), report, clock.now());
   const leases = order?.generation === report.generation ? leasesOf(order) : live.leases;
   fleet.setHost({ ...live, leases, session: session.id });
-  noteTerms(table, report);
+  table.told.report(host, report);
   const settled = report.outcomes
     .filter((outcome) => outcome.state !== 'running')
     .map((outcome) => outcome.requestId);
@@ -298,7 +297,7 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   session.stream.write({
     kind: 'report-answer',
     sequence: report.sequence,
-    permits: mayConfirm ? permitsOf(table, host) : [],
+    permits: mayConfirm ? table.told.permits(host, report) : [],
     settled,
     clockMs: clock.now(),
     reportEveryMs: (session.everyMs = paceFor(fleet, host, table.reportEveryMs)),
@@ -307,27 +306,6 @@ async function onReport(table: Table, session: Session, report: Report): Promise
   });
   push(table, session);
   for (const listener of table.listeners) listener(host);
-}
-
-function noteTerms({ toldTerms }: Table, report: Report): void {
-  for (const { service, term } of report.members)
-    toldTerms.set(service, Math.max(term, toldTerms.get(service) ?? 0));
-}
-
-/**
- * None for a term that an agent knows to be over: then the store is an older copy that was put back, and whoever led
- * at the time of that copy must not lead again (I1).
- */
-function permitsOf({ fleet, toldTerms, log }: Table, host: string): readonly Permit[] {
-  return permitsFor(fleet.intent(host), fleet.services(), fleet.epoch).filter((permit) => {
-    const told = toldTerms.get(permit.service) ?? 0;
-    if (told > permit.term)
-      log.error(
-        { service: permit.service, member: permit.member, term: permit.term, told },
-        `an agent has lived in term ${told} of ${permit.service}, this store knows term ${permit.term}: it is an older copy; ${permit.member} gets no permit`,
-      );
-    return told <= permit.term;
-  });
 }
 
 /** Asks the agent to come again and closes the stream from this side. */
@@ -357,6 +335,7 @@ function close(table: Table, session: Session, why: string): void {
 function push(table: Table, session: Session): void {
   const { fleet, clock } = table;
   if (!session.welcomed || session.awaitsMemory) return;
+  if (fleet.olderCopy.found() !== undefined) return;
   const monotonic = clock.monotonic();
   const intent = fleet.intent(session.host);
   if (intent !== undefined) sendSecrets(table, session, intent);

@@ -185,10 +185,20 @@ export interface Snapshot {
   readonly waivers: readonly Waiver[];
   /** Set once the store was lost. */
   readonly rebuild?: RebuildState | undefined;
+  /** Set once an agent knew something that the store has forgotten. */
+  readonly olderCopy?: OlderCopy | undefined;
   /** Median duration of past moves by `${service}/${moveKind}`, for the expected times in plans. */
   readonly history: Readonly<Record<string, number>>;
   /** Newest first, of the last weeks. Undefined: there are none. */
   readonly rehearsals?: readonly Rehearsal[] | undefined;
   /** The newest version of each secret that can be given out, by name. Undefined: there are none. */
   readonly secrets?: Readonly<Record<string, number>> | undefined;
+}
+
+/** What tells that the store is an older copy of itself: nothing is decided by what it has forgotten. */
+export interface OlderCopy {
+  /** Whose agent said it first. */
+  readonly host: string;
+  readonly what: string;
+  readonly at: number;
 }

@@ -31,6 +31,8 @@ export function startOperationLoop(options: OperationLoopOptions): Loop {
     everyMs: EVERY_MS,
     deadlineMs: DEADLINE_MS,
     pass: async () => {
+      // What the store has forgotten decides nothing.
+      if (fleet.olderCopy.found() !== undefined) return undefined;
       const sentences: string[] = [];
       const errors: unknown[] = [];
       for (const { id, state } of fleet.operations()) {

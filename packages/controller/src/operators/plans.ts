@@ -69,11 +69,15 @@ export function createPlanDesk(fleet: Fleet, store: FleetStore, clock: Clock): P
   };
 }
 
-/** @throws LeafwardError `refused`: what a lost store has not been told again is not there to be planned with. */
+/** @throws LeafwardError `refused`: what a store has lost or forgotten is not there to be planned with. */
 function assertRebuilt(goal: Goal, snapshot: Snapshot): void {
   const objections = objectToPlanning(snapshot, goal);
   if (objections.length === 0) return;
-  throw new LeafwardError('refused', `plan ${goal.kind}: the store is not rebuilt yet`, {
+  const why =
+    snapshot.olderCopy === undefined
+      ? 'the store is not rebuilt yet'
+      : 'the store has forgotten what agents know';
+  throw new LeafwardError('refused', `plan ${goal.kind}: ${why}`, {
     detail: objections.map(({ message, unblock }) => `${message}; ${unblock}`),
   });
 }

@@ -4,6 +4,7 @@ import { leaseOf, untilFenced } from '@leafward/shared/lease.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Cause } from './automatic-cause.js';
 import { operationsOn, type ServiceAt } from './gather.js';
+import { objectToOlderCopy } from './rebuild-words.js';
 import { SETTLE_MS } from './thresholds.js';
 import { evidence, listed, plural, renderDuration, type Objection } from './words.js';
 
@@ -20,6 +21,7 @@ export const guardsOf = (given: Case): readonly Objection[] =>
   GUARDS.flatMap((guard) => guard(given) ?? []);
 
 const GUARDS: readonly Guard[] = [
+  olderCopy,
   operationOpen,
   recoveryOpen,
   notToRun,
@@ -30,6 +32,12 @@ const GUARDS: readonly Guard[] = [
   justStarted,
   lostAgents,
 ];
+
+/** Who leads by this store may have lost the leadership long ago. */
+function olderCopy({ snapshot, service }: Case): Objection | undefined {
+  const [objection] = objectToOlderCopy(snapshot, service.name);
+  return objection;
+}
 
 /** Whatever is going on knows better: its moves stop and start members. */
 function operationOpen({ snapshot, service }: Case): Objection | undefined {

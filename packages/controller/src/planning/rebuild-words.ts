@@ -4,9 +4,13 @@ import type { RebuildState, Snapshot } from '../snapshot.js';
 import { servicesOfGoal } from './goal-services.js';
 import { evidence, listed } from './words.js';
 
-type Rebuilding = Pick<Snapshot, 'rebuild'>;
+type Rebuilding = Pick<Snapshot, 'rebuild' | 'olderCopy'>;
 
-export function rebuildProblems({ rebuild }: Rebuilding): readonly string[] {
+export function rebuildProblems({ rebuild, olderCopy }: Rebuilding): readonly string[] {
+  if (olderCopy !== undefined)
+    return [
+      `the store is an older copy that was put back: ${olderCopy.what}; nothing is ordered until it is made anew from what the agents know: leafward-controller rebuild --set-aside`,
+    ];
   if (rebuild === undefined) return [];
   const open = Object.entries(rebuild.open).flatMap(([service, problems]) =>
     problems.map(({ message }) => `${service} is not rebuilt yet: ${message}`),
@@ -37,8 +41,29 @@ export function explainRebuild({ rebuild }: Rebuilding, subject: string): readon
   ];
 }
 
+/** Nothing is decided by a store that has forgotten what an agent knows (I1, I5, I11). */
+export function objectToOlderCopy(
+  { olderCopy }: Pick<Snapshot, 'olderCopy'>,
+  subject: string,
+): readonly Refusal[] {
+  if (olderCopy === undefined) return [];
+  const { host, what, at } = olderCopy;
+  return [
+    {
+      code: 'store-older-copy',
+      subject,
+      message: `the store is an older copy that was put back: ${what}`,
+      unblock:
+        'put a newer copy back, or make the store anew from what the agents know: leafward-controller rebuild --set-aside --manifest fleet.yaml',
+      evidence: [evidence('said by', host, { seenAt: at })],
+    },
+  ];
+}
+
 /** A deploy would place anew what is only not known yet. */
-export function objectToPlanning({ rebuild }: Rebuilding, goal: Goal): readonly Refusal[] {
+export function objectToPlanning(snapshot: Rebuilding, goal: Goal): readonly Refusal[] {
+  const { rebuild, olderCopy } = snapshot;
+  if (olderCopy !== undefined) return objectToOlderCopy(snapshot, goal.kind);
   if (rebuild === undefined || rebuild.endedAt !== undefined) return [];
   const open = rebuild.open;
   if (goal.kind !== 'deploy') return servicesOfGoal(goal).flatMap((name) => open[name] ?? []);
