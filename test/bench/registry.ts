@@ -1,6 +1,7 @@
 // All benchmarks, in the order in which they run.
 import { agentAtRest } from './agent-at-rest.js';
 import { backups } from './backups.js';
+import { backupWork } from './backup-work.js';
 import { failover } from './failover.js';
 import { fdatasync } from './fdatasync-row.js';
 import type { Benchmark } from './harness.js';
@@ -22,4 +23,5 @@ export const benchmarks: readonly Benchmark[] = [
   promotionPause,
   failover,
   backups,
+  backupWork,
 ];
