@@ -56,6 +56,8 @@ export interface AgentParts {
   readonly signal: AbortSignal;
   /** Where the dead-man is told of leaders, and who starts it. Default: below the state directory, and nobody. */
   readonly deadman?: DeadmanPlace | undefined;
+  /** The file of this very program, for what must outlive it. Unset: nothing can. */
+  readonly program?: string | undefined;
   /** For backups on their way to and from other hosts. Undefined: none come or go. */
   readonly transferLine?: OpenTransferLine | undefined;
 }
@@ -228,8 +230,7 @@ function openBackupLoops(
 function assemble(parts: AgentParts, work: Work, hostFact: () => Promise<HostFact>): Agent {
   const { journal, clock, log, fleet } = parts;
   const { requests, engineOf, measures, catalogue, secrets } = work;
-  const runtimeOf = (intent: MemberIntent): ReturnType<Runtimes['of']> =>
-    work.runtimes.of(intent.spec.runtime);
+  const runtimeOf = ({ spec }: MemberIntent) => work.runtimes.of(spec.runtime);
   const { permits, deadman } = work.guard;
   const observer = work.guard.watching(
     createObserver({

@@ -60,6 +60,7 @@ async function serve({ config, log, signal }: RunOptions): Promise<void> {
     },
     signal,
     deadman: deadmanPlace(process.env, process.argv[1]),
+    program: process.argv[1],
     transferLine: transferLines(identity),
   });
   const { agent } = opened;

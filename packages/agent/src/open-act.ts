@@ -25,7 +25,7 @@ export function openAct(parts: AgentParts, { runtimes, secrets, ...work }: ActWo
     ...work,
     tuner: createTuner({ roots, stateFile: join(stateDirectory, 'tuned.json') }),
     runtime: (name) => runtimes.of(name),
-    freezes: openFreezes({ ...parts, stateDirectory, program: process.argv[1] }),
+    freezes: openFreezes({ ...parts, stateDirectory }),
     hide: (text) => secrets.hide(text),
   });
 }

@@ -1,5 +1,6 @@
 // Stands for what measures a real host: disks, sizes, checks, tuning. None of it decides who leads.
 import type { Finding, HostFact } from '@leafward/shared/gen/domain.js';
+import type { Findings } from '@leafward/agent/findings.js';
 import type { Tuner } from '@leafward/agent/checks/check.js';
 import { machine } from './machine.js';
 
@@ -16,10 +17,11 @@ export const createTuner = (): Pick<Tuner, 'apply' | 'undo'> => ({
   undo: () => Promise.resolve([]),
 });
 
-export function startFindings() {
+export function startFindings(): Findings {
   const none: readonly Finding[] = [];
   return {
     current: () => none,
+    certificates: () => [],
     check: () => Promise.resolve(0),
     wake: () => undefined,
     stop: ended,
