@@ -189,7 +189,7 @@ function provide(aha: Aha, name: string, wanted: Info | undefined): string {
     ...(https === undefined ? {} : { 'https:port': https }),
     ...(name.includes('.') ? { 'aha:leader': name.slice(name.lastIndexOf('.') + 1) } : {}),
     'aha:registry': [aha.registryUrl],
-    ...(mirror === undefined ? {} : { mirror: `aha://root@${String(mirror)}.${network}` }),
+    ...(typeof mirror !== 'string' ? {} : { mirror: `aha://root@${mirror}.${network}` }),
   });
   return `${aha.provisionUrl}/${iden}?certhash=${'0'.repeat(64)}`;
 }

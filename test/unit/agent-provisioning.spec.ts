@@ -176,7 +176,7 @@ describe('the one-time URL of a new member', () => {
     };
     const onProgress = (): void => undefined;
     const signal = new AbortController().signal;
-    return takeProvision(request as Extract<Request, { kind: 'take-provision' }>, {
+    return takeProvision(request, {
       parts: parts(),
       onProgress,
       signal,

@@ -87,28 +87,6 @@ export function createAct(parts: ActParts): Act {
         return testEngine(request, within(TEST_MS));
       case 'probe-leader':
         return probeLeader(request, within(request.timeoutMs + MARGIN_MS));
-      case 'verify-backup':
-        return verifyBackup(request, within(BACKUP_MS));
-      case 'drill-backup':
-        return drillBackup(request, within(DRILL_MS));
-      case 'copy-backup':
-        return copyBackup(request, within(BACKUP_MS));
-      case 'fetch-backup':
-        return fetchBackup(request, within(BACKUP_MS));
-      case 'check-copies':
-        return checkCopies(request, within(BACKUP_MS));
-      case 'list-copies':
-        return listCopies(request, within(TEST_MS));
-      case 'send-backup':
-        return sendBackup(request, within(TRANSFER_MS));
-      case 'receive-backup':
-        return receiveBackup(request, within(TRANSFER_MS));
-      case 'prune-backups':
-        return pruneBackups(request, within(PRUNE_MS));
-      case 'prune-copies':
-        return pruneCopies(request, within(BACKUP_MS));
-      case 'restore-backup':
-        return restoreBackup(request, within(RESTORE_MS));
       case 'look-at-container':
         return lookAtContainer(request, within(PROBE_MS));
       case 'trim-log':
@@ -130,9 +108,53 @@ export function createAct(parts: ActParts): Act {
       case 'restart-member':
         return restartMember(request, within(RESTART_MS));
       default:
-        return unreachable(request);
+        return actOnBackup(request, within);
     }
   };
+}
+
+type OfBackups = Kind<
+  | 'verify-backup'
+  | 'drill-backup'
+  | 'copy-backup'
+  | 'fetch-backup'
+  | 'check-copies'
+  | 'list-copies'
+  | 'send-backup'
+  | 'receive-backup'
+  | 'prune-backups'
+  | 'prune-copies'
+  | 'restore-backup'
+>;
+
+/** What is done with backups that are there. */
+function actOnBackup(request: OfBackups, within: (ms: number) => Turn): Promise<Result> {
+  switch (request.kind) {
+    case 'verify-backup':
+      return verifyBackup(request, within(BACKUP_MS));
+    case 'drill-backup':
+      return drillBackup(request, within(DRILL_MS));
+    case 'copy-backup':
+      return copyBackup(request, within(BACKUP_MS));
+    case 'fetch-backup':
+      return fetchBackup(request, within(BACKUP_MS));
+    case 'check-copies':
+      return checkCopies(request, within(BACKUP_MS));
+    case 'list-copies':
+      return listCopies(request, within(TEST_MS));
+    case 'send-backup':
+      return sendBackup(request, within(TRANSFER_MS));
+    case 'receive-backup':
+      return receiveBackup(request, within(TRANSFER_MS));
+    case 'prune-backups':
+      return pruneBackups(request, within(PRUNE_MS));
+    case 'prune-copies':
+      return pruneCopies(request, within(BACKUP_MS));
+    case 'restore-backup':
+      return restoreBackup(request, within(RESTORE_MS));
+    default:
+      return unreachable(request);
+  }
 }
 
 async function probeHistory(

@@ -1,6 +1,6 @@
 // From a service as written to a service as meant: defaults filled in, units turned into numbers, templates
 // resolved. Pure; what cannot be resolved is told as a problem.
-import type { ExecEngine, Limits } from '../gen/domain.js';
+import type { ExecEngine, Limits, Mount } from '../gen/domain.js';
 import { completeBackup } from './complete-backup.js';
 import { completeHooks } from './complete-hooks.js';
 import {
@@ -11,6 +11,7 @@ import {
 } from './complete-provision.js';
 import { defaultsOf, isBuiltIn } from './kinds.js';
 import type { Path } from './locate.js';
+import { loggingEnvironment } from './logging.js';
 import type { MemberText, ServiceText } from './schema.js';
 import { splitEnvironment } from './split-environment.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
@@ -106,7 +107,7 @@ interface MemberInput {
 }
 
 function completeMember(input: MemberInput): MemberDeclaration {
-  const { service, text, member, own, addresses, tell } = input;
+  const { service, text, member, own, tell } = input;
   const at: Path = ['services', service, 'members', member];
   // A value that a member inherits is complained about where it is written.
   const from = (key: keyof MemberText & keyof ServiceText): Path =>
@@ -114,13 +115,7 @@ function completeMember(input: MemberInput): MemberDeclaration {
   const defaults = defaultsOf(text.kind);
   const isProcess = text.runtime === 'process';
   const ports = { ...text.ports, ...own.ports };
-  const values: Record<string, string | undefined> = {
-    service,
-    member,
-    host: own.host,
-    address: addresses[own.host],
-  };
-  for (const [port, number] of Object.entries(ports)) values[`port.${port}`] = String(number);
+  const values = valuesOf(input, ports);
   const fill = (path: Path, value: string, templates: TemplateValues = { values }): string =>
     fillTemplate(value, templates, (problem) => tell(path, problem));
 
@@ -134,7 +129,16 @@ function completeMember(input: MemberInput): MemberDeclaration {
     values: { ...values, storage: isProcess ? storage : target },
     kept: isProcess ? ['image', 'storage'] : [],
   };
-  const { plain, secret } = splitEnvironment({ ...text.environment, ...own.environment });
+  const { plain, secret } = splitEnvironment({
+    ...loggingEnvironment(
+      text.kind,
+      { service: text, own },
+      { service: ['services', service], own: at },
+      tell,
+    ),
+    ...text.environment,
+    ...own.environment,
+  });
   const url = fill(
     from('upstreamUrl'),
     own.upstreamUrl ?? text.upstreamUrl ?? provisionedUrl(text) ?? usualUrl(text, ports),
@@ -156,11 +160,7 @@ function completeMember(input: MemberInput): MemberDeclaration {
     ),
     secretEnvironment: secret.length === 0 ? undefined : Object.fromEntries(secret),
     mounts: [
-      ...(own.mounts ?? text.mounts ?? []).map((mount, index) => ({
-        source: fill([...from('mounts'), index, 'source'], mount.source, onHost),
-        target: mount.target,
-        readOnly: mount.readOnly ?? false,
-      })),
+      ...mountsOf(input, (at, source) => fill([...from('mounts'), ...at], source, onHost)),
       ...hookMounts,
     ],
     ports,
@@ -170,15 +170,7 @@ function completeMember(input: MemberInput): MemberDeclaration {
     user: own.user ?? text.user ?? (isProcess ? undefined : defaults.user),
     url,
     ...(isAutomatic(text) ? { probeUrl: probeUrlOf(service, text, url, onHost, fill) } : {}),
-    engineOptions: Object.fromEntries(
-      Object.entries({ ...provisionedOptions(text), ...text.engine, ...own.engine }).map(
-        ([key, value]) => [
-          key,
-          // Only a URL must be complete.
-          key.endsWith('Alias') ? fill([...from('engine'), key], value, onHost) : value,
-        ],
-      ),
-    ),
+    engineOptions: optionsOf(input, (key, value) => fill([...from('engine'), key], value, onHost)),
     backupDirectory:
       backupDirectory === undefined
         ? undefined
@@ -186,6 +178,42 @@ function completeMember(input: MemberInput): MemberDeclaration {
     ...(own.container === undefined ? {} : { container: own.container }),
     ...(hooks === undefined ? {} : { hooks }),
   };
+}
+
+/** What its templates may name. */
+function valuesOf(
+  { service, member, own, addresses }: MemberInput,
+  ports: Readonly<Record<string, number>>,
+): Readonly<Record<string, string | undefined>> {
+  const numbers = Object.entries(ports).map(([port, number]) => [`port.${port}`, String(number)]);
+  return {
+    service,
+    member,
+    host: own.host,
+    address: addresses[own.host],
+    ...(Object.fromEntries(numbers) as Readonly<Record<string, string>>),
+  };
+}
+
+const mountsOf = (
+  { text, own }: MemberInput,
+  fillSource: (at: Path, source: string) => string,
+): readonly Mount[] =>
+  (own.mounts ?? text.mounts ?? []).map((mount, index) => ({
+    source: fillSource([index, 'source'], mount.source),
+    target: mount.target,
+    readOnly: mount.readOnly ?? false,
+  }));
+
+function optionsOf(
+  { text, own }: MemberInput,
+  fillOption: (key: string, value: string) => string,
+): Readonly<Record<string, string>> {
+  const all = Object.entries({ ...provisionedOptions(text), ...text.engine, ...own.engine });
+  // Only a URL must be complete.
+  return Object.fromEntries(
+    all.map(([key, value]) => [key, key.endsWith('Alias') ? fillOption(key, value) : value]),
+  );
 }
 
 type Fill = (path: Path, value: string, templates: TemplateValues) => string;
