@@ -48,7 +48,7 @@ export const peopleMethods: Readonly<Record<string, Method>> = {
   addUserRule: call(['iden', 'rule', 'indx?', 'gateiden?'], (cell, get) => {
     const user = iden(cell, get);
     const rules = [...(cell.users.byIden(user)?.rules ?? []), get('rule') as Rule];
-    return change(cell, 'user:rules', user, rules as unknown as Packable);
+    return change(cell, 'user:rules', user, rules);
   }),
   delUserRule: call(['iden', 'rule', 'gateiden?'], (cell, get) => {
     const user = iden(cell, get);
@@ -78,7 +78,7 @@ export const peopleMethods: Readonly<Record<string, Method>> = {
   addRoleRule: call(['iden', 'rule', 'indx?', 'gateiden?'], (cell, get) => {
     const role = roleIden(cell, get('iden'));
     const rules = [...(cell.users.role(role)?.rules ?? []), get('rule') as Rule];
-    return change(cell, 'role:rules', role, rules as unknown as Packable);
+    return change(cell, 'role:rules', role, rules);
   }),
   delRoleRule: call(['iden', 'rule', 'gateiden?'], (cell, get) => {
     const role = roleIden(cell, get('iden'));

@@ -44,9 +44,14 @@ interface Call {
   wake: () => void;
 }
 
+interface Asked {
+  readonly call: Call;
+  readonly source: Source;
+}
+
 export function createLogsDesk({ fleet, sessions, clock }: LogsDeskOptions): LogsDesk {
   /** By the id of their wish. */
-  const open = new Map<string, { readonly call: Call; readonly source: Source }>();
+  const open = new Map<string, Asked>();
   let calls = 0;
 
   const ask = (call: Call, source: Source): void => {
@@ -69,33 +74,7 @@ export function createLogsDesk({ fleet, sessions, clock }: LogsDeskOptions): Log
     open.set(source.id, { call, source });
   };
   return {
-    accept(host, stream) {
-      let joined: { readonly call: Call; readonly source: Source } | undefined;
-      stream.on('data', (message: LogsRequest) => {
-        if (joined === undefined) {
-          joined = message.kind === 'join' ? open.get(message.id) : undefined;
-          if (joined?.source.host !== host || joined.source.stream !== undefined)
-            return stream.emit('error', statusFromError(notAsked(host)));
-          joined.source.stream = stream;
-          joined.source.state = 'past';
-          joined.source.isMissed = false;
-        }
-        const { call, source } = joined;
-        if (source.stream !== stream) return undefined;
-        const note = take(source, message, clock.monotonic());
-        if (note !== undefined) call.notes.push(note);
-        return call.wake();
-      });
-      const onOver = (): void => {
-        if (joined?.source.stream === stream) leave(joined.call, joined.source);
-      };
-      stream.on('end', () => {
-        stream.end();
-        onOver();
-      });
-      stream.on('error', onOver);
-      stream.on('cancelled', onOver);
-    },
+    accept: (host, stream) => accept(open, { host, stream, clock }),
     async *stream(request, signal) {
       if (calls >= MOST_CALLS)
         throw new LeafwardError('exhausted', `${MOST_CALLS} operators look at logs already`, {
@@ -121,6 +100,38 @@ export function createLogsDesk({ fleet, sessions, clock }: LogsDeskOptions): Log
       }
     },
   };
+}
+
+/** The first word says which wish is answered; only the host that was asked may. */
+function accept(
+  open: ReadonlyMap<string, Asked>,
+  caller: { readonly host: string; readonly stream: LogsStream; readonly clock: Clock },
+): void {
+  const { host, stream, clock } = caller;
+  let joined: Asked | undefined;
+  stream.on('data', (message: LogsRequest) => {
+    if (joined === undefined) {
+      const asked = message.kind === 'join' ? open.get(message.id) : undefined;
+      if (asked?.source.host !== host || asked.source.stream !== undefined)
+        return stream.emit('error', statusFromError(notAsked(host)));
+      joined = asked;
+      Object.assign(asked.source, { stream, state: 'past', isMissed: false });
+    }
+    const { call, source } = joined;
+    if (source.stream !== stream) return undefined;
+    const note = take(source, message, clock.monotonic());
+    if (note !== undefined) call.notes.push(note);
+    return call.wake();
+  });
+  const onOver = (): void => {
+    if (joined?.source.stream === stream) leave(joined.call, joined.source);
+  };
+  stream.on('end', () => {
+    stream.end();
+    onOver();
+  });
+  stream.on('error', onOver);
+  stream.on('cancelled', onOver);
 }
 
 interface Passing {

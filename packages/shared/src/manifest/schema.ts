@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { backupSchema } from './backup-schema.js';
 import { environmentSchema as environment } from './environment-schema.js';
+import { loggingSchema } from './logging.js';
 import { containerSchema, hooksSchema } from './container-schema.js';
 import { kindsSchema } from './kinds-schema.js';
 import { absolutePath, duration, name, size } from './schema-parts.js';
@@ -45,6 +46,7 @@ const common = {
     .describe('Command instead of the image’s own; the process runtime needs one.')
     .optional(),
   environment: environment.optional(),
+  logging: loggingSchema.optional(),
   mounts: mounts.optional(),
   ports: ports.optional(),
   engine: engine.optional(),

@@ -17,10 +17,12 @@ const LOOK_EVERY_MS = 250;
 export function processOutput(path: string, clock: Clock): MemberOutput {
   /** Up to where it was read. */
   let offset = 0;
+  let identity: string | undefined;
   return {
     past: async (wanted, signal) => {
       const files = await sizesOf([`${path}.1`, path]);
       offset = files[1]?.size ?? 0;
+      identity = files[1]?.identity;
       const total = files.reduce((sum, { size }) => sum + size, 0);
       let windowBytes = wanted.sinceMs === undefined ? FIRST_WINDOW_BYTES : total;
       for (;;) {
@@ -37,8 +39,12 @@ export function processOutput(path: string, clock: Clock): MemberOutput {
         for (const text of splitter.take(piece)) if (text !== '') onLine({ text });
       };
       while (!signal.aborted) {
-        const { size } = await sizeOf(path);
-        if (size < offset) {
+        const found = await sizeOf(path);
+        const { size } = found;
+        const isCut = found.identity === identity && size < offset;
+        if (found.identity !== identity) offset = 0; // it is another file: the member was made anew
+        identity = found.identity;
+        if (isCut) {
           // It was cut: what was not read yet is in the copy, and more of it here.
           await readRange(`${path}.1`, { from: offset, to: Infinity }, take, signal);
           offset = 0;
@@ -53,6 +59,8 @@ export function processOutput(path: string, clock: Clock): MemberOutput {
 interface Sized {
   readonly path: string;
   readonly size: number;
+  /** Another one: another file. Undefined: it is not there. */
+  readonly identity: string | undefined;
 }
 
 const sizesOf = (paths: readonly string[]): Promise<readonly Sized[]> =>
@@ -60,8 +68,8 @@ const sizesOf = (paths: readonly string[]): Promise<readonly Sized[]> =>
 
 async function sizeOf(path: string): Promise<Sized> {
   return stat(path).then(
-    ({ size }) => ({ path, size }),
-    () => ({ path, size: 0 }),
+    ({ size, ino, birthtimeMs }) => ({ path, size, identity: `${ino} ${birthtimeMs}` }),
+    () => ({ path, size: 0, identity: undefined }),
   );
 }
 

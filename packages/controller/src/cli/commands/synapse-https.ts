@@ -36,5 +36,5 @@ function renderInstalled({ member, host, installed }: InstallHttpsResponse): str
   const { subject, expiresAt, reloaded, reason = 'no reason given' } = installed;
   const said = `the certificate of ${subject}, good until ${new Date(expiresAt).toISOString().slice(0, 10)}, is on host ${host}`;
   if (reloaded) return `${said}, and ${member} uses it now`;
-  return `${said}; ${member} uses it from its next start on: ${reason}`;
+  return `${said}; ${member} uses it from its next start on: ${reason}\nRestart it when it suits: a mirror by itself, a leader after: leafward plan promote`;
 }
