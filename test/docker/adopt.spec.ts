@@ -130,8 +130,10 @@ describe('a deploy of what compose files run', function () {
     expect(again.moves).to.deep.equal([]);
   });
 
-  it('knows them after its agent was started anew', async () => {
+  it('knows them after its agent was installed anew, and without its memory', async () => {
     await fleet.agent('alpha')?.stop();
+    for (const name of ['journal.log', 'permits.json'])
+      await rm(join(fleet.agentDir('alpha'), name), { force: true });
     await fleet.startAgent('alpha');
     await eventually(
       'it is connected',

@@ -76,7 +76,8 @@ function refusesSharedStorage(draft: Draft): boolean {
   draft.refuse({
     code: 'storage-in-use',
     message: `${intent.spec.storage} is in use by ${users.join(', ')}`,
-    unblock: 'stop what else writes into it, or give the member a storage of its own',
+    unblock:
+      'stop what else writes into it, take it over as it runs (`container: NAME` in the manifest of a new member), or give the member a storage of its own',
     evidence: users.map((user) => ({ name: 'writes there', value: user })),
   });
   return true;
