@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Backup, MemberView } from '@leafward/shared/gen/domain.js';
+import type { Backup, MemberView, Operation } from '@leafward/shared/gen/domain.js';
 import { buildCellImage } from '../standin/build-cell-image.js';
 import { pushCellImage } from '../rig/cell-image.js';
 import { eventually } from '../rig/conditions.js';
@@ -71,6 +71,14 @@ describe('the agent as a unit', function () {
     await untilReady('00.box');
     await untilReady('00.plain');
     expect((await cells()).split('\n').length).to.be.greaterThan(1);
+  });
+
+  it('runs the snapshot command outside of its own restrictions', async () => {
+    // A mount namespace is what the unit lets nobody make, the agent and its members among them.
+    const { operation } = await fleet.cliJson<{ readonly operation: Operation }>([
+      ...['backup', 'run', 'plain', '--snapshot'],
+    ]);
+    expect(operation.progress[0]?.note).to.match(/it printed: user 0, free/);
   });
 
   it('drills backups of containers, and of processes where it is let to', async () => {
@@ -149,6 +157,10 @@ services:
     runtime: process
     image: /usr/lib/cells/cell-2.113.0.cjs
     command: ['${process.execPath}', '{image}', '{storage}']
+    backup:
+      snapshot:
+        command: [/bin/sh, -c, 'echo user $(id -u), $(unshare -m echo free || echo bound)']
+        freeze: false
     members:
       00.plain: { host: alpha, storage: /srv/syn/00.plain }
 `;
