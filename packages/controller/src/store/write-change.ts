@@ -71,8 +71,6 @@ export async function writeChange(trx: Transaction<FleetTables>, change: Change)
       return writeSecret(trx, change);
     case 'rebuild':
       return writeMeta(trx, 'rebuild', change.rebuild);
-    case 'rehearsal':
-      return addRehearsal(trx, change.rehearsal);
     default:
       await writeRecord(trx, change);
   }
@@ -96,14 +94,7 @@ type RecordChange = Exclude<
   | SecretChange
   | {
       readonly kind:
-        | 'manifest'
-        | 'service'
-        | 'automatic'
-        | 'intent'
-        | 'request'
-        | 'outcome'
-        | 'rebuild'
-        | 'rehearsal';
+        'manifest' | 'service' | 'automatic' | 'intent' | 'request' | 'outcome' | 'rebuild';
     }
 >;
 
@@ -191,6 +182,8 @@ async function writeRecord(trx: Transaction<FleetTables>, change: RecordChange):
         .where('check', '=', change.check)
         .execute();
       return;
+    case 'rehearsal':
+      return addRehearsal(trx, change.rehearsal);
     case 'duration':
       await trx
         .insertInto('durations')
