@@ -149,14 +149,14 @@ function forget(known: Map<string, Known>, members: readonly ObservedMember[]): 
   }
 }
 
-/** Only of members with mirrors, or that mirror: nobody else's log is compared. */
+/** Where positions are those of entries: what a kind that is described says of old ones may change. */
 function noteEnd(
   { intent, engine, container }: ObservedMember,
   known: Map<string, Known>,
   nowMs: number,
 ): void {
-  const isMirrored = intent.mirrored || intent.role === 'mirror';
-  if (!isMirrored || container.state !== 'running' || !engine.answered) return;
+  const isCompared = intent.exec === undefined && (intent.mirrored || intent.role === 'mirror');
+  if (!isCompared || container.state !== 'running' || !engine.answered) return;
   const one = knownOf(known, intent.member);
   const { last } = one;
   const { runId, active, position } = engine;
