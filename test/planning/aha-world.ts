@@ -106,7 +106,10 @@ export class AhaWorld extends World {
     if (request.kind === 'provision-service' || request.kind === 'take-provision') {
       const [fault, ...rest] = this.faults;
       this.faults = rest;
-      if (fault === 'unknown') return { state: 'unknown', message: 'its agent ended' };
+      if (fault === 'late' && request.kind === 'take-provision')
+        this.places.set(request.member, 'offered');
+      if (fault === 'unknown' || fault === 'late')
+        return { state: 'unknown', message: 'its agent ended' };
       if (fault === 'lost' && request.kind === 'take-provision')
         return { state: 'failed', code: 'not-found', message: 'lost on its way' };
     }

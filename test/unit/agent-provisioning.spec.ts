@@ -76,6 +76,17 @@ describe('a member that has no place in its network yet', () => {
   });
 });
 
+describe('a run that is to be started again', () => {
+  const engine = { answered: true, active: true, runId: 'r1' };
+  it('is stopped and started by the agent’s own steps, with its permit, and only that run', () => {
+    const permit = { leftMs: 4000, ageMs: 100 };
+    const asked = runningOf(intentOf(), { engine, permit, restartOf: 'r1' });
+    expect(lineOf(asked)).to.equal('stop start');
+    expect(lineOf({ ...asked, restartOf: 'r0' })).to.equal('-');
+    expect(lineOf({ ...asked, permit: { leftMs: 0, ageMs: 9000 } })).to.equal('- | wait:no-permit');
+  });
+});
+
 describe('how far a storage is provisioned', () => {
   const files = (offered: boolean, provisioned: boolean) => ({
     provisioner: {

@@ -131,18 +131,23 @@ function watchIssue(context: MoveContext, place: Place): Step {
   return waits(context, place, `${wanted.service} is asked for its one-time URL`);
 }
 
+/** What the agent says afterwards counts: one that ended in between may have the URL, and may have started with it. */
 function watchTake(context: MoveContext, place: Place): Step | undefined {
   const number = numberOf(context.progress.phase);
   const outcome = outcomeOf(context, giving(number));
-  const { member } = place;
-  if (outcome?.code === 'refused')
+  const { fact } = place.member;
+  if (outcome === undefined || !isOver(outcome))
+    return waits(context, place, 'it is given its one-time URL');
+  // Both by the clock of its host.
+  const isSince = (fact?.seenAt ?? 0) > (outcome.finishedAt ?? 0);
+  if (!isSince)
+    return outcome.state === 'succeeded'
+      ? undefined
+      : waits(context, place, `whether it has its one-time URL is looked at: ${textOf(outcome)}`);
+  if (fact?.storage.provisioning !== 'needed') return undefined;
+  if (outcome.code === 'refused')
     return { kind: 'failed', reason: `${textOf(outcome)}; put it right, then resume` };
-  if (!isOver(outcome)) return waits(context, place, 'it is given its one-time URL');
-  if (outcome?.state !== 'succeeded') return ask(context, place, number + 1);
-  // Both by the clock of its host: it was wiped since, after a first start that was cut short.
-  const isSince = (member.fact?.seenAt ?? 0) > (outcome.finishedAt ?? 0);
-  const isNeeded = isSince && member.fact?.storage.provisioning === 'needed';
-  return isNeeded ? ask(context, place, number + 1) : undefined;
+  return ask(context, place, number + 1);
 }
 
 const isOver = (outcome: Outcome | undefined): boolean =>
