@@ -226,6 +226,18 @@ describe('a failover by itself', function () {
     expect(codes(world)).to.deep.equal([]);
   });
 
+  it('does not begin while every mirror is ordered to begin again: none would have the data when it is asked', async () => {
+    const world = await died();
+    const reseed = { id: 'r1', wipe: true };
+    for (const host of ['bravo', 'charlie', 'delta']) {
+      const { members, ...intent } = world.intents[host]!;
+      const ordered = members.map((member) => ({ ...member, reseed }));
+      world.intents = { ...world.intents, [host]: { ...intent, members: ordered } };
+    }
+    expect(codes(world)).to.deep.equal(['no-position']);
+    expect(await pass(world)).to.deep.equal([]);
+  });
+
   it('is not begun by what a witness said before the lease was over, long ago, or could not ask', async () => {
     const world = await silent();
     const { round: asked } = automaticOf(world).memory ?? {};

@@ -1,6 +1,6 @@
 // What goes wrong, drawn from the seed. Each seed has its own few kinds of faults (swarm testing: few kinds together
 // go deeper than all of them at once), each fault has its end, and at the end of all of them everything is healed.
-import type { Run } from './cells.js';
+import type { Container, Run } from './cells.js';
 import type { Random } from './random.js';
 import type { Trouble } from './disk.js';
 import type { SimProcess } from './scheduler.js';
@@ -210,7 +210,15 @@ export const faults: Readonly<Record<string, Fault>> = {
     }
   },
   'somebody else on a storage': (world, random) => {
-    const idle = [...world.cells.containers.values()].filter(({ state }) => state !== 'running');
+    // Who comes between an agent's look and the start that it has begun is seen by nobody.
+    const isStarting = ({ host, member }: Container): boolean =>
+      world
+        .machine(host)
+        .agent?.running?.facts()
+        .some((fact) => fact.member === member && fact.activity !== undefined) === true;
+    const idle = [...world.cells.containers.values()].filter(
+      (container) => container.state !== 'running' && !isStarting(container),
+    );
     if (idle.length === 0) return;
     const container = random.pick(idle);
     const storage = world.cells.storageOf(container.host, container.spec.storage);

@@ -12,17 +12,22 @@ export interface Candidate {
 
 /**
  * Living mirrors whose position is known and whose program answers. What shall stop has no say: it may be a stranger. Nor
- * has one whose log is known to be another one than its leader's.
+ * has one whose log is known to be another one than its leader's, nor one that is ordered to begin again: its agent deletes
+ * what it has as soon as the order arrives, whoever has given the reseed up meanwhile.
  */
 export function candidatesOf(service: ServiceAt): readonly Candidate[] {
   return livingOf(service).flatMap((member) => {
     const engine = member.fact?.engine;
     const isThere = member.isFresh && engine?.answered === true && mayRun(member);
     if (member.isLeader || !isThere || engine.position === undefined) return [];
-    if (divergenceOf(service, member) !== undefined) return [];
+    if (divergenceOf(service, member) !== undefined || isToBeginAgain(member)) return [];
     return [{ member, position: engine.position }];
   });
 }
+
+/** Its reseed was ordered and is not done, whether or not anybody still waits for it. */
+export const isToBeginAgain = ({ intent, fact }: MemberAt): boolean =>
+  intent?.reseed !== undefined && intent.reseed.id !== fact?.storage.reseeded;
 
 /**
  * The most advanced first: what it has not got is lost. Within `near` offsets of each other: one that is not

@@ -6,7 +6,7 @@ import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
 import { realiasMove } from './alias.js';
 import { witnessGates } from './automatic-witnesses.js';
-import { candidatesOf, ranked } from './candidates.js';
+import { candidatesOf, isToBeginAgain, ranked } from './candidates.js';
 import { diagnose, evidenceOf, evidenceOfAll, lagOf, nearLag } from './diagnose.js';
 import { divergenceOf, divergenceWarnings, objectToDivergence } from './divergence.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
@@ -286,7 +286,8 @@ function objectToCandidates(
   const diverged = goal.to === undefined ? inSight.filter((one) => isDiverged(service, one)) : [];
   if (diverged.length > 0 && diverged.length === inSight.length)
     return diverged.flatMap((member) => objectToDivergence(service, member));
-  if (inSight.some((member) => member.fact?.engine.position !== undefined)) return [];
+  const keeps = inSight.filter((member) => !isToBeginAgain(member));
+  if (keeps.some((member) => member.fact?.engine.position !== undefined)) return [];
   if (inSight.length > 0) return [nothingToTakeOver(service, inSight)];
   return [
     {
@@ -309,7 +310,12 @@ const nothingToTakeOver = (service: ServiceAt, inSight: readonly MemberAt[]): Ob
   message: `no mirror of ${service.name} in sight says how far it is (${listed(inSight.map(({ name }) => name))}), so nobody is known to have its data`,
   unblock: `get one of them to answer: leafward why ${inSight[0]?.name ?? ''}; one that was begun again and is not filled has nothing, and the old leader must be started instead`,
   evidence: inSight.map((member) =>
-    evidence(`position of ${member.name}`, member.fact?.engine.error ?? 'not known'),
+    evidence(
+      `position of ${member.name}`,
+      isToBeginAgain(member)
+        ? 'it is ordered to begin again, and deletes what it has'
+        : (member.fact?.engine.error ?? 'not known'),
+    ),
   ),
 });
 
