@@ -37,7 +37,7 @@ const handOver = named('hand-over');
 
 const [halt, restore, reseed] = world
   .plan({ kind: 'restore', service: 'cortex', backup: 'b1', wipe: false, id: 'r1' })
-  .moves.slice(0, 3) as [
+  .moves.filter(({ kind }) => kind !== 'send') as [
   Extract<Move, { kind: 'halt' }>,
   Extract<Move, { kind: 'restore' }>,
   Extract<Move, { kind: 'reseed' }>,
