@@ -119,7 +119,9 @@ function assertGoal(goal: Goal, snapshot: Snapshot): void {
       ),
     });
   }
-  const unknown = servicesOfGoal(goal).filter((name) => !Object.hasOwn(snapshot.services, name));
+  // Those that a fleet-wide update names, not those that were found of them.
+  const named = goal.kind === 'fleet-update' ? goal.services : servicesOfGoal(goal);
+  const unknown = named.filter((name) => !Object.hasOwn(snapshot.services, name));
   if (unknown.length === 0) return;
   const known = Object.keys(snapshot.services).sort();
   throw new LeafwardError(
