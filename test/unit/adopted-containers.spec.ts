@@ -72,7 +72,7 @@ describe('a container that Leafward did not make', () => {
       { mounts: [{ source: '/etc/ssl', target: '/etc/ssl', readOnly: true }] },
     );
     expect(found.map(({ path, before, after }) => `${path}: ${before} → ${after}`)).to.deep.equal([
-      'command: x → run',
+      'command: its own → run',
       'environment.LEVEL: set → set anew',
       'environment.ONCE: set → not set',
       'environment.PASSWORD: not set → set',

@@ -155,6 +155,21 @@ describe('an import of compose files', () => {
     expect(elsewhere).to.throw('has it on alpha already');
   });
 
+  it('writes no secret of a command either (I14)', () => {
+    const more = `    command: [serve, --auth-passwd, ${PASSWORD}, "--token=${PASSWORD}", tcp://u:${PASSWORD}@h/, /vertex/storage]`;
+    const file = read('00.cortex', compose('00.cortex', more), {
+      '/srv/syn/00.cortex/cell.env': '',
+    });
+    const { manifest } = importCompose([file], {
+      ...{ fleet: 'loop', host: 'alpha' },
+      filesOf: () => ({ isReadable: false, texts: {} }),
+      containerAt: () => ({ kind: 'none' }),
+    });
+    expect(manifest).not.to.include(PASSWORD);
+    expect(manifest).to.include('UNKNOWN: its command holds a secret');
+    expect(parseManifest(manifest)).to.have.property('ok', true);
+  });
+
   it('marks what nobody could tell it', () => {
     const guessed = cells({ members: ['00.cortex'], at: () => ({ kind: 'unknown' }) });
     expect(guessed.manifest).to.include('container: 00cortex-00.cortex-1');

@@ -11,7 +11,7 @@ import {
   withoutUser,
   type Cell,
 } from './find-cell.js';
-import { isProvisionUrl, isSecret, secretName } from './secret-names.js';
+import { isProvisionUrl, isSecret, isSecretWord, secretName } from './secret-names.js';
 
 export interface ImportedSecret extends Place {
   readonly name: string;
@@ -65,6 +65,7 @@ export function importCell(cell: Cell, host: string, container: ContainerAt): Im
   const name = memberName(cell);
   const { environment, secrets, left } = environmentOf(cell, name);
   const { ports, containerPorts } = portsOf(cell);
+  const command = commandOf(service.command);
   return {
     name,
     service: {
@@ -81,7 +82,7 @@ export function importCell(cell: Cell, host: string, container: ContainerAt): Im
     container: containerName(cell, container),
     storage: storage.source,
     user: service.user ?? '0',
-    command: service.command,
+    command: command.words,
     environment,
     mounts: service.volumes
       .filter(({ target }) => target !== STORAGE_TARGET)
@@ -89,8 +90,25 @@ export function importCell(cell: Cell, host: string, container: ContainerAt): Im
     ports,
     containerPorts,
     mirror: stored.mirror,
-    comments: [...commentsOf(cell, name, container), ...left],
+    comments: [...commentsOf(cell, name, container), ...left, ...command.comments],
     secrets,
+  };
+}
+
+/** A manifest has no place for a secret in a command. */
+function commandOf(words: readonly string[]): {
+  readonly words: readonly string[];
+  readonly comments: readonly string[];
+} {
+  const shown = words.map((word, index) => (isSecretWord(words, index) ? 'SECRET' : word));
+  const isWhole = shown.every((word, index) => word === words[index]);
+  return {
+    words: shown,
+    comments: isWhole
+      ? []
+      : [
+          'UNKNOWN: its command holds a secret, written here as SECRET: give it by a variable of the environment instead',
+        ],
   };
 }
 

@@ -10,6 +10,17 @@ const SECRET_VALUE =
 export const isSecret = (name: string, value: string): boolean =>
   SECRET_NAME.test(name) || SECRET_VALUE.test(value) || value.search(PLACEHOLDER) !== -1;
 
+/** A word that is a secret by itself, or that follows the option of one. */
+export const isSecretWord = (words: readonly string[], index: number): boolean => {
+  const [word = '', before = ''] = [words[index], words[index - 1]];
+  const [, named, value] = /^--?([\w-]+)=(.+)$/.exec(word) ?? [];
+  if (named !== undefined && value !== undefined) return isSecret(nameOf(named), value);
+  return isSecret(/^--?[\w-]+$/.test(before) ? nameOf(before) : '', word);
+};
+
+const nameOf = (option: string): string =>
+  option.toUpperCase().replaceAll(/^-+/g, '').replaceAll('-', '_');
+
 export const isProvisionUrl = (name: string): boolean => name.endsWith('_AHA_PROVISION');
 
 /** As the controller takes them: at most 63 of lower-case letters, digits, `-` and `.`. */

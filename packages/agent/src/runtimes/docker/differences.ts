@@ -28,7 +28,7 @@ export function differencesOf(compared: Compared): readonly FieldChange[] {
   const pairs: readonly (readonly [string, string, string])[] = [
     ['image', shown(config.Image ?? '', digest), shown(spec.image.reference, spec.image.digest)],
     ['user', userId(config.User ?? image.user), userId(spec.user ?? image.user)],
-    ['command', (config.Cmd ?? []).join(' '), command.join(' ')],
+    ['command', commandOf(config.Cmd ?? [], command), command.join(' ')],
     ['networkMode', bridged(host.NetworkMode), bridged(spec.networkMode)],
     ['limits.memoryBytes', text(host.Memory), text(spec.limits.memoryBytes)],
     ['limits.openFiles', text(openFiles), text(spec.limits.openFiles)],
@@ -51,6 +51,10 @@ const shown = (reference: string, digest: string): string =>
 
 const text = (value: number | null | undefined): string =>
   value === undefined || value === null || value === 0 ? '' : String(value);
+
+/** Words that nobody wrote into a manifest may hold a password (I14). */
+const commandOf = (own: readonly string[], wanted: readonly string[]): string =>
+  own.join(' ') === wanted.join(' ') ? own.join(' ') : 'its own';
 
 /** Nobody, and root by name, are 0. */
 const userId = (user: string): string =>
