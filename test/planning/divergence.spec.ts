@@ -62,7 +62,6 @@ interface World {
 
 const watchOf = (world: World, more: Partial<Watch> = {}): Watch => ({
   service: 'cortex',
-  isLog: true,
   everyMs: EVERY_MS,
   now: world.now,
   isBusy: false,
@@ -94,8 +93,8 @@ function after(world: World, exchanges: number, more: Partial<Watch> = {}): Worl
   return now;
 }
 
-const splitIn = ({ leader, mirror }: World, isLog = true) =>
-  splitOf(factOf('leader', leader, true), factOf('mirror', mirror, false), isLog);
+const splitIn = ({ leader, mirror }: World) =>
+  splitOf(factOf('leader', leader, true), factOf('mirror', mirror, false));
 
 const begin = (leader: Log, mirror: Log): World => ({
   now: 1e12,
@@ -189,14 +188,6 @@ describe('the comparison of logs', () => {
       fact: { ...mirror.fact, engine: { ...mirror.fact.engine, version: '2.201.0' } },
     };
     expect(wishesOf(watchOf(world, { mirrors: [newer] }))['leader']).to.deep.equal([]);
-  });
-
-  it('holds only what was asked together against a log that is no list of entries', () => {
-    const world = after(begin(same(1000), other(1000, 0)), 2, { isLog: false });
-    expect(splitIn(world, false)?.offset).to.equal(999);
-    const old = world.mirror.entries.map((entry) => ({ ...entry, readAt: entry.readAt + 1e6 }));
-    const apart = { ...world, mirror: { ...world.mirror, entries: old } };
-    expect(splitIn(apart, false)).to.equal(undefined);
   });
 });
 

@@ -2,7 +2,7 @@
 // nothing (planning/histories.ts does); asked at every report, so it looks at the services of that host only.
 import type { HistoryWish, HistoryWishes } from '@leafward/shared/gen/domain.js';
 import type { Fleet } from './fleet.js';
-import { compareEveryMs, isLogOfEntries } from './planning/divergence.js';
+import { compareEveryMs } from './planning/divergence.js';
 import { wishesOf, type Watched } from './planning/histories.js';
 import { FRESH_MS } from './planning/thresholds.js';
 import type { ServiceState } from './snapshot.js';
@@ -49,7 +49,6 @@ function wishesOfService(
   };
   return wishesOf({
     service,
-    isLog: isLogOfEntries(declaration),
     everyMs,
     now,
     isBusy: fleet.operations().some(({ services }) => services.includes(service)),

@@ -59,7 +59,7 @@ export const MEMBER_FAMILIES: readonly Family<MemberSubject>[] = [
     "1 when an entry of the mirror's log was seen to differ from its leader's, 0 when none was.",
     (subject) =>
       isComparedMirror(subject)
-        ? truth(splitOf(subject.leader, subject.received?.value, subject.isLog) !== undefined)
+        ? truth(splitOf(subject.leader, subject.received?.value) !== undefined)
         : undefined,
   ),
   gauge(
@@ -67,7 +67,7 @@ export const MEMBER_FAMILIES: readonly Family<MemberSubject>[] = [
     "When the mirror's log and its leader's were compared last, by the clock of the mirror's host.",
     (subject) =>
       isComparedMirror(subject)
-        ? seconds(comparedAt(subject.leader, subject.received?.value, subject.isLog))
+        ? seconds(comparedAt(subject.leader, subject.received?.value))
         : undefined,
   ),
   gauge(

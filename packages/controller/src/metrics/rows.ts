@@ -1,7 +1,7 @@
 // The snapshot as rows of subjects: members, hosts, volumes, services. Reads, decides nothing.
 import type { Backup, MemberFact, Outcome, VolumeFact } from '@leafward/shared/gen/domain.js';
 import { isRetired } from '@leafward/shared/topology.js';
-import { compareEveryMs, isLogOfEntries } from '../planning/divergence.js';
+import { compareEveryMs } from '../planning/divergence.js';
 import type { HostState, Received, ServiceState, Snapshot } from '../snapshot.js';
 import { copiesOf, type CopiesSubject } from './copies.js';
 import { labelText, type Row } from './family.js';
@@ -20,7 +20,6 @@ export interface MemberSubject {
   readonly leader?: MemberFact | undefined;
   /** Its log is compared with its leader's. */
   readonly isCompared: boolean;
-  readonly isLog: boolean;
 }
 
 export interface VolumeSubject {
@@ -56,10 +55,7 @@ export function memberRows(snapshot: Snapshot, name: string): readonly Row<Membe
   };
   const leaderPosition = freshOf(topology.leader)?.engine.position;
   const leader = snapshot.hosts[hostOf.get(topology.leader) ?? '']?.members[topology.leader]?.value;
-  const compared = {
-    isCompared: compareEveryMs(declaration) > 0,
-    isLog: isLogOfEntries(declaration),
-  };
+  const isCompared = compareEveryMs(declaration) > 0;
   return [...names].map((member) => {
     const host = hostOf.get(member) ?? '';
     return {
@@ -71,7 +67,7 @@ export function memberRows(snapshot: Snapshot, name: string): readonly Row<Membe
         fresh: freshOf(member),
         leaderPosition,
         leader,
-        ...compared,
+        isCompared,
       },
     };
   });

@@ -1,6 +1,5 @@
 // A mirror whose log is another one than its leader's, in the words of status, plans and explanations. Pure. Such a
 // mirror says that it is ready and healthy, so nobody else notices.
-import { isAble } from '@leafward/shared/manifest/abilities.js';
 import type { Evidence, Finding } from '@leafward/shared/gen/domain.js';
 import type { ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import type { MemberAt, ServiceAt } from './gather.js';
@@ -8,26 +7,24 @@ import { comparedAt, splitOf, type Split } from './histories.js';
 import { COMPARE_EVERY_MS } from './thresholds.js';
 import { evidence, type Objection } from './words.js';
 
-/** A position of the built-in kinds is an entry's number; what a described kind tells of old positions may change. */
-export const isLogOfEntries = ({ exec }: Pick<ServiceDeclaration, 'exec'>): boolean =>
-  exec === undefined;
-
-export const compareEveryMs = (declaration: ServiceDeclaration): number =>
-  declaration.shape === 'stack' || !isAble('compare-histories', declaration)
-    ? 0
-    : (declaration.compareEveryMs ?? COMPARE_EVERY_MS);
+/**
+ * 0: never. A kind that is described with commands has no log of entries: what it says of an old position may change
+ * with its history, and differ on two members that are the same.
+ */
+export const compareEveryMs = ({ shape, exec, compareEveryMs: ms }: ServiceDeclaration): number =>
+  shape === 'stack' || exec !== undefined ? 0 : (ms ?? COMPARE_EVERY_MS);
 
 /** Undefined: it leads, is retired, or has its leader's history as far as is known. */
 export function divergenceOf(service: ServiceAt, member: MemberAt): Split | undefined {
   if (member.isLeader || member.isRetired || service.leader === undefined) return undefined;
   if (member.fact?.history === undefined) return undefined;
-  return splitOf(service.leader.fact, member.fact, isLogOfEntries(service.declaration));
+  return splitOf(service.leader.fact, member.fact);
 }
 
 /** By the controller's clock. */
 export function comparedWithLeaderAt(service: ServiceAt, member: MemberAt): number | undefined {
   if (member.isLeader || member.isRetired) return undefined;
-  const at = comparedAt(service.leader?.fact, member.fact, isLogOfEntries(service.declaration));
+  const at = comparedAt(service.leader?.fact, member.fact);
   return at === undefined ? undefined : at - (member.hostState?.clockOffsetMs ?? 0);
 }
 

@@ -26,8 +26,6 @@ export interface Watched {
 
 export interface Watch {
   readonly service: string;
-  /** Its entries can be told apart one by one, however old they are; else only the newest common one counts. */
-  readonly isLog: boolean;
   /** 0: nothing new is compared. */
   readonly everyMs: number;
   readonly now: number;
@@ -37,7 +35,7 @@ export interface Watch {
   readonly mirrors: readonly Watched[];
 }
 
-/** So far apart in time two answers may be that speak of a log that is no list of entries. */
+/** What clocks may be off, and what an agent that was started anew takes to tell what it is asked for. */
 const SAME_TIME_MS = 60_000;
 /** Entries are told as long as two comparisons take, so that a mirror that was away for one can be asked, too. */
 const KEPT = { rounds: 2.2, leastMs: 60_000 };
@@ -56,9 +54,8 @@ export const entriesOf = (fact: MemberFact | undefined): readonly HistoryEntry[]
 export function splitOf(
   leader: MemberFact | undefined,
   mirror: MemberFact | undefined,
-  isLog: boolean,
 ): Split | undefined {
-  const pairs = pairsOf(leader, mirror, isLog);
+  const pairs = pairsOf(leader, mirror);
   const first = pairs.find(
     ({ own, leaders }) =>
       own.sha256 !== undefined && leaders.sha256 !== undefined && own.sha256 !== leaders.sha256,
@@ -79,32 +76,23 @@ interface Pair {
 const isEqual = ({ own, leaders }: Pair): boolean =>
   own.sha256 !== undefined && own.sha256 === leaders.sha256;
 
-/** By offset; of what is no list of entries only the newest, and only when both were asked together. */
-function pairsOf(
-  leader: MemberFact | undefined,
-  mirror: MemberFact | undefined,
-  isLog: boolean,
-): readonly Pair[] {
+/** By offset. */
+function pairsOf(leader: MemberFact | undefined, mirror: MemberFact | undefined): readonly Pair[] {
   const byOffset = new Map(entriesOf(leader).map((entry) => [entry.offset, entry]));
-  const pairs = entriesOf(mirror)
+  return entriesOf(mirror)
     .flatMap((own): readonly Pair[] => {
       const leaders = byOffset.get(own.offset);
       return leaders === undefined ? [] : [{ own, leaders }];
     })
     .sort((a, b) => a.own.offset - b.own.offset);
-  if (isLog) return pairs;
-  return pairs
-    .filter(({ own, leaders }) => Math.abs(own.readAt - leaders.readAt) <= SAME_TIME_MS)
-    .slice(-1);
 }
 
 /** When leader and mirror were compared last, by the mirror's clock; undefined: not yet, or not lately. */
 export function comparedAt(
   leader: MemberFact | undefined,
   mirror: MemberFact | undefined,
-  isLog: boolean,
 ): number | undefined {
-  const times = pairsOf(leader, mirror, isLog)
+  const times = pairsOf(leader, mirror)
     .filter(({ own, leaders }) => own.sha256 !== undefined && leaders.sha256 !== undefined)
     .map(({ own }) => own.readAt);
   return times.length === 0 ? undefined : Math.max(...times);
@@ -116,13 +104,13 @@ export function comparedAt(
  * was restarted, or has lost its store, goes on where it was.
  */
 export function wishesOf(watch: Watch): Readonly<Record<string, readonly number[]>> {
-  const { leader, mirrors, isLog } = watch;
-  const points = mirrors.flatMap((mirror) => pointsFor(leader.fact, mirror.fact, isLog));
+  const { leader, mirrors } = watch;
+  const points = mirrors.flatMap((mirror) => pointsFor(leader.fact, mirror.fact));
   const leaders = bounded([
     ...points,
     ...nextOf(watch),
     ...recentOf(watch, leader),
-    ...(isLog ? mirrors.flatMap((mirror) => untold(watch, mirror)) : []),
+    ...mirrors.flatMap((mirror) => untold(watch, mirror)),
   ]);
   const told = new Set(entriesOf(leader.fact).map(({ offset }) => offset));
   const common = new Set(points);
@@ -130,10 +118,7 @@ export function wishesOf(watch: Watch): Readonly<Record<string, readonly number[
   for (const mirror of mirrors) {
     const own = new Set(entriesOf(mirror.fact).map(({ offset }) => offset));
     wishes[mirror.member] = leaders.filter(
-      (offset) =>
-        own.has(offset) ||
-        common.has(offset) ||
-        (told.has(offset) && (isLog || isYoung(watch, leader, offset))),
+      (offset) => own.has(offset) || common.has(offset) || told.has(offset),
     );
   }
   return wishes;
@@ -146,12 +131,10 @@ const bounded = (offsets: readonly number[]): readonly number[] =>
 function pointsFor(
   leader: MemberFact | undefined,
   mirror: MemberFact | undefined,
-  isLog: boolean,
 ): readonly number[] {
-  const split = splitOf(leader, mirror, isLog);
+  const split = splitOf(leader, mirror);
   if (split === undefined) return [];
-  if (!isLog) return [split.offset];
-  const below = pairsOf(leader, mirror, isLog).filter(({ own }) => own.offset < split.offset);
+  const below = pairsOf(leader, mirror).filter(({ own }) => own.offset < split.offset);
   const from = below.at(-1)?.own.offset ?? -1;
   const known = [split.offset, from, ...(split.equalAt === undefined ? [] : [split.equalAt])];
   return [...known, ...between(from, split.offset)];
@@ -177,11 +160,6 @@ function recentOf(watch: Watch, member: Watched): readonly number[] {
     .filter((entry) => ageOf(watch, member, entry) <= spanOf(watch, KEPT))
     .map(({ offset }) => offset);
 }
-
-const isYoung = (watch: Watch, member: Watched, offset: number): boolean =>
-  entriesOf(member.fact).some(
-    (entry) => entry.offset === offset && ageOf(watch, member, entry) <= SAME_TIME_MS,
-  );
 
 /**
  * All that the leader tells is of this moment: its agent was started anew, and what was known of a split must be asked
@@ -215,7 +193,7 @@ function nextOf(watch: Watch): readonly number[] {
     .filter((position) => position > 0);
   if (positions.length === 0) return [];
   const newest = Math.min(leads.position ?? 0, ...positions) - 1;
-  if (!watch.isLog || newest < 1) return [newest];
+  if (newest < 1) return [newest];
   // Both of them lie before the end: where a mirror that follows again has equal newer entries.
   const drawn = (most: number, of: string): number =>
     newest - 1 - shareOf(`${service} ${of} ${Math.floor(now / everyMs)}`, Math.min(most, newest));
