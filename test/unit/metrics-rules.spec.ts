@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
+import { CERTIFICATE_FAMILIES } from '@leafward/controller/metrics/certificate-families.js';
 import { DRILL_FAMILIES } from '@leafward/controller/metrics/drill-families.js';
 import { DUTY_FAMILIES } from '@leafward/controller/metrics/duty-families.js';
 import { AUTOMATIC_FAMILIES } from '@leafward/controller/metrics/automatic-families.js';
@@ -56,6 +57,7 @@ describe('the alerts', () => {
       ...MEMBER_FAMILIES,
       ...SERVICE_FAMILIES,
       ...AUTOMATIC_FAMILIES,
+      ...CERTIFICATE_FAMILIES,
       ...DRILL_FAMILIES,
       ...DUTY_FAMILIES,
       ...VOLUME_FAMILIES,

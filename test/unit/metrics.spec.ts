@@ -41,6 +41,15 @@ const snapshot: Snapshot = {
     alpha: hostState('alpha', { connected: false, members: received('00.cortex') }),
     bravo: hostState('bravo', { members: received('01.cortex'), findings: [finding, finding] }),
     charlie: hostState('charlie', {
+      certificates: [
+        {
+          member: '02.cortex',
+          service: 'cortex',
+          file: 'sslcert.pem',
+          subject: 'cortex.example.org',
+          expiresAt: 1_800_000_000_000,
+        },
+      ],
       findings: [{ ...finding, check: 'swap' }],
       members: received('02.cortex', {
         engine: { answered: true, active: false, ready: false, position: 990 },
@@ -121,6 +130,7 @@ describe('the metrics', () => {
       'leafward_wait_oldest_age_seconds{code="catching-up"} 12',
       'leafward_backup_age_seconds{service="cortex"} 7200',
       'leafward_backup_kept{service="cortex",host="bravo"} 1',
+      'leafward_member_certificate_expiry_timestamp_seconds{service="cortex",member="02.cortex",host="charlie",file="sslcert.pem"} 1800000000',
       'leafward_backup_duration_seconds{service="cortex"} 3',
       'leafward_backup_maximum_age_seconds{service="cortex"} 86400',
       'leafward_volume_free_bytes{host="bravo",volume="/srv"} 60000000000',
