@@ -15,7 +15,7 @@ import { addBackupSend } from './backup-send.js';
 import { addBackupSchedule } from './backup-schedule.js';
 import { addBackupVerify } from './backup-verify.js';
 import { backupWayOptions, type BackupWay } from './plan-care.js';
-import { makePlan } from './plan.js';
+import { makePlan } from './make-plan.js';
 
 interface BackupOptions extends ApplyOptions, BackupWay {
   readonly member?: string;

@@ -15,7 +15,7 @@ import { EXIT, type ExitCode } from '../exit-codes.js';
 import { isRefused, renderPlan } from '../render/plan.js';
 import type { Run } from '../run.js';
 import { actOnBackup } from './backup-act.js';
-import { makePlan } from './plan.js';
+import { makePlan } from './make-plan.js';
 
 interface UpdateFlags {
   readonly image?: string;

@@ -1,6 +1,6 @@
 // leafward plan: makes plans and shows them. Nothing here changes the fleet.
 import { Option, type Command } from 'commander';
-import type { Goal, Plan } from '@leafward/shared/gen/domain.js';
+import type { Goal } from '@leafward/shared/gen/domain.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import { addCommand, required, type Tree } from '../command.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
@@ -8,16 +8,8 @@ import { renderPlans } from '../render/lists.js';
 import { isRefused, renderPlan } from '../render/plan.js';
 import type { Run } from '../run.js';
 import { addCare, backupWayOptions, type BackupWay } from './plan-care.js';
+import { makePlan } from './make-plan.js';
 import { addUpdate } from './plan-update.js';
-
-/** An image is resolved by an agent at a registry while the plan is made. */
-const PLAN_DEADLINE_MS = 120_000;
-
-export async function makePlan(run: Run, goal: Goal): Promise<Plan> {
-  const client = await run.client();
-  const { plan } = await client.makePlan({ goal }, { ...run.call, deadlineMs: PLAN_DEADLINE_MS });
-  return plan;
-}
 
 async function planAndShow(run: Run, goal: Goal): Promise<ExitCode> {
   const plan = await makePlan(run, goal);
