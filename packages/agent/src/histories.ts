@@ -140,9 +140,14 @@ function knownOf(known: Map<string, Known>, member: string): Known {
 function forget(known: Map<string, Known>, members: readonly ObservedMember[]): void {
   const names = new Set(members.map(({ intent }) => intent.member));
   for (const name of known.keys()) if (!names.has(name)) known.delete(name);
-  for (const { intent, storage } of members) {
+  for (const { intent, storage, engine, container } of members) {
     const one = known.get(intent.member);
-    if (one === undefined || one.reseeded === storage.reseeded) continue;
+    if (one === undefined) continue;
+    // A log that ends before what was read of it went back to a backup: there it will have other entries.
+    if (container.state === 'running' && engine.answered && engine.position !== undefined)
+      for (const offset of [...one.reads.keys()])
+        if (offset >= engine.position) one.reads.delete(offset);
+    if (one.reseeded === storage.reseeded) continue;
     one.reads.clear();
     one.ends = [];
     one.reseeded = storage.reseeded;

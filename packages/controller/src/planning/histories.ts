@@ -36,7 +36,7 @@ export interface Watch {
 }
 
 /** What clocks may be off, and what an agent that was started anew takes to tell what it is asked for. */
-const SAME_TIME_MS = 60_000;
+const SLACK_MS = 60_000;
 /** Entries are told as long as two comparisons take, so that a mirror that was away for one can be asked, too. */
 const KEPT = { rounds: 2.2, leastMs: 60_000 };
 /** What a mirror tells of itself is asked of its leader while it is that young: less than entries are told. */
@@ -168,7 +168,7 @@ function recentOf(watch: Watch, member: Watched): readonly number[] {
 function hasForgotten(watch: Watch): boolean {
   const { leader, everyMs } = watch;
   const ages = entriesOf(leader.fact).map((entry) => ageOf(watch, leader, entry));
-  return Math.max(...ages) <= Math.min(SAME_TIME_MS, everyMs / 2);
+  return Math.max(...ages) <= Math.min(SLACK_MS, everyMs / 2);
 }
 
 /** What a mirror tells and its leader does not: the end of its log before it mirrored again, or what is forgotten. */
@@ -212,7 +212,7 @@ function isDue(watch: Watch): boolean {
   const ages = entriesOf(leader.fact).map((entry) => ageOf(watch, leader, entry));
   const youngest = Math.min(...ages);
   // An entry of the future is of before the host's clock was set back.
-  return youngest < -SAME_TIME_MS || youngest >= everyMs + shareOf(service, everyMs / 10);
+  return youngest < -SLACK_MS || youngest >= everyMs + shareOf(service, everyMs / 10);
 }
 
 /** A whole number in [0, most), always the same one for one text. */
