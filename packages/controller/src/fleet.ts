@@ -184,12 +184,11 @@ function createFleet(options: FleetOptions, takenEpoch: number, image: FleetImag
   const listeners: ((changes: readonly Change[]) => void)[] = [];
   const inLine = createInLine();
 
-  const controllerStartedAt = clock.now();
+  const begun = { controllerStartedAt: clock.now(), aloneSinceMs };
   const olderCopy = createOlderCopies();
   const snapshot = (): Snapshot =>
     snapshotOf(image, {
-      controllerStartedAt,
-      aloneSinceMs,
+      ...begun,
       now: clock.now(),
       fleet: options.name,
       epoch: tenure.epoch(),
