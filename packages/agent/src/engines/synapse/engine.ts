@@ -135,18 +135,25 @@ async function observe(
   return { ...fact, health: known.health, ...(registry === undefined ? {} : { registry }) };
 }
 
-/** Undefined of whoever is none. A generator takes its link for itself, so it gets one of its own. */
+/** Undefined of whoever is none, and while it does not say: that is no reason to take it for dead. */
 async function registryOf(
   known: Known,
   link: Link,
   signal: AbortSignal,
 ): Promise<Registry | undefined> {
-  known.isRegistry ??= isRegistry(await typeOf(link, signal));
-  if (!known.isRegistry) return undefined;
   const now = performance.now();
-  if (known.registryAt === undefined || now - known.registryAt > REGISTRY_EVERY_MS) {
-    known.registry = await withLinkTo(known.storage, signal, (own) => readRegistry(own, signal));
-    known.registryAt = now;
+  const isDue = known.registryAt === undefined || now - known.registryAt > REGISTRY_EVERY_MS;
+  if (known.isRegistry === false || !isDue) return known.registry;
+  known.registryAt = now;
+  try {
+    known.isRegistry ??= isRegistry(await typeOf(link, signal));
+    // A generator takes its link for itself, so it gets one of its own.
+    known.registry = known.isRegistry
+      ? await withLinkTo(known.storage, signal, (own) => readRegistry(own, signal))
+      : undefined;
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    known.registry = undefined;
   }
   return known.registry;
 }
