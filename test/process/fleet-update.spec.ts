@@ -46,7 +46,7 @@ describe('an update of the fleet', function () {
     ];
     const path = join(dir, 'fleet.yaml');
     await writeFile(path, servicesManifest({ dir, image, services }));
-    await fleet.carryOut(['deploy', path]);
+    await fleet.carryOut(['deploy', path], ENDS_MS);
   });
 
   /** They go on for ever unless they are stopped, also when something fails. */
