@@ -207,6 +207,22 @@ describe('leafward', () => {
     asks('plan restore c --backup b', 'makePlan', {
       goal: { kind: 'restore', service: 'c', backup: 'b', wipe: false, id: '' },
     });
+    asks('plan reseed c m --from-backup b --host h', 'makePlan', {
+      goal: {
+        ...{ kind: 'reseed', service: 'c', member: 'm', wipe: false, id: '' },
+        ...{ backup: 'b', host: 'h' },
+      },
+    });
+    asks('plan restore c --member m --backup b', 'makePlan', {
+      goal: { kind: 'restore', service: 'c', backup: 'b', wipe: false, id: '', member: 'm' },
+    });
+    asks('backup prune-copies cortex --host alpha --dry-run', 'actOnBackup', {
+      kind: 'prune-copies',
+      backup: '',
+      service: 'cortex',
+      host: 'alpha',
+      dryRun: true,
+    });
     asks('plan backup c --member m', 'makePlan', {
       goal: { kind: 'backup', service: 'c', member: 'm', name: '' },
     });
