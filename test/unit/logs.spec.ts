@@ -292,8 +292,8 @@ describe('lines of several hosts', () => {
     asked.state = 'asked';
     asked.heardAt = 1_000;
     const sources = [sourceWith('a', 'live', 1), asked];
-    expect(drain(sources, 5_999)).to.deep.equal([]);
-    expect(drain(sources, 6_000)).to.deep.equal(['1']);
+    expect(drain(sources, 10_999)).to.deep.equal([]);
+    expect(drain(sources, 11_000)).to.deep.equal(['1']);
   });
 
   it('are put by the controller’s clock, and a gap stays where it was', () => {

@@ -4,7 +4,7 @@ import type { Source } from './source.js';
 /** How long a new line waits for older ones that are still on their way from other hosts. */
 export const HOLD_MS = 400;
 /** An agent that has said nothing of its past for so long is not waited for. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 10_000;
 
 /** Whose first line may be passed on now; undefined: nobody's yet. `now` is monotonic. */
 export function nextSource(sources: readonly Source[], now: number): Source | undefined {
