@@ -94,7 +94,7 @@ export const mutations: readonly Mistake[] = [
   },
   {
     name: 'promotion-repeated',
-    file: `${AGENT}/requests.ts`,
+    file: `${AGENT}/requests/kinds.ts`,
     find: "  'resolve-image',\n",
     replace: "  'resolve-image',\n  'promote',\n  'run-backup',\n",
     provokedBy: ['agent killed while it writes', 'agent killed'],
