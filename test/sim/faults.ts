@@ -203,6 +203,8 @@ export const faults: Readonly<Record<string, Fault>> = {
       const isHarmless = typeof storage.mirror === 'string';
       if (!world.checkers.retired.has(storage.key) || container.state === 'running') continue;
       if (!isHarmless || !world.machine(container.host).host.on) continue;
+      // Two people who start two things on one storage are nobody's to keep apart.
+      if ([...world.cells.strangers.values()].includes(storage)) continue;
       world.line(container.member, 'is started by hand although it is retired');
       world.checkers.byHand(storage.key);
       world.cells.start(container);
