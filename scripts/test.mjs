@@ -25,6 +25,7 @@ const needs = {
     has('sshd') ||
     existsSync('/usr/sbin/sshd') ||
     'sshd is not installed (apt-get install openssh-server)',
+  rclone: () => has('rclone') || 'rclone is not installed (apt-get install rclone)',
   restic: () => has('restic') || 'restic is not installed (apt-get install restic)',
   prometheus: () => has('prometheus') || 'prometheus is not installed (apt-get install prometheus)',
 };
@@ -41,7 +42,7 @@ const suites = [
   { name: 'crash' },
   // Mostly waits; each file has its own programs, ports and directories.
   { name: 'process', jobs: 2 },
-  { name: 'offsite', needs: ['restic', 'sshd'] },
+  { name: 'offsite', needs: ['restic', 'sshd', 'rclone'] },
   { name: 'prometheus', needs: ['prometheus'] },
   { name: 'docker', needs: ['root', 'docker', 'registry'] },
   { name: 'hosts', needs: ['root', 'docker', 'registry', 'nspawn', 'iptables'] },
