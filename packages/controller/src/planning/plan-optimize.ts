@@ -5,12 +5,11 @@ import type { OptimizeWay } from '@leafward/shared/gen/domain.js';
 import { downstreamsOf } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
-import { diagnose } from './diagnose.js';
 import { expectedMs, judge, type Draft, type DraftMove } from './draft.js';
 import { type MemberAt, type ServiceAt } from './gather.js';
 import { objectToRoom, roomEvidence } from './optimize-room.js';
 import { inUpdateOrder, placeInTree, retiredOnes } from './plan-update.js';
-import { objectToOtherHistory } from './safety.js';
+import { objectToHandOver, objectToOtherHistory } from './safety.js';
 import { gatesBeforeStops } from './update-gates.js';
 import { isOlder } from './versions.js';
 import { renderDuration } from './words.js';
@@ -82,11 +81,10 @@ function successorOf(snapshot: Snapshot, service: ServiceAt): string | undefined
   const canHandOver =
     isAble('promote-gracefully', declaration) || isAble('hand-over-by-stopping', declaration);
   if (!canHandOver) return undefined;
-  const direct = downstreamsOf(topology, topology.leader).filter((name) => {
-    const member = service.members.find((other) => other.name === name);
-    return member !== undefined && diagnose(service, member, snapshot.now).isHealthy;
-  });
-  return direct[0];
+  // Of a service whose update was given up half way, mirrors are newer than the old leader, which must not follow them (I3).
+  return downstreamsOf(topology, topology.leader).find(
+    (name) => objectToHandOver(snapshot, service, name).length === 0,
+  );
 }
 
 function handOverMove(snapshot: Snapshot, service: ServiceAt, to: string): DraftMove {

@@ -89,14 +89,14 @@ function simulatedOf(snapshot: Snapshot, move: Move): Simulated {
 
 const isWorker = (move: Move): boolean => move.kind === 'place' && move.intent.role === 'worker';
 
-/** "mirror under upstream" pairs where the upstream is newer. */
+/** "mirror under upstream" pairs where the upstream is newer. One that is stopped follows nobody before it is started. */
 function violations(service: Simulated): ReadonlySet<string> {
   const found = new Set<string>();
   if (service.isStack) return found;
   for (const [mirror, upstream] of service.upstreams) {
     const below = service.images.get(mirror);
     const above = service.images.get(upstream);
-    if (below === undefined || above === undefined) continue;
+    if (below === undefined || above === undefined || service.stopped.has(mirror)) continue;
     if (isOlder(below.runs, above.runs)) found.add(`${mirror} under ${upstream}`);
   }
   return found;
