@@ -1156,6 +1156,7 @@ export interface RestoreMove {
   readonly backup: string;
   readonly term: number;
   readonly wipe: boolean;
+  readonly image?: Image | undefined;
 }
 
 export interface SendMove {
@@ -1304,6 +1305,8 @@ export interface RestoreGoal {
   readonly id: string;
   readonly host?: string | undefined;
   readonly member?: string | undefined;
+  readonly image?: string | undefined;
+  readonly resolved?: Image | undefined;
 }
 
 export interface OptimizeGoal {
@@ -2295,6 +2298,7 @@ export interface ServiceOutlook {
   readonly deprecations: readonly DeprecationOutlook[];
   readonly backup?: string | undefined;
   readonly fromVersion?: string | undefined;
+  readonly fromImage?: string | undefined;
 }
 
 export interface Outlooks {
