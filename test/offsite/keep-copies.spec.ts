@@ -1,6 +1,8 @@
 // Copies leave a real repository by rules: never the newest, the last proven, another service's or another host's, nor what
 // is no copy at all; and what left is not copied again by itself.
 import { expect } from 'chai';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import type { Backup } from '@leafward/shared/gen/domain.js';
 import { makeRoot, openHost, removeRoot, restic, type StageHost } from './stage.js';
@@ -64,6 +66,27 @@ describe('rules for copies off the host', function () {
     expect((await prune(false)).message).to.include('1 of 3');
     expect([...(await names())].sort()).to.eql(['b1', 'b3', 'other']);
     expect((await snapshots()).filter(({ tags = [] }) => tags.length === 0)).to.have.length(1);
+  });
+
+  it('are carried out for each service of a repository by itself', async () => {
+    await copied(alpha, 'b1');
+    await prune(false);
+    expect(await alpha.offsite.keptAt(alpha.intent)).to.be.a('number');
+    expect(await alpha.offsite.keptAt({ ...alpha.intent, service: 'other' })).to.equal(undefined);
+  });
+
+  it('let nothing go while nobody can tell what is proven (I13)', async () => {
+    for (const name of ['b1', 'b2']) await copied(alpha, name);
+    await prune(false);
+    const memory = (await readdir(alpha.directory, { recursive: true })).find((name) =>
+      name.endsWith('copies.json'),
+    );
+    await writeFile(join(alpha.directory, memory ?? ''), '{"proven":[');
+    await copied(alpha, 'b3');
+    const error: unknown = await prune(false).catch((cause: unknown) => cause);
+    expect(String(error)).to.include('copies.json').and.include('nothing is taken out');
+    expect(await names()).to.include('b2');
+    expect((await alpha.offsite.takenOut()).size).to.equal(0);
   });
 
   it('are needed, and nothing leaves what was found damaged', async () => {

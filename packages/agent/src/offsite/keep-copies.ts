@@ -2,7 +2,7 @@
 // snapshot that is not this host's copy of this service, nor the newest one that is known to be proven (I13).
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LeafwardError } from '@leafward/shared/errors.js';
+import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { Backup, Drill, Keep, KeepVerdict } from '@leafward/shared/gen/domain.js';
 import { judgeBackups } from '@leafward/shared/retention.js';
 import { replaceFile } from '../checks/durable-file.js';
@@ -51,7 +51,7 @@ const PROVEN: Drill = {
 export interface CopiesMemory {
   /** Of backups that may be here no more. */
   readonly proven: readonly string[];
-  /** When the rules were last carried out, by repository. */
+  /** When the rules were last carried out, by service and repository: several services may share one. */
   readonly keptAt: Readonly<Record<string, number>>;
   /** Manifests of copies that the rules let go: they are not copied again by themselves. */
   readonly takenOut: readonly string[];
@@ -64,15 +64,26 @@ const MOST_REMEMBERED = 2000;
 const NOTHING: CopiesMemory = { proven: [], keptAt: {}, takenOut: [], unpruned: [] };
 const fileIn = (directory: string): string => join(directory, 'copies.json');
 
-/** One that cannot be read is none: then no copy counts as proven, and what drills proved here is learnt anew. */
+/** @throws LeafwardError `failed` for one that cannot be read: the last proven copy might pass for any other (I13). */
 export async function readMemory(directory: string): Promise<CopiesMemory> {
+  const path = fileIn(directory);
   try {
-    const found: unknown = JSON.parse(await readFile(fileIn(directory), 'utf8'));
-    return { ...NOTHING, ...(found as Partial<CopiesMemory>) };
-  } catch {
-    return NOTHING;
+    const found = JSON.parse(await readFile(path, 'utf8')) as Partial<CopiesMemory>;
+    const memory = { ...NOTHING, ...found };
+    if ([memory.proven, memory.takenOut, memory.unpruned].every(Array.isArray)) return memory;
+    throw new Error('something of it is missing or wrong');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NOTHING;
+    throw new LeafwardError(
+      'failed',
+      `read which copies are proven in ${path}: ${messageOf(error)}; nothing is taken out meanwhile. Repair the file, or remove it: then only what drills of this host’s own backups prove counts as proven`,
+    );
   }
 }
+
+/** For what only saves work: one that cannot be read is none. */
+export const recallMemory = (directory: string): Promise<CopiesMemory> =>
+  readMemory(directory).catch(() => NOTHING);
 
 export function writeMemory(directory: string, memory: CopiesMemory): void {
   const newest = (all: readonly string[]) => [...new Set(all)].slice(-MOST_REMEMBERED);

@@ -17,7 +17,14 @@ import { checkedCopy, checkRepository, refuseDamaged } from './checking.js';
 import { backupOfSnapshot, filterOf } from './copy-tags.js';
 import { copyTo } from './copying.js';
 import { fetchFrom } from './fetching.js';
-import { forget, judgeCopies, prune, readMemory, writeMemory } from './keep-copies.js';
+import {
+  forget,
+  judgeCopies,
+  prune,
+  readMemory,
+  recallMemory,
+  writeMemory,
+} from './keep-copies.js';
 import { LEAST_RESTIC } from './least-restic.js';
 import { Repository, shownRepository, type RepositoryParts } from './repository.js';
 import { isAtLeast, parseVersion } from './restic-output.js';
@@ -171,19 +178,20 @@ class HostOffsite implements Offsite {
       if (dryRun) return { ...told, message: `${shown}: ${count} would go` };
       await this.#takeOut(repository, intent.service, all.filter(isOneOf(goes)), turn);
       const memory = await readMemory(directory);
-      writeMemory(directory, { ...memory, keptAt: { ...memory.keptAt, [shown]: clock.now() } });
+      const keptAt = { ...memory.keptAt, [keptKey(intent.service, shown)]: clock.now() };
+      writeMemory(directory, { ...memory, keptAt });
       return { ...told, message: `${shown}: ${count} were taken out` };
     });
   }
 
   async takenOut(): Promise<ReadonlySet<string>> {
-    return new Set((await readMemory(this.parts.directory)).takenOut);
+    return new Set((await recallMemory(this.parts.directory)).takenOut);
   }
 
-  async keptAt(intent: MemberIntent): Promise<number | undefined> {
-    const offsite = intent.backupDuty?.offsite;
-    const memory = await readMemory(this.parts.directory);
-    return offsite === undefined ? undefined : memory.keptAt[shownRepository(offsite)];
+  async keptAt({ service, backupDuty }: MemberIntent): Promise<number | undefined> {
+    const offsite = backupDuty?.offsite;
+    const { keptAt } = await recallMemory(this.parts.directory);
+    return offsite === undefined ? undefined : keptAt[keptKey(service, shownRepository(offsite))];
   }
 
   async #judge(
@@ -334,6 +342,7 @@ function refuseDamagedCopies(service: string, shown: string, own: readonly Backu
   );
 }
 
+const keptKey = (service: string, shown: string): string => `${service} ${shown}`;
 const snapshotOf = (one: Backup): string => one.copies?.copies[0]?.snapshot ?? '';
 const isOneOf =
   (snapshots: readonly string[]) =>
