@@ -180,6 +180,20 @@ describe('a reseed from a backup', () => {
     const marker = found({ seeding: { from: 'the backup b1', id: 'r1' }, reseeded: 'r1' });
     expect(lineOf(runningOf(from, { marker }))).to.equal('stop | wait:backup-missing');
   });
+  it('goes on where the backup itself was moved aside with the storage', () => {
+    const filling = { id: 'r1', state: 'begun' as const };
+    const journal = { fillings: { [STORAGE]: filling } } as unknown as Partial<JournalState>;
+    const line = `set-aside ${SEED} journal-filled | wait:seeding`;
+    expect(lineOf(memberOf(from, { storageEmpty: true }), journal)).to.equal(line);
+  });
+  it('leaves nothing of a first start that was cut short, which would be wiped', () => {
+    const marker = found({ provisioning: { broken: true } });
+    const [plan] = planSteps(observedOf(runningOf(from, { seedBackup, marker }), {}));
+    const markers = plan?.steps.flatMap((step) =>
+      step.kind === 'write-marker' ? [step.marker.provisioning] : [],
+    );
+    expect(markers).to.deep.equal([undefined, undefined]);
+  });
   it('that was cut short goes on from the backup, by the storage’s word alone', () => {
     const marker = found({ seeding: { from: 'the backup b1', id: 'r1' }, reseeded: 'r1' });
     const half = memberOf(from, { marker, seedBackup, storageEmpty: false });

@@ -7,7 +7,12 @@ import { dirname, join } from 'node:path';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { engineMember } from '@leafward/agent/engines/engine-member.js';
 import { createSynapseEngine } from '@leafward/agent/engines/synapse/engine.js';
-import { bringOwnFiles, forgetOwnFiles, keepOwnFiles } from '@leafward/agent/own-files.js';
+import {
+  areOwnFilesKept,
+  bringOwnFiles,
+  forgetOwnFiles,
+  keepOwnFiles,
+} from '@leafward/agent/own-files.js';
 import { wipeStorage } from '@leafward/agent/storage-content.js';
 import { writeMarker } from '@leafward/agent/marker.js';
 import { mirrorIntent } from './agent-world.js';
@@ -47,8 +52,10 @@ describe('a mirror that is made of a backup', () => {
   });
   afterEach(() => rm(root, { recursive: true, force: true }));
 
-  const keep = (wasBegun = false): Promise<void> =>
-    keepOwnFiles({ intent, storage, backupPath: backup, engine, wasBegun }, signal);
+  const keep = async (wasBegun = false): Promise<void> => {
+    if (await areOwnFilesKept(storage, { aside: `${storage}.aside-r1`, wasBegun })) return;
+    await keepOwnFiles({ intent, storage, backupPath: backup, engine }, signal);
+  };
   const fill = async (aside: string): Promise<void> => {
     await wipeStorage(intent.spec, signal);
     const ownPath = await bringOwnFiles(storage, aside);
@@ -86,6 +93,17 @@ describe('a mirror that is made of a backup', () => {
     await forgetOwnFiles(storage);
     await expectMirror();
     expect(await readFile(join(aside, 'prov.done'), 'utf8')).to.equal('01');
+  });
+
+  it('finds them with what an agent moved aside before it died', async () => {
+    const aside = `${storage}.aside-r1`;
+    await keep();
+    await rename(storage, aside);
+    await keep(true);
+    await mkdir(storage);
+    await keep(true);
+    await fill(aside);
+    await expectMirror();
   });
 
   it('keeps them through a wipe that was cut short, and through a fill that was', async () => {

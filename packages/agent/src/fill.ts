@@ -8,7 +8,7 @@ import { asidePathOf, emptyStorage } from './empty-storage.js';
 import { engineMember } from './engines/engine-member.js';
 import type { Hands } from './hands.js';
 import { readMarker, realPathOf } from './marker.js';
-import { bringOwnFiles, keepOwnFiles } from './own-files.js';
+import { areOwnFilesKept, bringOwnFiles, keepOwnFiles } from './own-files.js';
 import { mayRun } from './plan/stopped.js';
 import type { Step } from './plan/steps.js';
 import { wipeStorage } from './storage-content.js';
@@ -46,13 +46,15 @@ async function keepOwn(
   name: string,
   { intent, hands, signal }: FillTurn,
 ): Promise<void> {
-  const { catalogue } = backupsOf(hands);
-  const found = await backupNamed({ what: `empty ${member}`, name, intent }, catalogue);
   const storage = await realPathOf(intent.spec.storage);
   const wasBegun = hands.journal.state.fillings?.[storage]?.id === emptying.id;
+  const aside = asidePathOf(storage, emptying.id);
+  // Before the backup is looked for: one below a storage that an earlier agent moved aside is there with it.
+  if (await areOwnFilesKept(storage, { aside, wasBegun })) return;
+  const { catalogue } = backupsOf(hands);
+  const found = await backupNamed({ what: `empty ${member}`, name, intent }, catalogue);
   const engine = hands.engineOf(intent);
-  const { path: backupPath } = found;
-  await keepOwnFiles({ intent, storage, backupPath, engine, wasBegun }, signal);
+  await keepOwnFiles({ intent, storage, backupPath: found.path, engine }, signal);
 }
 
 /** It is read, so nothing may remove it meanwhile (I13). */

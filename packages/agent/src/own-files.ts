@@ -20,17 +20,23 @@ export interface OwnFilesTurn {
   readonly storage: string;
   readonly backupPath: string;
   readonly engine: Engine;
-  /** Emptying has begun before: what lies in the storage may be half of what was there. */
-  readonly wasBegun: boolean;
 }
 
-/** Before a storage is emptied. Again after a crash. @throws what the engine throws; then nothing was touched. */
-export async function keepOwnFiles(turn: OwnFilesTurn, signal: AbortSignal): Promise<void> {
-  const { intent, storage, backupPath, engine, wasBegun } = turn;
-  const to = ownPathIn(storage);
+/** Once emptying has begun, what lies in the storage may be half of what was there, or be in `aside` with its own files. */
+export async function areOwnFilesKept(
+  storage: string,
+  { aside, wasBegun }: { readonly aside: string; readonly wasBegun: boolean },
+): Promise<boolean> {
+  if (wasBegun && (await isThere(ownPathIn(aside)))) return true;
   const reading = await readMarker(storage);
   const isHalf = reading.kind === 'found' && reading.marker.seeding !== undefined;
-  if ((wasBegun || isHalf) && (await isThere(to))) return;
+  return (wasBegun || isHalf) && isThere(ownPathIn(storage));
+}
+
+/** Before a storage is emptied. @throws what the engine throws; then nothing was touched. */
+export async function keepOwnFiles(turn: OwnFilesTurn, signal: AbortSignal): Promise<void> {
+  const { intent, storage, backupPath, engine } = turn;
+  const to = ownPathIn(storage);
   await makeStorage(intent, storage);
   const making = `${to}.new`;
   await rm(making, { recursive: true, force: true });

@@ -143,10 +143,9 @@ export function planFilling(draft: Draft, need: FillingNeed): boolean {
       ...(backup === undefined ? {} : { backup }),
       cause,
     });
-  const marker = {
-    ...markerOf(draft),
-    ...(reseed === undefined ? {} : { reseeded: reseed.id }),
-  };
+  // Whatever its first start came to is over: what it is filled with must not be wiped for it.
+  const { provisioning: _, ...known } = markerOf(draft);
+  const marker = { ...known, ...(reseed === undefined ? {} : { reseeded: reseed.id }) };
   if (fills && upstream !== undefined) {
     planSeedingMarker(draft, { ...marker, seeding: { from, ...seedingId(draft, need) } }, emptying);
     const source = backup === undefined ? {} : { backup, emptiedFor: reseed?.id };
@@ -238,10 +237,12 @@ function refusesOtherMember(draft: Draft): boolean {
   return true;
 }
 
-/** Nothing is stopped or emptied before it is here. */
+/** Nothing is stopped or emptied before it is here. What an earlier agent moved aside may hold it, and comes back first. */
 function waitsForBackup(draft: Draft, { reseed }: FillingNeed): boolean {
   const backup = reseed?.backup;
   if (backup === undefined || draft.subject.seedBackup !== undefined) return false;
+  const filling = fillingIn(draft);
+  if (filling?.id === reseed?.id && filling?.state === 'begun') return false;
   draft.wait({
     code: 'backup-missing',
     message: `the backup ${backup} that it is to be filled from does not lie on this host`,

@@ -181,16 +181,18 @@ export function planStart(draft: Draft, cause: string): void {
 
 /** The one that is there without what is over, or a new one; in the newest of their terms. */
 export function markerOf({ subject, observed }: Draft): Marker {
-  const { intent, marker } = subject;
+  const { intent, marker, engine } = subject;
   const found = marker.kind === 'found' ? marker.marker : undefined;
   const { service, member, term } = intent;
+  // One that answers has ended it (endsProvisioning), in this very plan.
+  const provisioning = engine.answered ? undefined : found?.provisioning;
   return {
     format: 1,
     fleet: observed.fleet,
     service,
     member,
     term: Math.max(term, found?.term ?? 0),
-    ...(found?.provisioning === undefined ? {} : { provisioning: found.provisioning }),
+    ...(provisioning === undefined ? {} : { provisioning }),
     ...(found?.reseeded === undefined ? {} : { reseeded: found.reseeded }),
   };
 }
