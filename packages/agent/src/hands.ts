@@ -23,8 +23,7 @@ export interface Hands {
   readonly hooks?: BootHooks | undefined;
   /** What storages are filled from. Undefined: this agent has no backups. */
   readonly backups?:
-    | { readonly catalogue: Pick<Catalogue, 'list' | 'refresh'>; readonly pins: Pins }
-    | undefined;
+    { readonly catalogue: Pick<Catalogue, 'list' | 'refresh'>; readonly pins: Pins } | undefined;
   readonly now: () => number;
   readonly clock: Clock;
   readonly fleet?: string | undefined;

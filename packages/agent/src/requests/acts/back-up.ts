@@ -70,7 +70,8 @@ async function take(
 /** What is left after it, because the service still writes or the agent ends, is taken away later. */
 export async function cleanUpBackup(
   directory: string,
-  { parts, onProgress, signal }: Turn): Promise<void> {
+  { parts, onProgress, signal }: Turn,
+): Promise<void> {
   if (signal.aborted) return;
   const isWritten = createStillWritten(parts, signal);
   try {
