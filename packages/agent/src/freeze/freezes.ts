@@ -1,7 +1,7 @@
 // Freezes a member while something is done, and sees to its end before it begins: a dead-man of its own is armed first,
 // and an agent that starts resumes what an earlier one left. Must never freeze what nobody would resume.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '@leafward/shared/clock.js';
 import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
@@ -51,7 +51,9 @@ const RESUME_MS = 15_000;
 
 export function openFreezes(options: FreezesOptions): Freezes {
   const directory = freezeDirectory(join(options.stateDirectory, 'freezes'));
-  void resumeLeft(directory, options);
+  resumeLeft(directory, options).catch((error: unknown) =>
+    options.log.error(`resume what an earlier agent froze: ${messageOf(error)}`),
+  );
   return {
     whileFrozen: (freezing, act, signal) =>
       whileFrozen({ ...freezing, directory, options }, act, signal),
@@ -147,8 +149,9 @@ function isWatched(directory: FreezeDirectory, member: string): boolean {
   const pid = directory.watcher(member);
   if (pid === undefined) return false;
   try {
-    process.kill(pid, 0);
-    return true;
+    // Numbers of processes are given again, after a boot at the latest: somebody else's would resume nobody.
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return ['thaw', directory.path, member].every((word) => words.includes(word));
   } catch {
     return false;
   }

@@ -14,12 +14,15 @@ const GIVE_UP_MS = 3_600_000;
 /** Returns when the member is not frozen by this agent any more. Tells on standard error what it did. */
 export async function thaw(path: string, member: string): Promise<void> {
   const directory = freezeDirectory(path);
-  directory.setWatcher(member, process.pid);
-  try {
-    await watch(directory, member);
-  } finally {
-    if (directory.watcher(member) === process.pid) directory.setWatcher(member, undefined);
-  }
+  do {
+    directory.setWatcher(member, process.pid);
+    try {
+      await watch(directory, member);
+    } finally {
+      if (directory.watcher(member) === process.pid) directory.setWatcher(member, undefined);
+    }
+    // One that was asked for while this one ended relies on it.
+  } while (directory.read(member) !== undefined);
 }
 
 async function watch(directory: FreezeDirectory, member: string): Promise<void> {
