@@ -1,6 +1,7 @@
 // What keeps a cell healthy, at its edges: a log is cut with exactly its readers or not at all, copies take the place of
 // databases one by one, and whoever is frozen is resumed.
 import { expect } from 'chai';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -168,6 +169,12 @@ describe('making databases compact', () => {
     expect(await readFile(mods, 'utf8')).to.match(/mirror: aha.*\n.*onboot:optimize"?: true\n/);
     await writeFlag(storage, false);
     expect(await readFile(mods, 'utf8')).to.equal('mirror: aha://00.cortex.loop\n');
+    await writeFile(mods, '# nothing\n');
+    await writeFlag(storage, false);
+    expect(await readFile(mods, 'utf8')).to.equal('# nothing\n');
+    await rm(mods);
+    await writeFlag(storage, false);
+    expect(existsSync(mods)).to.equal(false);
   });
 });
 
@@ -209,6 +216,18 @@ setInterval(() => fs.existsSync(path + '/' + member + '.frozen.json') || process
     );
     expect(await messageOf(work)).to.match(/nobody would resume it.*nothing was frozen/);
     expect(frozen).to.eql({ frozen: 0, resumed: 0 });
+  });
+
+  it('believes no number of a process that is somebody else’s by now', async () => {
+    const directory = records();
+    await mkdir(directory.path);
+    directory.setWatcher('00.cortex', process.pid);
+    const { value } = await freezesWith(join(dir, 'agent.cjs')).whileFrozen(
+      { member: memberAt(dir), care: care(), forMs: 60_000 },
+      () => Promise.resolve(directory.watcher('00.cortex')),
+      never,
+    );
+    expect(value).to.be.a('number').and.not.equal(process.pid);
   });
 
   it('resumes when it is done, and when it fails', async () => {

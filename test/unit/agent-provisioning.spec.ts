@@ -1,7 +1,7 @@
 // A new member's place in its network, at its host: nothing starts without it, a first start that was cut short is wiped
 // and nothing else is, and the one-time URL lies where only its program reads it.
 import { expect } from 'chai';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { refuseTaken } from '@leafward/agent/engines/synapse/aha.js';
@@ -150,7 +150,9 @@ describe('how far a storage is provisioned', () => {
 describe('the one-time URL of a new member', () => {
   let dir: string;
   let intent: MemberIntent;
+  let startedOn: Readonly<Record<string, string>>;
   beforeEach(async () => {
+    startedOn = {};
     dir = await mkdtemp(join(tmpdir(), 'leafward-'));
     const { spec } = intentOf();
     intent = intentOf({ provision, spec: { ...spec, storage: join(dir, 'storage') } });
@@ -166,6 +168,7 @@ describe('the one-time URL of a new member', () => {
     const engine = createSynapseEngine();
     const state = {
       ...emptyState,
+      startedOn,
       intent: { host: 'a', generation: 1, epoch: 1, members: [intent] },
     };
     return {
@@ -215,6 +218,17 @@ describe('the one-time URL of a new member', () => {
     await writeFile(join(intent.spec.storage, 'cell.guid'), 'x');
     const text = await refused(take(URL));
     expect(text).to.include('is not empty; it is not touched').and.not.include('certhash');
+  });
+
+  it('is given to nobody who has lived there, by whatever path: a volume is not mounted', async () => {
+    const { storage } = intent.spec;
+    const real = join(dir, 'real');
+    await mkdir(real);
+    await symlink(real, storage);
+    for (const path of [storage, real]) {
+      startedOn = { [path]: '00.cortex' };
+      expect(await refused(take(URL))).to.include('has lived on');
+    }
   });
 
   it('is told where it was lost on its way', async () => {

@@ -40,8 +40,9 @@ export async function writeYamlKey(
 /** Takes one top-level key out. Writes nothing when it is not there. */
 export async function removeYamlKey(path: string, key: string): Promise<void> {
   const document = await parse(path, await readText(path));
-  if (!document.delete(key)) return;
-  await replaceFile(path, document.contents === null ? '' : document.toString());
+  // An empty file has no map to take it out of, and there may be no file at all.
+  if (document.contents === null || !document.delete(key)) return;
+  await replaceFile(path, document.toString());
 }
 
 /** Tells a key that is null, which here means to lead, from one that is missing; Document.get does not. */

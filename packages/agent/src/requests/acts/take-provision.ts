@@ -4,7 +4,7 @@ import { LeafwardError } from '@leafward/shared/errors.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { engineMember } from '../../engines/engine-member.js';
 import { assertAtRest } from '../../fill.js';
-import { readMarker, writeMarker, type Marker } from '../../marker.js';
+import { readMarker, realPathOf, writeMarker, type Marker } from '../../marker.js';
 import { makeStorage } from '../../make-storage.js';
 import { provisionerOf } from '../../provisioning.js';
 import type { Result } from '../../requests.js';
@@ -58,7 +58,9 @@ async function markerFor(
     refuse(`${spec.storage} is not empty; it is not touched`);
   if (found !== undefined && found.service !== service)
     refuse(`${spec.storage} belongs to the service ${found.service}`);
-  if (found === undefined && journal.state.startedOn?.[spec.storage] === member)
+  const paths = [spec.storage, await realPathOf(spec.storage)];
+  const wasHere = paths.some((path) => journal.state.startedOn?.[path] === member);
+  if (found === undefined && wasHere)
     refuse(`${member} has lived on ${spec.storage}, and nothing there says so any more`);
   return {
     format: 1,
