@@ -108,5 +108,11 @@ describe('provisioning in a manifest', () => {
     expect(environmentPrefixOf('/images/cell-2.113.0.cjs', {})).to.equal(undefined);
     const said = { environmentPrefix: 'SYN_X_' };
     expect(environmentPrefixOf('own:1', said)).to.equal('SYN_X_');
+    const engine = "engine: { environmentPrefix: 'SYN_(' }\n    provision: { aha: aha, network";
+    const text = GOOD.replace('provision: { aha: aha, network', engine);
+    expect(problems(text)).to.eql([]);
+    expect(problems(text.replace('SYN_CORTEX_AXON', 'SYN_(MIRROR')).join()).to.not.include(
+      'Invalid regular expression',
+    );
   });
 });

@@ -116,10 +116,15 @@ function checkEnvironment(
   member: MemberDeclaration,
   tell: Tell,
 ): void {
-  const prefix = environmentPrefixOf(service.image, member.engineOptions) ?? 'SYN_[A-Z0-9]+_';
+  const prefix = environmentPrefixOf(service.image, member.engineOptions);
+  // What a manifest says is no pattern.
+  const isOf = (name: string, key: string): boolean =>
+    prefix === undefined
+      ? new RegExp(`^SYN_[A-Z0-9]+_${key}$`).test(name)
+      : name === `${prefix}${key}`;
   const names = Object.keys({ ...member.environment, ...member.secretEnvironment });
   for (const name of names) {
-    const key = PROVISIONED.find((one) => new RegExp(`^${prefix}${one}$`).test(name));
+    const key = PROVISIONED.find((one) => isOf(name, one));
     if (key !== undefined)
       tell(
         [...pathOf(service, member), 'environment', name],
