@@ -10,6 +10,8 @@ export function exactGoal(
   imageOf: (reference: string) => Image,
 ): Goal {
   if (goal.kind === 'update') return { ...goal, resolved: imageOf(goal.image) };
+  if (goal.kind === 'restore' && goal.image !== undefined)
+    return { ...goal, resolved: imageOf(goal.image) };
   if (goal.kind !== 'fleet-update') return goal;
   const { updates, ...rest } = completeFleetUpdate(snapshot, goal);
   return { ...rest, updates: updates.map((one) => ({ ...one, resolved: imageOf(one.image) })) };

@@ -207,6 +207,9 @@ describe('leafward', () => {
     asks('plan restore c --backup b', 'makePlan', {
       goal: { kind: 'restore', service: 'c', backup: 'b', wipe: false, id: '' },
     });
+    asks('plan restore c --backup b --image i', 'makePlan', {
+      goal: { kind: 'restore', service: 'c', backup: 'b', wipe: false, id: '', image: 'i' },
+    });
     asks('plan reseed c m --from-backup b --host h', 'makePlan', {
       goal: {
         ...{ kind: 'reseed', service: 'c', member: 'm', wipe: false, id: '' },

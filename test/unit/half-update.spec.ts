@@ -21,6 +21,7 @@ function stopped(moves: readonly Move[], states: readonly MoveProgress['state'][
       services: [
         {
           ...{ service: 'cortex', strategy: 'leafs-first', backup: '20261122T010203Z' },
+          fromImage: 'cortex:2.180.0',
           ...{ migrations: [], flagDays: [], deprecations: [] },
         },
       ],
@@ -29,7 +30,7 @@ function stopped(moves: readonly Move[], states: readonly MoveProgress['state'][
 }
 
 const BACK =
-  'going back is never an older image (I5), it is a restore: what was written to cortex since the backup is lost, and its images stay: leafward plan restore cortex --backup 20261122T010203Z';
+  'going back is never an older image alone (I5), it is a restore: what was written to cortex since the backup is lost';
 
 describe('an update that stopped half way', () => {
   const all = [recreate('02.cortex'), recreate('01.cortex'), recreate('00.cortex')];
@@ -38,8 +39,23 @@ describe('an update that stopped half way', () => {
     expect(halfUpdateLines(stopped(all, ['done', 'failed', 'pending']))).to.deep.equal([
       'cortex: 02.cortex is updated, 01.cortex is where it stopped, 00.cortex is as before',
       'cortex goes on as it is: no member is newer than one below it (I3), so there is time to find out why',
-      BACK,
+      `${BACK}: leafward plan restore cortex --backup 20261122T010203Z --image cortex:2.180.0`,
     ]);
+  });
+
+  it('names no image where a tag was moved, which means the new one by now', () => {
+    const outlook = (operation: Operation): Operation => ({
+      ...operation,
+      outlooks: {
+        services: (operation.outlooks?.services ?? []).map((one) => ({
+          ...one,
+          fromImage: undefined,
+        })),
+      },
+    });
+    expect(halfUpdateLines(outlook(stopped(all, ['done', 'failed', 'pending'])))[2]).to.equal(
+      `${BACK}, and its images stay: leafward plan restore cortex --backup 20261122T010203Z`,
+    );
   });
 
   it('says after a hand-over who does not replicate', () => {

@@ -11,7 +11,7 @@ export function halfUpdateLines(operation: Operation): readonly string[] {
 type Member = { readonly member: string; readonly state: string };
 
 function linesOf(operation: Operation, outlook: ServiceOutlook): readonly string[] {
-  const { service, backup } = outlook;
+  const { service, backup, fromImage } = outlook;
   const members = membersOf(operation, service);
   const named = (...states: readonly string[]): readonly string[] =>
     members.filter((one) => states.includes(one.state)).map(({ member }) => member);
@@ -28,7 +28,7 @@ function linesOf(operation: Operation, outlook: ServiceOutlook): readonly string
     ...(backup === undefined
       ? []
       : [
-          `going back is never an older image (I5), it is a restore: what was written to ${service} since the backup is lost, and its images stay: leafward plan restore ${service} --backup ${backup}`,
+          `going back is never an older image alone (I5), it is a restore: what was written to ${service} since the backup is lost${fromImage === undefined ? ', and its images stay' : ''}: leafward plan restore ${service} --backup ${backup}${fromImage === undefined ? '' : ` --image ${fromImage}`}`,
         ]),
   ];
 }

@@ -49,7 +49,7 @@ export function renderGoal(goal: Goal): string {
     case 'reseed':
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
-      return `restore ${goal.member === undefined ? '' : `${goal.member} of `}${goal.service} to backup ${goal.backup}`;
+      return `restore ${goal.member === undefined ? '' : `${goal.member} of `}${goal.service} to backup ${goal.backup}${goal.image === undefined ? '' : ` with ${goal.image}`}`;
     case 'optimize':
       return `optimize ${goal.service}`;
     case 'trim':
@@ -75,6 +75,9 @@ function moveLines(move: Move): readonly string[] {
     }),
   ];
 }
+
+const withImage = ({ image }: Extract<Move, { kind: 'restore' }>): string =>
+  image === undefined ? '' : `, all with ${image.reference}`;
 
 /** What a move does, in a few words without its cause. */
 export function renderMove(move: Move): string {
@@ -104,7 +107,7 @@ export function renderMove(move: Move): string {
     case 'reseed':
       return `reseed ${move.member} on ${move.host} from ${move.reseed?.backup ?? move.upstream}`;
     case 'restore':
-      return `restore ${move.backup} to ${move.member} on ${move.host}, term ${move.term}`;
+      return `restore ${move.backup} to ${move.member} on ${move.host}, term ${move.term}${withImage(move)}`;
     case 'trim':
       return `trim the log by ${move.member} on ${move.host}, read by ${move.mirrors.join(', ')}`;
     case 'optimize':

@@ -98,6 +98,8 @@ function withImage(goal: Goal, images: Images): Goal {
       ...goal,
       updates: goal.updates.map((update) => ({ ...update, resolved: images[update.image] })),
     };
+  if (goal.kind === 'restore')
+    return { ...goal, resolved: goal.image === undefined ? undefined : images[goal.image] };
   if (goal.kind !== 'update') return goal;
   return { ...goal, resolved: images[goal.image] };
 }
@@ -110,6 +112,7 @@ function assertGoal(goal: Goal, snapshot: Snapshot): void {
       `failover ${goal.service}: that it begins by itself is the controller's own word`,
     );
   if (goal.kind === 'fleet-update') assertFleetUpdate(goal, snapshot);
+  if (goal.kind === 'restore') assertRestore(goal);
   if (goal.kind === 'deploy') {
     const parsed = parseManifest(goal.manifest);
     if (parsed.ok) return;
@@ -128,6 +131,18 @@ function assertGoal(goal: Goal, snapshot: Snapshot): void {
     'not-found',
     `${goal.kind} ${unknown.join(', ')}: there is no such service; ${known.length === 0 ? 'nothing is deployed yet' : `there are: ${known.join(', ')}`}`,
   );
+}
+
+/** @throws LeafwardError `invalid`: one member with another image than the rest of its service is no way back. */
+function assertRestore({ service, member, image }: Extract<Goal, { kind: 'restore' }>): void {
+  if (image === undefined) return;
+  if (image.trim() === '')
+    throw new LeafwardError('invalid', `restore ${service}: the image has no name`);
+  if (member !== undefined)
+    throw new LeafwardError(
+      'invalid',
+      `restore ${service}: an image is brought to all of a service: leave out either the image or the member`,
+    );
 }
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;

@@ -22,13 +22,9 @@ export function imagesNeeded(snapshot: Snapshot, goal: Goal): readonly ImageNeed
     );
   }
   if (goal.kind === 'fleet-update') return withoutTwins(goal.updates.flatMap(neededBy(snapshot)));
-  if (goal.kind !== 'update' || goal.resolved !== undefined) return [];
-  const service = gatherService(snapshot, goal.service);
-  if (service === undefined) return [];
-  const { declaration } = service;
-  return [
-    { runtime: declaration.runtime, reference: goal.image, host: hostToAsk(snapshot, declaration) },
-  ];
+  if (goal.kind !== 'update' && goal.kind !== 'restore') return [];
+  const { service, image = '', resolved } = goal;
+  return neededBy(snapshot)({ service, image, resolved });
 }
 
 const neededBy =

@@ -1,6 +1,6 @@
 // The way back: everybody stops, one member gets a backup's data and leads in a new term, the others are filled anew
 // from it. What was written since the backup is lost, so the plan says all that it knows of that. Pure.
-import type { Backup, Goal } from '@leafward/shared/gen/domain.js';
+import type { Backup, Goal, Image } from '@leafward/shared/gen/domain.js';
 import { depthOf, type Topology } from '@leafward/shared/topology.js';
 import type { Snapshot } from '../snapshot.js';
 import { objectToInability, unable } from './able.js';
@@ -21,6 +21,7 @@ import { retiredOnes } from './plan-update.js';
 import { goesWith, objectToLostBackups, objectToSeedSpace } from './replaced.js';
 import { objectToCompany } from './scheduled.js';
 import { objectToRetired, silent } from './safety.js';
+import { restoreImageGate, restoreImagePull, restoreImageWarnings } from './restore-image.js';
 import { absent, rebuildingOf } from './seed-backup.js';
 import { isStack, workersOf } from './stack.js';
 import { restoredTo } from './tree.js';
@@ -124,12 +125,16 @@ function gatesFor(
     {
       name: 'backup',
       passed: `${backup.name} of ${backup.member} is complete, ${renderDuration(snapshot.now - backup.finishedAt)} old`,
-      objections: [...objectToBackup(backup, member), ...objectToHalf(snapshot, service, backup)],
+      objections: [
+        ...objectToBackup(backup, member, goal),
+        ...objectToHalf(snapshot, service, backup),
+      ],
       evidence: [
         evidence('files hashed', backup.files),
         evidence('size', renderSize(backup.sizeBytes)),
       ],
     },
+    ...restoreImageGate(backup, goal),
     {
       name: 'connected',
       passed: `${listed([...new Set(mustBeSeen.map((one) => one?.name ?? ''))])} can be seen stopped`,
@@ -170,7 +175,7 @@ const unseen = (service: ServiceAt, member: MemberAt): Objection => ({
       : `bring host ${member.host} and its leafward-agent back`,
 });
 
-function objectToBackup(backup: Backup, member: MemberAt): readonly Objection[] {
+function objectToBackup(backup: Backup, member: MemberAt, goal: RestoreGoal): readonly Objection[] {
   const image = member.intent?.spec.image;
   if (goesWith(backup, member))
     return [
@@ -192,7 +197,7 @@ function objectToBackup(backup: Backup, member: MemberAt): readonly Objection[] 
         evidence: [],
       },
     ];
-  if (!isOlder(image?.version, backup.version)) return [];
+  if (goal.image !== undefined || !isOlder(image?.version, backup.version)) return [];
   return [
     {
       code: 'downgrade',
@@ -251,12 +256,14 @@ function movesOf(
     backup: backup.name,
     term,
     wipe: goal.wipe,
+    image: goal.resolved,
   };
   const rebuilt = fromTheTop(topology, replacedBeside(service, member)).map((one) => ({
     one,
     ...rebuildingOf(snapshot, service, one, backup),
   }));
   return [
+    ...restoreImagePull(snapshot, service, livingOf(service).filter(canBeOrdered), goal),
     // Nobody is down while they are on their way.
     ...rebuilt.flatMap(({ send }) => (send === undefined ? [] : [send])),
     ...(halts.length === 0
@@ -272,7 +279,9 @@ function movesOf(
         ]),
     restore,
     ...(declaration.shape === 'stack'
-      ? workersOf(service).flatMap((worker) => startWorker(snapshot, service, worker, topology))
+      ? workersOf(service).flatMap((worker) =>
+          startWorker(snapshot, service, worker, { topology, image: goal.resolved }),
+        )
       : rebuilt.map(({ one, fromBackup }) =>
           reseedMove(snapshot, service, {
             member: one,
@@ -308,9 +317,11 @@ function startWorker(
   snapshot: Snapshot,
   service: ServiceAt,
   worker: MemberAt,
-  topology: Topology,
+  { topology, image }: { readonly topology: Topology; readonly image?: Image | undefined },
 ): readonly DraftMove[] {
   if (!canBeOrdered(worker)) return [];
+  const intent = retreed(service, topology, worker.name);
+  const spec = image === undefined ? intent.spec : { ...intent.spec, image };
   return [
     {
       kind: 'place',
@@ -318,7 +329,7 @@ function startWorker(
       cause: 'starts again behind its main process',
       expectedMs: expectedMs(snapshot, service.name, 'place'),
       host: worker.host,
-      intent: { ...retreed(service, topology, worker.name), run: 'running' },
+      intent: { ...intent, spec, run: 'running' },
     },
   ];
 }
@@ -330,11 +341,12 @@ function warningsOf(
 ): readonly string[] {
   const others = replacedBeside(service, member);
   const silentOnes = livingOf(service).filter((one) => !one.isFresh && one !== service.leader);
-  const image = member.intent?.spec.image;
+  const image = goal.resolved ?? member.intent?.spec.image;
   return [
     ...damageOf(backup),
     ...drillOf(backup),
     lossOf(snapshot, service, backup),
+    ...restoreImageWarnings(service, goal),
     fateOf(member, goal.wipe),
     ...others.map((one) => fateOf(one, goal.wipe, goal.id)),
     ...others.map((one) => `${one.name} ${rebuildingOf(snapshot, service, one, backup).why}`),

@@ -80,6 +80,7 @@ function planTreeUpdate(
     rehearsal: rehearsalOf(snapshot, service, image),
     notes,
     fromVersion: crossing.from,
+    fromImage: imageLeft(stops, image),
     handOverTo: low?.handOver?.to,
   });
   return {
@@ -114,6 +115,12 @@ function planTreeUpdate(
     expectedDowntimeMs: low === undefined ? outlook.leaderRestartMs : outlook.handOverMs,
     outlooks: [outlook],
   };
+}
+
+/** Undefined where the way back could not name it: a tag that has moved means the new one. */
+function imageLeft(stops: readonly MemberAt[], { reference }: Image): string | undefined {
+  const left = (stops.find((member) => member.isLeader) ?? stops[0])?.intent?.spec.image;
+  return left?.reference === reference ? undefined : left?.reference;
 }
 
 const notResolved = ({ service, image }: Extract<Goal, { kind: 'update' }>): Objection => ({

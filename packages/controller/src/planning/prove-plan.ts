@@ -235,6 +235,11 @@ function restore(service: Simulated, move: MoveOf<'restore'>): void {
   ))
     upstreams.set(mirror, upstream);
   lead(service, move.member, move.term);
+  const { image } = move;
+  // Whoever is not stopped is out of sight: it is filled anew before it ever follows.
+  if (image !== undefined)
+    for (const name of service.images.keys())
+      if (!service.retired.has(name)) service.images.set(name, { image, runs: image.version });
   started(service, move.member);
 }
 

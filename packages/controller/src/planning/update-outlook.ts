@@ -20,13 +20,14 @@ export interface OutlookParts {
   readonly rehearsal: Rehearsal | undefined;
   readonly notes: ReleaseNotes;
   readonly fromVersion: string | undefined;
+  readonly fromImage: string | undefined;
   readonly handOverTo?: MemberAt | undefined;
 }
 
 export function outlookOf(
   snapshot: Snapshot,
   service: ServiceAt,
-  { strategy, rehearsal, notes, fromVersion, handOverTo }: OutlookParts,
+  { strategy, rehearsal, notes, fromVersion, fromImage, handOverTo }: OutlookParts,
 ): ServiceOutlook {
   const restartMs = readyMsOf(rehearsal) ?? expectedMs(snapshot, service.name, 'recreate');
   const goesOn =
@@ -48,6 +49,7 @@ export function outlookOf(
     deprecations: deprecationsOf(service),
     backup: wayBackOf(snapshot, service),
     fromVersion,
+    fromImage,
   };
 }
 

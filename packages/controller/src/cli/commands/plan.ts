@@ -82,6 +82,14 @@ function addChanges(plan: Command, tree: Tree): void {
   addCare(plan, tree, planAndShow);
 }
 
+interface RestoreFlags {
+  readonly backup: string;
+  readonly member?: string;
+  readonly host?: string;
+  readonly image?: string;
+  readonly wipe?: boolean;
+}
+
 /** Plans that throw data away; what they say of it stands in their warnings. */
 function addReplacements(plan: Command, tree: Tree): void {
   const wipe = (what: string): Option =>
@@ -108,7 +116,7 @@ function addReplacements(plan: Command, tree: Tree): void {
       return planAndShow(run, { kind: 'reseed', service, member, id: '', ...how });
     },
   });
-  addCommand<{ backup: string; member?: string; wipe?: boolean; host?: string }>(plan, tree, {
+  addCommand<RestoreFlags>(plan, tree, {
     usage: 'restore <service>',
     summary: 'the whole service goes back to a backup; what was written since is lost',
     options: [
@@ -118,13 +126,18 @@ function addReplacements(plan: Command, tree: Tree): void {
         '--host <host>',
         'where it lies on several; a member there leads then (default: where its member is)',
       ),
+      new Option(
+        '--image <reference>',
+        'the image that all its members get with the data: the way back from an update',
+      ).conflicts('member'),
       wipe('its members have'),
     ],
     act: (run, options, service = '') => {
-      const { backup, host, member } = options;
+      const { backup, host, member, image } = options;
       return planAndShow(run, {
         kind: 'restore',
         member,
+        image,
         service,
         backup,
         host,

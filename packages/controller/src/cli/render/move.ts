@@ -21,7 +21,7 @@ export function describeGoal(goal: Goal): string {
     case 'reseed':
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
-      return `restore ${goal.member === undefined ? '' : `${goal.member} of `}${goal.service} to backup ${goal.backup}`;
+      return `restore ${goal.member === undefined ? '' : `${goal.member} of `}${goal.service} to backup ${goal.backup}${goal.image === undefined ? '' : ` with ${goal.image}`}`;
     case 'optimize':
       return `optimize the databases of ${goal.service}`;
     case 'trim':
@@ -77,7 +77,7 @@ export function describeMove(move: Move): string {
     case 'reseed':
       return `reseed ${move.member} on ${move.host} from ${seedOf(move)}: what it has is ${move.reseed?.wipe === true ? 'deleted' : 'set aside'}`;
     case 'restore':
-      return `restore backup ${move.backup} to ${move.member} on ${move.host}: term ${move.term}`;
+      return `restore backup ${move.backup} to ${move.member} on ${move.host}: term ${move.term}${move.image === undefined ? '' : `, all with ${describeImage(move.image, '')}`}`;
     case 'trim':
       return `trim the log by ${move.member} on ${move.host}; it is read by ${move.mirrors.join(', ')}`;
     case 'optimize':

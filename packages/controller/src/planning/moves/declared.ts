@@ -15,6 +15,7 @@ export function declarationBy(
   const now = snapshot.services[service]?.declaration;
   const { goal } = operation;
   if (goal.kind === 'update') return now && { ...now, image: goal.image };
+  if (goal.kind === 'restore') return now && { ...now, image: goal.image ?? now.image };
   if (goal.kind === 'fleet-update') {
     const own = goal.updates.find((update) => update.service === service);
     return now && own && { ...now, image: own.image };

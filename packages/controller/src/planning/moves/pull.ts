@@ -90,8 +90,9 @@ const versionOf = ({ fact, intent }: MemberAt): string | undefined =>
 function verdict(context: Context, outcomes: readonly Outcome[]): Step {
   const version = outcomes.find((outcome) => outcome.image?.version !== undefined)?.image?.version;
   const service = serviceAt(context);
+  // A restore brings the data that its image is for.
   const newer =
-    service === undefined
+    service === undefined || context.operation.goal.kind === 'restore'
       ? undefined
       : livingOf(service).find((member) => isOlder(version, versionOf(member)));
   if (newer !== undefined)

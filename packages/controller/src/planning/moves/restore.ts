@@ -6,6 +6,7 @@ import { retreed, setIntents, type HostedIntent } from '../intents.js';
 import { BEGIN_PATIENCE_MS, RESTORE_MS } from '../thresholds.js';
 import { restoredTo } from '../tree.js';
 import { evidence, listed } from '../words.js';
+import { declare } from './declared.js';
 import {
   outcomeOf,
   sendRequest,
@@ -128,12 +129,19 @@ function beginTerm(context: Context, service: ServiceAt): Step {
     }
     const intent = retreed(service, topology, member.name);
     const run = old.run === 'removed' ? 'removed' : 'stopped';
-    return [{ host, intent: { ...intent, run: member.name === move.member ? 'running' : run } }];
+    // An older one, too: nobody starts before its data are those of the backup.
+    const spec = move.image === undefined ? intent.spec : { ...intent.spec, image: move.image };
+    const isRestored = member.name === move.member;
+    return [{ host, intent: { ...intent, spec, run: isRestored ? 'running' : run } }];
   });
   return {
     kind: 'go',
     phase: 2,
-    event: `${move.member} has the data of ${move.backup}: term ${move.term} begins, and it starts as the leader`,
-    effects: [{ kind: 'set-topology', topology }, ...setIntents(intents)],
+    event: `${move.member} has the data of ${move.backup}: term ${move.term} begins, and it starts as the leader${move.image === undefined ? '' : ` with ${move.image.reference}`}`,
+    effects: [
+      ...declare(context.operation, context.snapshot, service.name),
+      { kind: 'set-topology', topology },
+      ...setIntents(intents),
+    ],
   };
 }
