@@ -10,6 +10,7 @@ import type { LogsStream } from '@leafward/agent/logs/log-line.js';
 import { createLogs } from '@leafward/agent/logs/logs.js';
 import type { OutputLine, PastWanted } from '@leafward/agent/logs/member-output.js';
 import { continues, isAtLeast, parseLine, timeIn } from '@leafward/agent/logs/parse-line.js';
+import { newestLines, type NewestLines } from '@leafward/agent/logs/newest-lines.js';
 import { processOutput } from '@leafward/agent/runtimes/process/read-output.js';
 import { createSeen } from '@leafward/controller/cli/watch/follow-logs.js';
 import { nextSource } from '@leafward/controller/logs/merge.js';
@@ -116,6 +117,31 @@ describe('lines that wait to be sent', () => {
   });
 });
 
+describe('the newest lines of a past', () => {
+  const textsOf = (newest: NewestLines): readonly string[] =>
+    newest.lines().map(({ text }) => text);
+
+  it('are as many as are wanted', () => {
+    const newest = newestLines(3);
+    for (let number = 0; number < 5_000; number += 1) newest.push({ text: String(number) });
+    expect(textsOf(newest)).to.deep.equal(['4997', '4998', '4999']);
+    expect(newest.isCut()).to.equal(false);
+    const none = newestLines(0);
+    none.push({ text: 'x' });
+    expect(textsOf(none)).to.deep.equal([]);
+  });
+
+  it('are fewer where they are long, and say so', () => {
+    const newest = newestLines(10_000);
+    for (let number = 0; number < 200; number += 1)
+      newest.push({ text: `${'x'.repeat(64 * 1024)}${number}` });
+    const texts = textsOf(newest);
+    expect(texts.length).to.be.within(100, 130);
+    expect(texts.at(-1)?.endsWith('x199')).to.equal(true);
+    expect(newest.isCut()).to.equal(true);
+  });
+});
+
 describe('output of a process', () => {
   let directory: string;
   let path: string;
@@ -192,6 +218,7 @@ describe('a wish for lines', () => {
   const answersTo = async (
     wanted: LogsWish,
     outputs: Readonly<Record<string, readonly string[]>>,
+    redact = (text: string): string => text.replaceAll('hush', '[hidden]'),
   ): Promise<readonly LogsRequest[]> => {
     const said: LogsRequest[] = [];
     const over = new AbortController();
@@ -215,7 +242,7 @@ describe('a wish for lines', () => {
               }),
               follow: () => Promise.resolve(),
             },
-      redact: (text) => text.replaceAll('hush', '[hidden]'),
+      redact,
     });
     logs.wish(wanted);
     await eventually(
@@ -249,6 +276,24 @@ describe('a wish for lines', () => {
     expect(JSON.stringify(said)).not.to.contain('hush');
     expect(lines[0]).not.to.have.property('record');
     expect(said.map(({ kind }) => kind)).to.deep.equal(['join', 'note', 'lines', 'caught-up']);
+  });
+
+  it('hides a value in a record also where JSON writes it in another way', async () => {
+    const redact = (text: string): string => text.replaceAll('"hush"\\', '[hidden]');
+    const line = structured(1, 'a "hush"\\ b');
+    const said = await answersTo({ ...wish, records: true }, { a: [line], b: [] }, redact);
+    expect(JSON.stringify(said)).not.to.contain('hush');
+    const plain = await answersTo({ ...wish, records: true }, { a: [structured(1, 'x')], b: [] });
+    expect(JSON.stringify(plain)).to.contain(JSON.stringify(structured(1, 'x')).slice(1, -1));
+  });
+
+  it('is told in messages that are no larger when its lines are long', async () => {
+    const long = Array.from({ length: 9 }, (_, index) => `${index} ${'x'.repeat(60_000)}`);
+    const said = await answersTo(wish, { a: long, b: [] });
+    const sizes = said.map((message) => JSON.stringify(message).length);
+    expect(Math.max(...sizes)).to.be.below(256 * 1024);
+    const lines = said.flatMap((one) => (one.kind === 'lines' ? one.lines : []));
+    expect(lines.map(({ message }) => message)).to.deep.equal(long);
   });
 
   it('leaves out what is below the level, with what is indented below it', async () => {

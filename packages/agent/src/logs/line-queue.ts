@@ -22,15 +22,9 @@ export function createLineQueue(): LineQueue {
   const skipped = new Map<string, number>();
   let wake: () => void = () => undefined;
   const takeBatch = (): readonly LogLine[] => {
-    let size = 0;
-    let count = 0;
-    while (count < Math.min(lines.length, BATCH_LINES) && size < BATCH_CHARS) {
-      size += sizeOf(lines[count]);
-      count += 1;
-    }
-    const batch = lines.slice(0, count);
-    lines = lines.slice(count);
-    chars -= size;
+    const batch = batchOf(lines);
+    lines = lines.slice(batch.length);
+    chars -= batch.reduce((sum, line) => sum + sizeOf(line), 0);
     return batch;
   };
   return {
@@ -64,6 +58,15 @@ export function createLineQueue(): LineQueue {
         signal.addEventListener('abort', wake, { once: true });
       }),
   };
+}
+
+/** From that one on, as many as go into one message: at least one, if there is any. */
+export function batchOf(lines: readonly LogLine[], from = 0): readonly LogLine[] {
+  let size = 0;
+  let to = from;
+  for (; to < Math.min(lines.length, from + BATCH_LINES) && size < BATCH_CHARS; to += 1)
+    size += sizeOf(lines[to]);
+  return lines.slice(from, to);
 }
 
 const sizeOf = (line: LogLine | undefined): number =>

@@ -4,7 +4,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import { messageOf } from '@leafward/shared/errors.js';
 import type { LogLine, LogsWish } from '@leafward/shared/gen/domain.js';
 import type { Logger } from '@leafward/shared/log.js';
-import { createLineQueue, type LineQueue } from './line-queue.js';
+import { batchOf, createLineQueue, type LineQueue } from './line-queue.js';
 import type { LogsStream, OpenLogsStream } from './log-line.js';
 import type { MemberOutput, OutputLine } from './member-output.js';
 import { continues, isAtLeast, parseLine, type ParsedLine } from './parse-line.js';
@@ -141,8 +141,9 @@ async function sendPast(
     .sort((a, b) => (a.line.at ?? 0) - (b.line.at ?? 0) || a.index - b.index)
     .map(({ line }) => line);
   const pace = paced(options.clock);
-  for (let from = 0; from < ordered.length; from += 100) {
-    const batch = ordered.slice(from, from + 100);
+  for (let from = 0; from < ordered.length && !stream.ended.aborted;) {
+    const batch = batchOf(ordered, from);
+    from += batch.length;
     await stream.send({ kind: 'lines', lines: batch });
     await pace(JSON.stringify(batch).length, stream.ended);
   }
@@ -206,8 +207,20 @@ function lineOf(
     ...(at === undefined ? {} : { at }),
     message: redact(message),
     ...(detail === undefined ? {} : { detail: redact(detail) }),
-    ...(record === undefined || !records ? {} : { record }),
+    ...(record === undefined || !records ? {} : { record: redactedRecord(record, redact) }),
   };
+}
+
+/** A value with a quote or a backslash in it is written in another way in the record's own text. */
+function redactedRecord(record: string, redact: (text: string) => string): string {
+  let wasFound = false;
+  const clean: unknown = JSON.parse(record, (_, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    const text = redact(value);
+    wasFound ||= text !== value;
+    return text;
+  });
+  return wasFound ? JSON.stringify(clean) : record;
 }
 
 const note = (stream: LogsStream, subject: string, text: string): Promise<void> =>

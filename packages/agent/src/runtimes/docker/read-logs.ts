@@ -5,6 +5,7 @@ import type { Clock } from '@leafward/shared/clock.js';
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import { splitLines, type LineSplitter } from '../../logs/line-splitter.js';
 import type { MemberOutput, OutputLine, PastWanted } from '../../logs/member-output.js';
+import { newestLines } from '../../logs/newest-lines.js';
 import { orUndefined } from './containers.js';
 import { engineDeadlines } from './deadlines.js';
 import type { EngineClient } from './engine-client.js';
@@ -51,15 +52,16 @@ export function dockerOutput({ client, clock, container }: DockerOutputOptions):
       const tail = wanted.sinceMs === undefined ? tailFor(wanted) : MOST_TAIL;
       const since = wanted.sinceMs === undefined ? {} : { since: wanted.sinceMs / 1000 };
       const stream = await openLog(id, { tail, ...since }, limit);
-      const lines: OutputLine[] = [];
+      const newestOnes = newestLines(wanted.maxLines);
       let seen = 0;
       await readAll(stream, limit, (line, moment) => {
         seen += 1;
         newest = moment;
-        if (wanted.keep(line)) lines.push(line);
-        if (lines.length > wanted.maxLines) lines.shift();
+        if (wanted.keep(line)) newestOnes.push(line);
       });
-      return { lines, isCut: seen >= MOST_TAIL && lines.length < wanted.maxLines };
+      const lines = newestOnes.lines();
+      const hasEnded = seen >= MOST_TAIL && lines.length < wanted.maxLines;
+      return { lines, isCut: hasEnded || newestOnes.isCut() || limit.aborted };
     },
     follow: async (onLine, signal) => {
       newest ??= momentOf(new Date(clock.now()).toISOString());

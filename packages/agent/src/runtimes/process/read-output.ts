@@ -3,7 +3,8 @@
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { Clock } from '@leafward/shared/clock.js';
 import { splitLines } from '../../logs/line-splitter.js';
-import type { MemberOutput, OutputLine, Past, PastWanted } from '../../logs/member-output.js';
+import type { MemberOutput, Past, PastWanted } from '../../logs/member-output.js';
+import { newestLines } from '../../logs/newest-lines.js';
 import { timeIn } from '../../logs/parse-line.js';
 
 const PIECE_BYTES = 256 * 1024;
@@ -28,7 +29,7 @@ export function processOutput(path: string, clock: Clock): MemberOutput {
       for (;;) {
         const bytes = Math.min(windowBytes, total, MOST_BYTES);
         const found = await lastLines(files, bytes, wanted, signal);
-        if (bytes === total || found.lines.length >= wanted.maxLines) return found;
+        if (bytes === total || found.lines.length >= wanted.maxLines || found.isCut) return found;
         if (bytes === MOST_BYTES) return { ...found, isCut: true };
         windowBytes *= 8;
       }
@@ -80,7 +81,7 @@ async function lastLines(
   { sinceMs, maxLines, keep }: PastWanted,
   signal: AbortSignal,
 ): Promise<Past> {
-  const lines: OutputLine[] = [];
+  const newest = newestLines(maxLines);
   const splitter = splitLines();
   const total = files.reduce((sum, { size }) => sum + size, 0);
   let isFirst = bytes < total; // cut in its middle
@@ -89,9 +90,8 @@ async function lastLines(
     for (const text of splitter.take(piece)) {
       at = timeIn(text) ?? jsonTimeIn(text) ?? at;
       const isOld = sinceMs !== undefined && at !== undefined && at < sinceMs;
-      if (!isFirst && text !== '' && !isOld && keep({ text })) lines.push({ text });
+      if (!isFirst && text !== '' && !isOld && keep({ text })) newest.push({ text });
       isFirst = false;
-      if (lines.length > maxLines) lines.shift();
     }
   };
   let skip = total - bytes;
@@ -99,7 +99,7 @@ async function lastLines(
     if (skip < size) await readRange(path, { from: skip, to: size }, take, signal);
     skip = Math.max(0, skip - size);
   }
-  return { lines, isCut: false };
+  return { lines: newest.lines(), isCut: newest.isCut() };
 }
 
 /** Without taking the whole record apart. */
