@@ -160,7 +160,7 @@ describe('operations', () => {
     world.apply(update);
     const plan = world.plan({ kind: 'deploy', manifest: manifestOf() });
     expect(plan.moves).to.eql([]);
-    expect(plan.warnings.join()).to.match(/was updated to cortex:2.150.0 since/);
+    expect(plan.warnings.join()).to.match(/has cortex:2.150.0 since an update/);
   });
 });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { MemberSpec } from '@leafward/shared/gen/domain.js';
 import { parseManifest } from '@leafward/shared/manifest/parse.js';
 import { specDigestOf } from '@leafward/shared/spec-digest.js';
+import { lookAtContainer } from '@leafward/agent/requests/acts/look-at-container.js';
 import { createBootHooks } from '@leafward/agent/boot-hooks.js';
 import { isAdoptable, withAdopted } from '@leafward/agent/runtimes/docker/adoption.js';
 import type { EngineContainer } from '@leafward/agent/runtimes/docker/container-fact.js';
@@ -108,6 +109,27 @@ describe('a container that Leafward did not make', () => {
     expect(withAdopted([listed], [adopted])[0]?.member).to.equal('00.cortex');
     const made = { ...listed, name: 'leafward-00.cortex', member: '00.cortex' };
     expect(withAdopted([listed, made], [adopted])[0]?.member).to.equal(undefined);
+  });
+});
+
+describe('a look at a container of others', () => {
+  it('tells whom its cell mirrors without the password that its file has (I14)', async () => {
+    const wanted = { member: '01.cortex', service: 'cortex', spec, adoption: { container: 'c' } };
+    const look = { container: 'c', state: 'running', holdsStorage: true };
+    const engine = {
+      observe: () => Promise.resolve({ answered: true, active: false, iden: 'ab' }),
+      readStoredRole: () =>
+        Promise.resolve({ upstreamUrl: 'tcp://root:hunter2@10.0.0.1:27492/cortex' }),
+      forget: () => undefined,
+    };
+    const parts = {
+      runtime: () => ({ name: 'docker', lookAt: () => Promise.resolve(look) }),
+      engineOf: () => engine,
+      journal: { state: {} },
+    };
+    const turn = { parts, signal: AbortSignal.timeout(60_000) };
+    const said = await lookAtContainer({ wanted } as never, turn as never);
+    expect(said.look?.upstreamUrl).to.equal('tcp://root@10.0.0.1:27492/cortex');
   });
 });
 

@@ -166,7 +166,7 @@ const keptWarning = (
 ): readonly string[] =>
   wanted.isKept
     ? [
-        `${service.name} was updated to ${wanted.reference} since; the manifest still says ${manifest.image}: write the newer one into it`,
+        `${service.name} has ${wanted.reference} since an update or a restore and keeps it; the manifest still says ${manifest.image}: write ${wanted.reference} into it`,
       ]
     : [];
 

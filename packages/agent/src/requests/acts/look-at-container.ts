@@ -3,6 +3,7 @@ import { LeafwardError, messageOf } from '@leafward/shared/errors.js';
 import type { ContainerLook } from '@leafward/shared/gen/domain.js';
 import { specDigestOf } from '@leafward/shared/spec-digest.js';
 import { engineMember } from '../../engines/engine-member.js';
+import { withoutPassword } from '../../engines/synapse/telepath/address.js';
 import { readMarker } from '../../marker.js';
 import type { Result } from '../../requests.js';
 import type { ActParts, Kind, Turn } from './parts.js';
@@ -58,8 +59,10 @@ async function askService(wanted: Wanted, parts: ActParts, signal: AbortSignal):
       return { problem: `its service does not answer: ${fact.error ?? 'no reason given'}` };
     const stored = await engine.readStoredRole(asked);
     const { active, iden } = fact;
-    const upstreamUrl = stored.upstreamUrl ?? undefined;
-    return { active, iden, ...(upstreamUrl === undefined ? {} : { upstreamUrl }) };
+    const { upstreamUrl } = stored;
+    // As it lies in the cell's own file; it goes into a plan (I14).
+    const told = upstreamUrl ? { upstreamUrl: withoutPassword(upstreamUrl) } : {};
+    return { active, iden, ...told };
   } catch (error) {
     return { problem: `what it says of itself could not be read: ${messageOf(error)}` };
   } finally {
