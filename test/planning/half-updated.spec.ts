@@ -6,6 +6,7 @@ import { controlOperation } from '@leafward/controller/planning/index.js';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import '../property-seed.js';
 import { deployedCare, type CareWorld } from './care-world.js';
+import { stacked } from './model.js';
 
 const OLD = 'cortex:2.180.0';
 const NEW = 'cortex:2.250.0';
@@ -129,5 +130,21 @@ describe('a service whose update was given up half way', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('a stack', () => {
+  it('goes back to an older image with all of its workers', () => {
+    const world = stacked({ image: 'matrix:1.151.0' });
+    world.backups = world.backups.map((backup) => ({ ...backup, version: '1.140.0' }));
+    const image = 'matrix:1.140.0';
+    const ended = world.apply({ ...restore, service: 'chat', image });
+    expect(ended.state, ended.reason).to.equal('done');
+    for (let round = 0; round < 3; round += 1) world.round();
+    for (const { cells } of world.machines.values())
+      for (const { intent, running } of cells.values())
+        expect([intent.spec.image.reference, running]).to.eql([image, true]);
+    expect(world.services['chat']?.declaration.image).to.equal(image);
+    expect(world.violations).to.eql([]);
   });
 });
