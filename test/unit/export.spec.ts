@@ -174,6 +174,21 @@ describe('an export as Kubernetes objects', () => {
     ]);
   });
 
+  it('leaves what Kubernetes would read as a variable as it is, and a group with its user', () => {
+    const text = TEXT.replace('PRICE: 5$', 'PRICE: $(NAME)').replace(
+      'user: "1000"',
+      "user: '1000:998', command: ['$(X)']",
+    );
+    const [written] = exportKubernetes(manifestOf(text), { storageSize: '10Gi' }).files;
+    const last = parseAllDocuments(written?.text ?? '')
+      .at(-1)
+      ?.toJS() as unknown;
+    expect(JSON.stringify(last))
+      .to.include('"$$(NAME)"')
+      .and.include('["$$(X)"]')
+      .and.include('{"runAsUser":1000,"runAsGroup":998,"fsGroup":998}');
+  });
+
   it('writes the guide’s probes, and secrets by name', () => {
     const healthcheck = `
       command:

@@ -130,17 +130,15 @@ function serviceOf({ member }: PlacedMember, metadata: { readonly labels: object
 
 function podOf({ service, member }: PlacedMember): object {
   const { limits, stopGraceMs } = service;
-  const user =
-    member.user === undefined || !/^\d+$/.test(member.user) ? undefined : Number(member.user);
   const ports = Object.entries(member.ports);
   return {
     terminationGracePeriodSeconds: Math.ceil(stopGraceMs / 1000),
-    ...(user === undefined ? {} : { securityContext: { runAsUser: user, fsGroup: user } }),
+    ...securityContextOf(member),
     containers: [
       {
         name: service.name.replaceAll('.', '-'),
         image: service.image,
-        ...(member.command.length === 0 ? {} : { args: member.command }),
+        ...(member.command.length === 0 ? {} : { args: member.command.map(literal) }),
         ...environmentOf({ service, member }),
         ...(ports.length === 0
           ? {}
@@ -156,12 +154,24 @@ function podOf({ service, member }: PlacedMember): object {
   };
 }
 
+/** `999` or `999:998`; a name is its image's own. */
+function securityContextOf({ user = '' }: PlacedMember['member']): object {
+  const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(user) ?? [];
+  if (uid === undefined) return {};
+  const runAsGroup = gid === undefined ? {} : { runAsGroup: Number(gid) };
+  return {
+    securityContext: { runAsUser: Number(uid), ...runAsGroup, fsGroup: Number(gid ?? uid) },
+  };
+}
+
+/** Kubernetes reads $(NAME) as a variable. */
+const literal = (text: string): string => text.replaceAll('$(', '$$$$(');
+
 function environmentOf({ member }: PlacedMember): { readonly env?: readonly object[] } {
   const env = [
     ...Object.entries(member.environment).map(([name, value]) => ({
       name,
-      // Kubernetes reads $(NAME) as a variable.
-      value: value.replaceAll('$(', '$$('),
+      value: literal(value),
     })),
     ...Object.entries(member.secretEnvironment ?? {}).map(([name, key]) => ({
       name,
