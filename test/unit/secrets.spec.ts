@@ -266,4 +266,11 @@ describe('an agent’s secrets', () => {
       'login x with [hidden], [hidden] failed',
     );
   });
+  it('are taken out however many passwords operators set meanwhile', async () => {
+    for (let number = 0; number < 1500; number += 1) secrets.hide(`password-${number}-`);
+    await secrets.keep(value('a', 1, 'hush'));
+    expect(secrets.redact('hush password-1499- password-0-')).to.equal(
+      '[hidden] [hidden] password-0-',
+    );
+  });
 });

@@ -50,6 +50,15 @@ export async function openSecrets(directory: string, log: Logger): Promise<Secre
       redacted.add(plaintext);
   };
   for (const plaintext of values.values()) remember(plaintext);
+  // Beside the others: however many passwords operators set, those of members go on to be hidden.
+  const passing = new Set<string>();
+  const hide = (plaintext: string): void => {
+    if (plaintext.length < LEAST_REDACTED) return;
+    passing.delete(plaintext);
+    passing.add(plaintext);
+    const [oldest] = passing;
+    if (passing.size > MOST_REDACTED && oldest !== undefined) passing.delete(oldest);
+  };
   const valuesOf: Secrets['valuesOf'] = (what, named) =>
     Object.fromEntries(
       Object.entries(named?.variables ?? {}).map(([variable, reference]): [string, string] => {
@@ -89,11 +98,11 @@ export async function openSecrets(directory: string, log: Logger): Promise<Secre
       return { ...spec.environment, ...valuesOf(member, spec.secretEnvironment) };
     },
     valuesOf,
-    hide: remember,
+    hide,
     redact(text) {
       let clean = text;
       // The longest first: one value may be a part of another.
-      for (const value of [...redacted].sort((a, b) => b.length - a.length))
+      for (const value of [...redacted, ...passing].sort((a, b) => b.length - a.length))
         clean = clean.replaceAll(value, '[hidden]');
       return clean;
     },

@@ -28,6 +28,7 @@ const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set([
   'step-down',
   'trim-log',
   'take-snapshot',
+  'restart-member',
 ]);
 
 /** Of the host: whatever member it is about. */
