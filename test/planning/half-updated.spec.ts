@@ -105,6 +105,19 @@ describe('a service whose update was given up half way', () => {
     expect(refusals(OLD)).to.eql([]);
   });
 
+  it('is told of the way back with a backup that the old image may have', () => {
+    const world = halfUpdated();
+    const [b1] = world.backups.map((backup) => ({ ...backup, version: '2.180.0' }));
+    const b2 = { ...b1!, name: 'b2', version: '2.250.0', finishedAt: b1!.finishedAt + 1000 };
+    const outlook = () =>
+      world.plan({ kind: 'update', service: 'cortex', image: NEW }).outlooks?.services[0];
+    world.backups = [b2, b1!];
+    expect(outlook()).to.include({ backup: 'b1', fromImage: OLD });
+    world.backups = [b2];
+    expect(outlook()).to.include({ backup: 'b2' });
+    expect(outlook()?.fromImage).to.equal(undefined);
+  });
+
   it('never has two leaders nor an older member below a newer one, whatever is cut off or crashes', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(6), fc.nat(3)), { maxLength: 80 }), (events) => {

@@ -80,7 +80,7 @@ function planTreeUpdate(
     rehearsal: rehearsalOf(snapshot, service, image),
     notes,
     fromVersion: crossing.from,
-    fromImage: imageLeft(stops, image),
+    left: imageLeft(stops, image),
     handOverTo: low?.handOver?.to,
   });
   return {
@@ -118,9 +118,9 @@ function planTreeUpdate(
 }
 
 /** Undefined where the way back could not name it: a tag that has moved means the new one. */
-function imageLeft(stops: readonly MemberAt[], { reference }: Image): string | undefined {
+function imageLeft(stops: readonly MemberAt[], { reference }: Image): Image | undefined {
   const left = (stops.find((member) => member.isLeader) ?? stops[0])?.intent?.spec.image;
-  return left?.reference === reference ? undefined : left?.reference;
+  return left?.reference === reference ? undefined : left;
 }
 
 const notResolved = ({ service, image }: Extract<Goal, { kind: 'update' }>): Objection => ({

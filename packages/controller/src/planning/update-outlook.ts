@@ -1,7 +1,9 @@
 // What an update is going to be like, as far as history, a rehearsal, release notes and logs tell. Pure.
 import { subtreeOf } from '@leafward/shared/topology.js';
 import type {
+  Backup,
   DeprecationOutlook,
+  Image,
   RehearsalOutlook,
   ReleaseNotes,
   ServiceOutlook,
@@ -11,6 +13,7 @@ import type { Rehearsal, Snapshot } from '../snapshot.js';
 import { expectedMs } from './draft.js';
 import { backupsOf, livingOf, type MemberAt, type ServiceAt } from './gather.js';
 import { hasFailedDrill } from './proven.js';
+import { isOlder } from './versions.js';
 
 /** More texts than these are no help. */
 const DEPRECATIONS_SHOWN = 10;
@@ -20,14 +23,15 @@ export interface OutlookParts {
   readonly rehearsal: Rehearsal | undefined;
   readonly notes: ReleaseNotes;
   readonly fromVersion: string | undefined;
-  readonly fromImage: string | undefined;
+  /** The image that is left, where a reference of its own still names it. */
+  readonly left: Image | undefined;
   readonly handOverTo?: MemberAt | undefined;
 }
 
 export function outlookOf(
   snapshot: Snapshot,
   service: ServiceAt,
-  { strategy, rehearsal, notes, fromVersion, fromImage, handOverTo }: OutlookParts,
+  { strategy, rehearsal, notes, fromVersion, left, handOverTo }: OutlookParts,
 ): ServiceOutlook {
   const restartMs = readyMsOf(rehearsal) ?? expectedMs(snapshot, service.name, 'recreate');
   const goesOn =
@@ -47,17 +51,30 @@ export function outlookOf(
     migrations: notes.migrations,
     flagDays: notes.flagDays,
     deprecations: deprecationsOf(service),
-    backup: wayBackOf(snapshot, service),
+    ...wayBackOf(snapshot, service, left),
     fromVersion,
-    fromImage,
   };
 }
 
-/** The backup that the gate found, newest first. */
-const wayBackOf = (snapshot: Snapshot, service: ServiceAt): string | undefined =>
-  backupsOf(snapshot, service.name).find(
+/**
+ * The newest backup that the image which is left may have: one of a member that was updated already is newer than it.
+ * Where there is none, the newest one, with the new image.
+ */
+function wayBackOf(
+  snapshot: Snapshot,
+  service: ServiceAt,
+  left: Image | undefined,
+): Pick<ServiceOutlook, 'backup' | 'fromImage'> {
+  const sound = backupsOf(snapshot, service.name).filter(
     (one) => one.manifestSha256 !== '' && one.verification?.ok !== false && !hasFailedDrill(one),
-  )?.name;
+  );
+  const mayHave = ({ version }: Backup): boolean =>
+    version === undefined || (left?.version !== undefined && !isOlder(left.version, version));
+  const old = left === undefined ? undefined : sound.find(mayHave);
+  return old === undefined
+    ? { backup: sound[0]?.name }
+    : { backup: old.name, fromImage: left?.reference };
+}
 
 /** Without the copying, which an update has not. */
 export const readyMsOf = (rehearsal: Rehearsal | undefined): number | undefined =>
