@@ -116,6 +116,13 @@ describe('a service whose update was given up half way', () => {
     world.backups = [b2];
     expect(outlook()).to.include({ backup: 'b2' });
     expect(outlook()?.fromImage).to.equal(undefined);
+    world.services['cortex'] = {
+      ...world.services['cortex']!,
+      topology: { ...world.services['cortex']!.topology, term: 2 },
+    };
+    const abandoned = { ...b1!, name: 'b3', position: 1000, finishedAt: b1!.finishedAt + 2000 };
+    world.backups = [abandoned, b1!];
+    expect(outlook()).to.include({ backup: 'b1' });
   });
 
   it('never has two leaders nor an older member below a newer one, whatever is cut off or crashes', () => {

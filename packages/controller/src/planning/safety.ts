@@ -158,15 +158,7 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
   const { requireBackup } = service.declaration.update;
   const { maxAgeMs } = service.declaration.backup;
   if (!requireBackup) return [];
-  const usable = backupsOf(snapshot, service.name).filter(
-    (backup) =>
-      backup.manifestSha256 !== '' &&
-      backup.verification?.ok !== false &&
-      !hasFailedDrill(backup) &&
-      memberOf(service, backup.member)?.isRetired === false &&
-      !isAbandoned(service, backup) &&
-      hasItsDatabase(snapshot, service, backup),
-  );
+  const usable = wayBacks(snapshot, service);
   const [newest] = usable;
   const ageMs = newest === undefined ? undefined : snapshot.now - newest.finishedAt;
   if (newest !== undefined && ageMs !== undefined && ageMs <= maxAgeMs)
@@ -189,6 +181,18 @@ export function objectToBackups(snapshot: Snapshot, service: ServiceAt): readonl
     },
   ];
 }
+
+/** What a service may go back to, newest first: whole, sound and of its own history. */
+export const wayBacks = (snapshot: Snapshot, service: ServiceAt): readonly Backup[] =>
+  backupsOf(snapshot, service.name).filter(
+    (backup) =>
+      backup.manifestSha256 !== '' &&
+      backup.verification?.ok !== false &&
+      !hasFailedDrill(backup) &&
+      memberOf(service, backup.member)?.isRetired === false &&
+      !isAbandoned(service, backup) &&
+      hasItsDatabase(snapshot, service, backup),
+  );
 
 /**
  * Of an earlier term and past all that its leader has now: of a history that a restore or a failover has left. Whoever

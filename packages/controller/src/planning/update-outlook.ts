@@ -11,8 +11,8 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { Rehearsal, Snapshot } from '../snapshot.js';
 import { expectedMs } from './draft.js';
-import { backupsOf, livingOf, type MemberAt, type ServiceAt } from './gather.js';
-import { hasFailedDrill } from './proven.js';
+import { livingOf, type MemberAt, type ServiceAt } from './gather.js';
+import { wayBacks } from './safety.js';
 import { isOlder } from './versions.js';
 
 /** More texts than these are no help. */
@@ -57,17 +57,15 @@ export function outlookOf(
 }
 
 /**
- * The newest backup that the image which is left may have: one of a member that was updated already is newer than it.
- * Where there is none, the newest one, with the new image.
+ * The newest backup that the gate accepts and that the image which is left may have: one of a member that was updated
+ * already is newer than it. Where there is none, the newest one, with the new image.
  */
 function wayBackOf(
   snapshot: Snapshot,
   service: ServiceAt,
   left: Image | undefined,
 ): Pick<ServiceOutlook, 'backup' | 'fromImage'> {
-  const sound = backupsOf(snapshot, service.name).filter(
-    (one) => one.manifestSha256 !== '' && one.verification?.ok !== false && !hasFailedDrill(one),
-  );
+  const sound = wayBacks(snapshot, service);
   const mayHave = ({ version }: Backup): boolean =>
     version === undefined || (left?.version !== undefined && !isOlder(left.version, version));
   const old = left === undefined ? undefined : sound.find(mayHave);
