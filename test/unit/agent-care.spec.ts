@@ -17,11 +17,17 @@ import type { Value } from '@leafward/agent/engines/synapse/telepath/value.js';
 import { openFreezes } from '@leafward/agent/freeze/freezes.js';
 import { freezeDirectory } from '@leafward/agent/freeze/record.js';
 import { commandLine } from '@leafward/agent/freeze/snapshot-command.js';
+import { emptyState } from '@leafward/agent/journal/records.js';
+import { writeMarker } from '@leafward/agent/marker.js';
 import { hostMonotonicMs } from '@leafward/agent/permits.js';
+import { coldBackup } from '@leafward/agent/requests/acts/cold-backup.js';
+import { optimizeStorage } from '@leafward/agent/requests/acts/optimize-storage.js';
+import type { ActParts } from '@leafward/agent/requests/acts/parts.js';
 import type { Command, Runtime } from '@leafward/agent/runtimes/runtime.js';
 import { systemClock } from '@leafward/shared/clock.js';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import { createLogger } from '@leafward/shared/log.js';
+import { intentOf } from './agent-world.js';
 
 const never = new AbortController().signal;
 const messageOf = async (work: Promise<unknown>): Promise<string> =>
@@ -175,6 +181,29 @@ describe('making databases compact', () => {
     await rm(mods);
     await writeFlag(storage, false);
     expect(existsSync(mods)).to.equal(false);
+  });
+});
+
+describe('a stopped member that is half filled', () => {
+  it('is neither backed up nor made compact: half of the data would pass for all of it', async () => {
+    const storage = await mkdtemp(join(tmpdir(), 'leafward-'));
+    const before = intentOf({ run: 'stopped' });
+    const intent = { ...before, spec: { ...before.spec, storage } };
+    const { member, service, term } = intent;
+    const seeding = { from: 'the backup b1', id: 'r1' };
+    await writeMarker(storage, { format: 1, service, member, term, seeding });
+    const state = {
+      ...emptyState,
+      intent: { host: 'a', generation: 1, epoch: 1, members: [intent] },
+    };
+    const parts = { journal: { state } } as unknown as ActParts;
+    const turn = { parts, onProgress: () => undefined, signal: never };
+    const order = { id: 'r2', epoch: 1, expiresAt: 0, member, term };
+    const cold = { ...order, kind: 'cold-backup' as const, name: 'b2', position: 1 };
+    expect(await messageOf(coldBackup(cold, turn))).to.include('its storage is half filled');
+    const swap = { ...order, kind: 'optimize-storage' as const, way: 'swap' as const };
+    expect(await messageOf(optimizeStorage(swap, turn))).to.include('its storage is half filled');
+    await rm(storage, { recursive: true });
   });
 });
 

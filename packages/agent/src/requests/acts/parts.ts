@@ -77,7 +77,8 @@ export async function refuseUnfit(
   const { retirements } = parts.journal.state;
   const isKnown = [storage, await realPathOf(storage)].some((path) => path in retirements);
   if (marker?.retired !== undefined || isKnown) return refuse('its storage is retired (I2)');
-  const isHalf = marker?.seeding !== undefined && options.run === 'running';
+  // Only a restore makes a whole of it; anything else would take half of the data for all of it.
+  const isHalf = marker?.seeding !== undefined && request.kind !== 'restore-backup';
   if (isHalf) return refuse('its storage is half filled');
   if (intent.run !== options.run) return refuse(`it shall be ${intent.run}`);
   return intent;
