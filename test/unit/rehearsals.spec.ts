@@ -72,24 +72,27 @@ describe('rehearsals', () => {
   });
 });
 
-describe('a fleet-wide update', () => {
-  it('of a service that is not there, to what is no tag, or of nothing is said to be wrong', async () => {
+describe('the desk for plans', () => {
+  it('says what is wrong with a fleet-wide update, and with a restore', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'leafward-desk-'));
     const database = await openDatabase<FleetTables>(join(dir, 'store.sqlite'));
     try {
       const store = createFleetStore(database.db);
       const fleet = await openFleet({ name: 'test', store, clock: systemClock });
       const desk = createPlanDesk(fleet, store, systemClock);
-      const asked = async (services: readonly string[], tag: string): Promise<string> => {
-        const goal: Goal = { kind: 'fleet-update', services, tag, updates: [] };
-        return desk.make(goal).then(
+      const said = (goal: Goal): Promise<string> =>
+        desk.make(goal).then(
           () => 'planned',
           (error: unknown) => String(error),
         );
-      };
+      const asked = (services: readonly string[], tag: string): Promise<string> =>
+        said({ kind: 'fleet-update', services, tag, updates: [] });
+      const restore = { kind: 'restore', service: 'c', backup: 'b', wipe: false, id: '' } as const;
       expect(await asked(['nobody'], 'v1')).to.include('nobody: there is no such service');
       expect(await asked(['nobody'], 'not a tag')).to.include('that is no tag of an image');
       expect(await asked([], 'v1')).to.include('it has no service of kind synapse');
+      expect(await said({ ...restore, image: 'i', member: 'm' })).to.include('leave out either');
+      expect(await said({ ...restore, image: ' ' })).to.include('the image has no name');
     } finally {
       await database.close();
       await rm(dir, { recursive: true });
