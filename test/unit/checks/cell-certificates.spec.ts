@@ -52,6 +52,9 @@ describe('cell-certificates', () => {
     const { leafPem } = makeChain({ name: 'cortex.example.org', days: 60 });
     await writeFile(join(storage, 'sslcert.pem'), leafPem);
     await writeFile(join(storage, 'certs/users/root@loop.crt'), leafPem);
+    await writeFile(join(storage, 'certs/users/root@loop.key'), 'its key');
+    // One that AHA signed for a user who is long gone.
+    await writeFile(join(storage, 'certs/users/visi@loop.crt'), leafPem);
     const results = await check(Date.now() + 31 * DAY_MS);
     expect(results.map(({ subject, severity }) => [subject, severity])).to.deep.equal([
       ['00.cortex certs/users/root@loop.crt', 'warning'],
@@ -68,6 +71,8 @@ describe('cell-certificates', () => {
   it('cannot judge what it cannot read, and reads through no link', async () => {
     await writeFile(join(storage, 'certs/hosts/broken.crt'), 'nothing');
     await symlink('/etc/passwd', join(storage, 'certs/hosts/linked.crt'));
+    for (const name of ['broken', 'linked'])
+      await writeFile(join(storage, `certs/hosts/${name}.key`), 'its key');
     expect((await check()).map(({ severity, seen }) => [severity, seen])).to.deep.equal([
       ['unknown', 'certs/hosts/broken.crt: there is no certificate in it, as PEM'],
     ]);

@@ -18,9 +18,11 @@ export interface CertificateReader {
   read(members: readonly MemberIntent[], signal: AbortSignal): Promise<CertificateFacts>;
 }
 
-const DIRECTORIES = ['certs/cas', 'certs/hosts', 'certs/users'];
+const AUTHORITIES = 'certs/cas';
+/** Those that have their keys beside them: AHA keeps one of each service and user that it ever signed for. */
+const OWN = ['certs/hosts', 'certs/users'];
 const HTTPS = 'sslcert.pem';
-/** AHA has one for each of its services and users; the first of them in their order count. */
+/** A cell has some three; the first of them in their order count. */
 const MOST_FILES = 64;
 const MOST_BYTES = 128 * 1024;
 /** Of a volume that hangs. */
@@ -77,11 +79,14 @@ async function readStorage(
   known: ReadonlyMap<string, Known>,
 ): Promise<readonly Read[]> {
   const files: string[] = [];
-  for (const directory of DIRECTORIES) {
-    const names = await readdir(join(storage, directory)).catch(() => []);
+  for (const directory of [AUTHORITIES, ...OWN]) {
+    const names = new Set(await readdir(join(storage, directory)).catch(() => []));
+    const isMeant = (name: string): boolean =>
+      name.endsWith('.crt') &&
+      (directory === AUTHORITIES || names.has(name.replace(/crt$/, 'key')));
     files.push(
-      ...names
-        .filter((name) => name.endsWith('.crt'))
+      ...[...names]
+        .filter(isMeant)
         .sort()
         .map((name) => `${directory}/${name}`),
     );
