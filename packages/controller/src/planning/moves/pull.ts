@@ -1,7 +1,7 @@
 // pull: the image is on every host before anything stops. Asks each host once an attempt; done when all have it.
 import type { Outcome } from '@leafward/shared/gen/domain.js';
 import { isOlder } from '../versions.js';
-import { livingOf, type MemberAt } from '../gather.js';
+import { livingOf, versionOf } from '../gather.js';
 import { OUTCOME_MS, PULL_MS, SILENT_HOST_MS } from '../thresholds.js';
 import { evidence, listed, shortDigest } from '../words.js';
 import {
@@ -81,10 +81,6 @@ export const pull: MoveRow<MoveOf<'pull'>> = {
 
 const isBad = (outcome: Outcome | undefined): boolean =>
   outcome?.state === 'failed' || outcome?.state === 'refused' || outcome?.state === 'unknown';
-
-/** What runs, or ran last: one that is down has data of its version too. */
-const versionOf = ({ fact, intent }: MemberAt): string | undefined =>
-  fact?.engine.version ?? intent?.spec.image.version;
 
 /** Some versions are known only once the image is there (I5); nothing has been stopped yet. */
 function verdict(context: Context, outcomes: readonly Outcome[]): Step {
