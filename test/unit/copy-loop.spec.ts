@@ -117,6 +117,66 @@ describe('the loop of copies', function () {
   });
 });
 
+describe('the rules of a repository', function () {
+  this.timeout(60_000);
+
+  it('are carried out once there is a copy, and not before', async () => {
+    let backups: readonly Backup[] = [];
+    const kept: string[] = [];
+    const offsite = {
+      version: () => Promise.resolve('0.14.0'),
+      takenOut: () => Promise.resolve(new Set<string>()),
+      keptAt: ({ service }: MemberIntent) =>
+        Promise.resolve(kept.includes(service) ? systemClock.now() : undefined),
+      prune: (_: unknown, { service }: MemberIntent) => {
+        kept.push(service);
+        return Promise.resolve({ message: 'kept', verdicts: { verdicts: [] } });
+      },
+    } as unknown as Offsite;
+    const ruled = (service: string): MemberIntent => {
+      const base = intent(service, false);
+      const rules = { ...base.backupDuty?.offsite, keep: { last: 1 } };
+      return { ...base, backupDuty: { ...base.backupDuty, offsite: rules } } as MemberIntent;
+    };
+    let passes = 0;
+    const loop = startCopyLoop({
+      clock: systemClock,
+      log: createLogger('test', 'silent'),
+      offsite,
+      backups: () => backups,
+      members: () => [ruled('cortex'), ruled('axon')],
+      isBackingUp: () => {
+        passes += 1;
+        return false;
+      },
+      onChange: () => undefined,
+      everyMs: 2,
+    });
+    const passed = (count: number): Promise<unknown> =>
+      eventually(
+        () => passes,
+        (now) => now > count,
+        'it looks',
+        30_000,
+      );
+    try {
+      await passed(3);
+      expect(kept).to.deep.equal([]);
+      backups = [backup('b1', { copies: copyIn(REPOSITORY) })];
+      await eventually(
+        () => kept.length,
+        (count) => count > 0,
+        'the rules are carried out',
+        30_000,
+      );
+      await passed(passes + 3);
+      expect(kept).to.deep.equal(['cortex']);
+    } finally {
+      await loop.stop();
+    }
+  });
+});
+
 describe('the checks of copies', () => {
   const DAY_MS = 86_400_000;
   const service: ServiceCopies = {

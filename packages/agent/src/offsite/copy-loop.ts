@@ -107,7 +107,7 @@ interface Keeping {
 
 /** Once a day, by each host for its own copies. A clock that was set back is no reason to wait for it. */
 async function keepCopies(
-  { offsite, clock, onChange }: CopyLoopOptions,
+  { offsite, clock, backups, onChange }: CopyLoopOptions,
   { intents, isDue, fail, failing }: Keeping,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -115,6 +115,8 @@ async function keepCopies(
   for (const intent of intents) {
     const { service, backupDuty } = intent;
     if (backupDuty?.offsite?.keep === undefined || !isDue(service)) continue;
+    // Before the first copy there is no repository, which is no failure.
+    if (!backups().some((one) => one.service === service && isCopied(one, intent))) continue;
     const keptAt = (await offsite.keptAt(intent)) ?? -Infinity;
     if (keptAt <= now && now - keptAt < KEEP_EVERY_MS) continue;
     try {
@@ -153,15 +155,19 @@ export function chooseCopy(
 }
 
 function waitingOf(backups: readonly Backup[], intent: MemberIntent): readonly Backup[] {
-  const offsite = intent.backupDuty?.offsite;
-  if (offsite === undefined) return [];
-  const repository = shownRepository(offsite);
+  if (intent.backupDuty?.offsite === undefined) return [];
   return backups.filter(
-    ({ service, verification, copies }) =>
-      service === intent.service &&
-      verification?.ok !== false &&
-      copies?.copies.some((copy) => copy.repository === repository) !== true,
+    (one) =>
+      one.service === intent.service && one.verification?.ok !== false && !isCopied(one, intent),
   );
+}
+
+/** Into the repository of that service. */
+function isCopied({ copies }: Backup, { backupDuty }: MemberIntent): boolean {
+  const offsite = backupDuty?.offsite;
+  if (offsite === undefined) return false;
+  const repository = shownRepository(offsite);
+  return copies?.copies.some((copy) => copy.repository === repository) === true;
 }
 
 /** One for each service that has a repository. */
