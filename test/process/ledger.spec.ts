@@ -77,8 +77,9 @@ describe('a kind that is described with commands', function () {
       role: 'mirror',
       upstream: `file://${dir}/members/00.ledger`,
     });
-    // It has no way to be asked from another host.
-    expect(leader.cannot.map(({ ability }) => ability)).to.eql(['witness']);
+    // It has no way to be asked from another host, and none to be cared for while it is stopped.
+    const cannot = leader.cannot.map(({ ability }) => ability);
+    expect(cannot).to.eql(['witness', 'optimize', 'back-up-cold']);
   });
 
   it('tells each bad command by itself, in seconds, and nothing is changed', async () => {
