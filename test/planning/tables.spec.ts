@@ -14,6 +14,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import { ahaManifest, deployedAha } from './aha-world.js';
 import { withSnapshots } from './care-world.js';
+import { deployedNew } from './migrate-world.js';
 import { deployed, imageOf, manifestOf, type World } from './model.js';
 
 type Fact = (fact: MemberFact) => MemberFact | 'silent';
@@ -134,6 +135,8 @@ const begun: Readonly<Record<Move['kind'], () => Begun>> = {
   trim: () => running(deployed(), { kind: 'trim', service: 'cortex' }, 'trim', '00.cortex'),
   optimize: () =>
     running(deployed(), { kind: 'optimize', service: 'cortex' }, 'optimize', '03.cortex'),
+  migrate: () => migrating('migrate', 'migrate-storage'),
+  sync: () => migrating('sync', 'sync-from-source'),
   'cold-back-up': () =>
     running(
       deployed(),
@@ -148,6 +151,13 @@ const begun: Readonly<Record<Move['kind'], () => Begun>> = {
       'snapshot',
       '03.cortex',
     ),
+};
+
+/** Its act goes on for ever. */
+const migrating = (kind: Move['kind'], open: Request['kind']): Begun => {
+  const world = deployedNew();
+  world.ends = { ...world.ends, [open]: undefined };
+  return running(world, { kind: 'migrate', service: 'cortex' }, kind, '00.cortex');
 };
 
 const updating = (kind: Move['kind'], subject: string): Begun =>
@@ -521,6 +531,40 @@ const table: Readonly<Record<Move['kind'], Row>> = {
     older: 'stopping',
     retired: 'phase 2',
     refused: 'phase 2',
+  },
+  migrate: {
+    silent: 'host-silent',
+    'no runtime': 'migrating-from-source',
+    absent: 'migrating-from-source',
+    exited: 'migrating-from-source',
+    paused: 'migrating-from-source',
+    mute: 'migrating-from-source',
+    migrating: 'migrating-from-source',
+    'not ready': 'migrating-from-source',
+    'read-only': 'migrating-from-source',
+    leading: 'migrating-from-source',
+    mirroring: 'migrating-from-source',
+    behind: 'migrating-from-source',
+    older: 'migrating-from-source',
+    retired: 'migrating-from-source',
+    refused: 'migrating-from-source',
+  },
+  sync: {
+    silent: 'host-silent',
+    'no runtime': 'syncing-from-source',
+    absent: 'syncing-from-source',
+    exited: 'syncing-from-source',
+    paused: 'syncing-from-source',
+    mute: 'syncing-from-source',
+    migrating: 'syncing-from-source',
+    'not ready': 'syncing-from-source',
+    'read-only': 'syncing-from-source',
+    leading: 'syncing-from-source',
+    mirroring: 'syncing-from-source',
+    behind: 'syncing-from-source',
+    older: 'syncing-from-source',
+    retired: 'syncing-from-source',
+    refused: 'syncing-from-source',
   },
   'cold-back-up': {
     silent: 'host-silent',

@@ -27,5 +27,6 @@ export function openAct(parts: AgentParts, { runtimes, secrets, ...work }: ActWo
     runtime: (name) => runtimes.of(name),
     freezes: openFreezes({ ...parts, stateDirectory }),
     hide: (text) => secrets.hide(text),
+    redact: (text) => secrets.redact(text),
   });
 }

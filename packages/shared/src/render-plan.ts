@@ -50,6 +50,8 @@ export function renderGoal(goal: Goal): string {
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
       return `restore ${goal.member === undefined ? '' : `${goal.member} of `}${goal.service} to backup ${goal.backup}${goal.image === undefined ? '' : ` with ${goal.image}`}`;
+    case 'migrate':
+      return `${goal.cutOver === true ? 'cut over' : 'migrate'} ${goal.service} from 0.1.x`;
     case 'optimize':
       return `optimize ${goal.service}`;
     case 'trim':
@@ -108,6 +110,10 @@ export function renderMove(move: Move): string {
       return `reseed ${move.member} on ${move.host} from ${move.reseed?.backup ?? move.upstream}`;
     case 'restore':
       return `restore ${move.backup} to ${move.member} on ${move.host}, term ${move.term}${withImage(move)}`;
+    case 'migrate':
+      return `migrate ${move.migration.source} to ${move.member} on ${move.host}, term ${move.term}`;
+    case 'sync':
+      return `bring ${move.member} on ${move.host} what its source got since`;
     case 'trim':
       return `trim the log by ${move.member} on ${move.host}, read by ${move.mirrors.join(', ')}`;
     case 'optimize':

@@ -21,6 +21,7 @@ const HEAVY: ReadonlySet<Request['kind']> = new Set([
   'receive-backup',
   'cold-backup',
   'optimize-storage',
+  'migrate-storage',
 ]);
 /** What is done to a member excludes a backup of it. */
 const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set([

@@ -13,6 +13,7 @@ import { fetchBackup } from './acts/fetch-backup.js';
 import { installHttps } from './acts/install-https.js';
 import { listCopies } from './acts/list-copies.js';
 import { lookAtContainer } from './acts/look-at-container.js';
+import { migrateStorage } from './acts/migrate-storage.js';
 import { optimizeStorage } from './acts/optimize-storage.js';
 import { intentOf, type ActParts, type Kind, type Turn } from './acts/parts.js';
 import { probeLeader } from './acts/probe-leader.js';
@@ -25,6 +26,7 @@ import { restartMember } from './acts/restart-member.js';
 import { restoreBackup } from './acts/restore-backup.js';
 import { sendBackup } from './acts/send-backup.js';
 import { stepDown } from './acts/step-down.js';
+import { syncFromSource } from './acts/sync-from-source.js';
 import { takeSnapshot } from './acts/take-snapshot.js';
 import { takeProvision } from './acts/take-provision.js';
 import { testEngine } from './acts/test-engine.js';
@@ -105,6 +107,10 @@ export function createAct(parts: ActParts): Act {
         return provisionService(request, within(PROBE_MS));
       case 'take-provision':
         return takeProvision(request, within(PROBE_MS));
+      case 'migrate-storage':
+        return migrateStorage(request, within(request.timeoutMs + BACKUP_MS));
+      case 'sync-from-source':
+        return syncFromSource(request, within(request.timeoutMs + MARGIN_MS));
       case 'restart-member':
         return restartMember(request, within(RESTART_MS));
       default:

@@ -21,6 +21,8 @@ export const REPEATABLE: ReadonlySet<Request['kind']> = new Set([
   'receive-backup',
   'look-at-container',
   'install-https',
+  'migrate-storage',
+  'sync-from-source',
 ]);
 /**
  * Acts on a member that exclude each other (I10). Not repeated after a crash: a leader that steps down long after its
@@ -36,10 +38,13 @@ export const EXCLUSIVE: ReadonlySet<Request['kind']> = new Set([
   'cold-backup',
   'take-snapshot',
   'restart-member',
+  'migrate-storage',
+  'sync-from-source',
 ]);
 
 /** It works on the storage of a member that is stopped, and stays so meanwhile. */
 export const wantsRest = (request: Request): boolean =>
   request.kind === 'restore-backup' ||
   request.kind === 'cold-backup' ||
+  request.kind === 'migrate-storage' ||
   (request.kind === 'optimize-storage' && request.way !== 'clear');

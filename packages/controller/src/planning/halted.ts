@@ -12,19 +12,23 @@ export function hasBegun(operation: Operation, index: number): boolean {
   return progress !== undefined && (progress.state !== 'pending' || progress.attempt > 0);
 }
 
+/** One member's data goes, and what it has then leads in a new term. */
+const isReplacing = (move: Move): move is Extract<Move, { kind: 'restore' | 'migrate' }> =>
+  move.kind === 'restore' || move.kind === 'migrate';
+
 /** What it has stopped is the table's to start again, so an abort must go through the table. */
 export const hasStopped = (operation: Operation): boolean =>
   operation.moves.some(
     (move, index) =>
       hasBegun(operation, index) &&
-      ((move.kind === 'halt' && operation.moves.some(({ kind }) => kind === 'restore')) ||
+      ((move.kind === 'halt' && operation.moves.some(isReplacing)) ||
         (move.kind === 'hand-over' && move.byStopping === true)),
   );
 
 /** An agent has, or may have, begun to replace what a member has. What it refused to do it did not begin. */
 export function hasTouched(operation: Operation, { requests }: Snapshot): boolean {
   return operation.moves.some((move, index) => {
-    if (move.kind !== 'restore') return false;
+    if (!isReplacing(move)) return false;
     const attempts = operation.progress[index]?.attempt ?? 0;
     return Array.from({ length: attempts }, (_, at) => at + 1).some((attempt) => {
       const request = requests[`${operation.id}.${move.id}.${attempt}`];
@@ -54,9 +58,9 @@ function haltedBy(
   snapshot: Snapshot,
   halt: Extract<Move, { kind: 'halt' }>,
 ): readonly HostedIntent[] {
-  const restore = operation.moves.find((move) => move.kind === 'restore');
+  const restore = operation.moves.find(isReplacing);
   const service = gatherService(snapshot, halt.service);
-  if (restore?.kind !== 'restore' || service === undefined) return [];
+  if (restore === undefined || service === undefined) return [];
   if (service.topology.term >= restore.term) return [];
   const touched = hasTouched(operation, snapshot) ? restore.member : undefined;
   if (touched === service.topology.leader) return [];

@@ -96,10 +96,11 @@ function isDown(operation: Operation, service: string, snapshot?: Snapshot): boo
     moves.findIndex((move) => move.service === service && kinds.includes(move.kind));
   const stop = indexOf(['halt']);
   if (stop === -1) return false;
-  const restore = indexOf(['restore']);
+  const restore = indexOf(['restore', 'migrate']);
   const pivot = Math.max(stop, restore);
   const last = moves.findLastIndex(
-    (move) => move.service === service && ['restore', 'recreate', 'place'].includes(move.kind),
+    (move) =>
+      move.service === service && ['restore', 'migrate', 'recreate', 'place'].includes(move.kind),
   );
   const isPast =
     restore !== -1 && snapshot !== undefined

@@ -10,6 +10,7 @@ import { planBackup } from './plan-backup.js';
 import { planDeploy } from './plan-deploy.js';
 import { planFailover } from './plan-failover.js';
 import { planFleetUpdate } from './plan-fleet-update.js';
+import { planMigrate } from './plan-migrate.js';
 import { planOptimize } from './plan-optimize.js';
 import { planPromote } from './plan-promote.js';
 import { planReseed } from './plan-reseed.js';
@@ -83,6 +84,8 @@ function draftOf(snapshot: Snapshot, goal: Goal, images: Readonly<Record<string,
       return goal.member === undefined
         ? planRestore(snapshot, service, goal)
         : planRestoreMember(snapshot, service, goal);
+    case 'migrate':
+      return planMigrate(snapshot, service, goal);
     case 'optimize':
       return planOptimize(snapshot, service);
     case 'trim':

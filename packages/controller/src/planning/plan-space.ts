@@ -281,7 +281,9 @@ function placeOf(
 ): { readonly host: string; readonly path: string } | undefined {
   if (move.kind === 'place') return { host: move.host, path: move.intent.spec.storage };
   if (
-    !['back-up', 'cold-back-up', 'reseed', 'restore', 'recreate', 'optimize'].includes(move.kind) ||
+    !['back-up', 'cold-back-up', 'reseed', 'restore', 'recreate', 'optimize', 'migrate'].includes(
+      move.kind,
+    ) ||
     !('member' in move)
   )
     return undefined;

@@ -128,6 +128,15 @@ function apply(service: Simulated, move: Move, plan: Plan): void {
     case 'restore':
       restore(service, move);
       return;
+    case 'migrate':
+      restore(service, move);
+      return;
+    case 'sync':
+      assert(
+        move.member === service.leader,
+        `${move.member} does not lead and would be written to`,
+      );
+      return;
     case 'reseed':
       reseed(service, move);
       return;
@@ -215,7 +224,7 @@ function halt(service: Simulated, member: string, plan: Plan): void {
   service.halted.add(member);
 }
 
-function restore(service: Simulated, move: MoveOf<'restore'>): void {
+function restore(service: Simulated, move: MoveOf<'restore' | 'migrate'>): void {
   const { leader, term, upstreams } = service;
   assert(service.stopped.has(leader), `${leader} may lead while ${move.member} is restored (I1)`);
   assert(service.stopped.has(move.member), `${move.member} would be restored while it runs`);
@@ -235,7 +244,7 @@ function restore(service: Simulated, move: MoveOf<'restore'>): void {
   ))
     upstreams.set(mirror, upstream);
   lead(service, move.member, move.term);
-  const { image } = move;
+  const image = move.kind === 'restore' ? move.image : undefined;
   // Whoever is not stopped is out of sight: it is filled anew before it ever follows.
   if (image !== undefined)
     for (const name of service.images.keys())

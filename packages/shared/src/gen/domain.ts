@@ -950,6 +950,24 @@ export interface RestartMember {
   readonly runId: string;
 }
 
+export interface MigrateStorage {
+  readonly source: string;
+  readonly image?: string | undefined;
+  readonly command: readonly string[];
+  readonly resume: readonly string[];
+  readonly checkpoints: string;
+  readonly errors: string;
+  readonly timeoutMs: number;
+  readonly acceptErrors: boolean;
+}
+
+export interface SyncFromSource {
+  readonly command: readonly string[];
+  readonly caughtUp: string;
+  readonly timeoutMs: number;
+  readonly image?: string | undefined;
+}
+
 interface RequestCommon {
   readonly id: string;
   readonly epoch: number;
@@ -990,7 +1008,9 @@ export type Request =
   | ({ readonly kind: 'install-https' } & RequestCommon & InstallHttps)
   | ({ readonly kind: 'provision-service' } & RequestCommon & ProvisionService)
   | ({ readonly kind: 'take-provision' } & RequestCommon & TakeProvision)
-  | ({ readonly kind: 'restart-member' } & RequestCommon & RestartMember);
+  | ({ readonly kind: 'restart-member' } & RequestCommon & RestartMember)
+  | ({ readonly kind: 'migrate-storage' } & RequestCommon & MigrateStorage)
+  | ({ readonly kind: 'sync-from-source' } & RequestCommon & SyncFromSource);
 
 export interface HistoryProbe {
   readonly offset: number;
@@ -1199,6 +1219,19 @@ export interface RealiasMove {
   readonly network: string;
 }
 
+export interface MigrateMove {
+  readonly member: string;
+  readonly host: string;
+  readonly term: number;
+  readonly migration: MigrateStorage;
+}
+
+export interface SyncMove {
+  readonly member: string;
+  readonly host: string;
+  readonly sync: SyncFromSource;
+}
+
 interface MoveCommon {
   readonly id: string;
   readonly service: string;
@@ -1224,7 +1257,9 @@ export type Move =
   | ({ readonly kind: 'optimize' } & MoveCommon & OptimizeMove)
   | ({ readonly kind: 'cold-back-up' } & MoveCommon & ColdBackUpMove)
   | ({ readonly kind: 'snapshot' } & MoveCommon & SnapshotMove)
-  | ({ readonly kind: 'realias' } & MoveCommon & RealiasMove);
+  | ({ readonly kind: 'realias' } & MoveCommon & RealiasMove)
+  | ({ readonly kind: 'migrate' } & MoveCommon & MigrateMove)
+  | ({ readonly kind: 'sync' } & MoveCommon & SyncMove);
 
 export interface Gate {
   readonly name: string;
@@ -1317,6 +1352,12 @@ export interface TrimGoal {
   readonly service: string;
 }
 
+export interface MigrateGoal {
+  readonly service: string;
+  readonly acceptErrors?: boolean | undefined;
+  readonly cutOver?: boolean | undefined;
+}
+
 export type Goal =
   | ({ readonly kind: 'deploy' } & DeployGoal)
   | ({ readonly kind: 'update' } & UpdateGoal)
@@ -1327,7 +1368,8 @@ export type Goal =
   | ({ readonly kind: 'restore' } & RestoreGoal)
   | ({ readonly kind: 'fleet-update' } & FleetUpdateGoal)
   | ({ readonly kind: 'optimize' } & OptimizeGoal)
-  | ({ readonly kind: 'trim' } & TrimGoal);
+  | ({ readonly kind: 'trim' } & TrimGoal)
+  | ({ readonly kind: 'migrate' } & MigrateGoal);
 
 export interface Plan {
   readonly id: string;

@@ -12,6 +12,7 @@ import {
 import { defaultsOf, isBuiltIn } from './kinds.js';
 import type { Path } from './locate.js';
 import { loggingEnvironment } from './logging.js';
+import { completeMigrate020 } from './migrate-020.js';
 import type { MemberText, ServiceText } from './schema.js';
 import { splitEnvironment } from './split-environment.js';
 import { fillTemplate, type TemplateValues } from './templates.js';
@@ -77,6 +78,7 @@ export function completeService(
     },
     ...said('compareEveryMs', text.compareEvery),
     ...(provision === undefined ? {} : { provision }),
+    ...(text.migrate020 === undefined ? {} : { migrate020: completeMigrate020(text.migrate020) }),
     after: afterOf(text),
     members: Object.entries(text.members).map(([member, own]) =>
       completeMember({ service: name, text, member, own, addresses, tell }),

@@ -6,6 +6,7 @@ import { environmentSchema as environment } from './environment-schema.js';
 import { loggingSchema } from './logging.js';
 import { containerSchema, hooksSchema } from './container-schema.js';
 import { kindsSchema } from './kinds-schema.js';
+import { migrate020Schema } from './migrate-020.js';
 import { absolutePath, duration, name, size } from './schema-parts.js';
 
 const words = z.array(z.string().max(4096)).max(256);
@@ -187,6 +188,7 @@ export const serviceSchema = z.strictObject({
       'synapse: new members get name, certificates and ports from AHA before their first start; ports telepath and https are theirs.',
     )
     .optional(),
+  migrate020: migrate020Schema.optional(),
   after: z.array(z.string()).max(64).describe('Services that this one needs.').optional(),
   members: z
     .record(name('a member’s name'), memberSchema)

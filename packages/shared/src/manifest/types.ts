@@ -7,8 +7,10 @@ import type {
   Isolation,
   Keep,
   Limits,
+  MigrateStorage,
   Mount,
   Runtime,
+  SyncFromSource,
 } from '../gen/domain.js';
 import type { Shape } from './kinds.js';
 
@@ -116,6 +118,13 @@ export interface ServiceProvision {
   readonly alias: string;
 }
 
+/** The tools of a migration from Synapse 0.1.x, as their plan's moves have them. */
+export interface Migrate020 {
+  readonly migration: Omit<MigrateStorage, 'acceptErrors'>;
+  /** Undefined: nothing is brought over that the source got after its backup. */
+  readonly sync?: SyncFromSource | undefined;
+}
+
 export interface ServiceDeclaration {
   readonly name: string;
   readonly kind: string;
@@ -139,6 +148,8 @@ export interface ServiceDeclaration {
   readonly compareEveryMs?: number | undefined;
   /** Undefined: nobody provisions its members. */
   readonly provision?: ServiceProvision | undefined;
+  /** How it comes from Synapse 0.1.x. Undefined: it does not. */
+  readonly migrate020?: Migrate020 | undefined;
   /** Services that this one needs (AHA before Axon before Cortex). */
   readonly after: readonly string[];
   readonly members: readonly MemberDeclaration[];

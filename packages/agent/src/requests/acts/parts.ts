@@ -35,6 +35,8 @@ export interface ActParts {
   readonly transferLine?: OpenTransferLine | undefined;
   /** From now on it is left out of everything that members print (I14). */
   readonly hide?: ((secret: string) => void) | undefined;
+  /** Without the secrets of this host's members (I14). */
+  readonly redact?: ((text: string) => string) | undefined;
   /** Runs the checks and has their findings ready for the next report. */
   readonly check: (signal: AbortSignal) => Promise<number>;
 }
@@ -77,8 +79,9 @@ export async function refuseUnfit(
   const { retirements } = parts.journal.state;
   const isKnown = [storage, await realPathOf(storage)].some((path) => path in retirements);
   if (marker?.retired !== undefined || isKnown) return refuse('its storage is retired (I2)');
-  // Only a restore makes a whole of it; anything else would take half of the data for all of it.
-  const isHalf = marker?.seeding !== undefined && request.kind !== 'restore-backup';
+  // Only what fills it makes a whole of it; anything else would take half of the data for all of it.
+  const fills = request.kind === 'restore-backup' || request.kind === 'migrate-storage';
+  const isHalf = marker?.seeding !== undefined && !fills;
   if (isHalf) return refuse('its storage is half filled');
   if (intent.run !== options.run) return refuse(`it shall be ${intent.run}`);
   return intent;

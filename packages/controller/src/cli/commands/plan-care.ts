@@ -1,4 +1,4 @@
-// leafward plan optimize and plan trim, and the ways in which a backup is taken. Nothing here changes the fleet.
+// leafward plan optimize, trim and migrate-020, and the ways in which a backup is taken. Nothing here changes the fleet.
 import { Option, type Command } from 'commander';
 import type { Goal } from '@leafward/shared/gen/domain.js';
 import { addCommand, type Tree } from '../command.js';
@@ -30,5 +30,18 @@ export function addCare(plan: Command, tree: Tree, show: Show): void {
     usage: 'trim <service>',
     summary: 'cut what every mirror has from the leader’s log',
     act: (run, _, service = '') => show(run, { kind: 'trim', service }),
+  });
+  addCommand<{ acceptErrors?: boolean; cutOver?: boolean }>(plan, tree, {
+    usage: 'migrate-020 <service>',
+    summary: 'from Synapse 0.1.x, by the tools that migrate020 of the manifest names',
+    options: [
+      new Option('--accept-errors', 'leave behind what the tool could not migrate'),
+      new Option(
+        '--cut-over',
+        'once more what the source got since, after nobody writes to it any more',
+      ).conflicts('acceptErrors'),
+    ],
+    act: (run, { acceptErrors, cutOver }, service = '') =>
+      show(run, { kind: 'migrate', service, acceptErrors, cutOver }),
   });
 }

@@ -22,6 +22,8 @@ export function describeGoal(goal: Goal): string {
       return `reseed ${goal.member} of ${goal.service}`;
     case 'restore':
       return `restore ${goal.member === undefined ? '' : `${goal.member} of `}${goal.service} to backup ${goal.backup}${goal.image === undefined ? '' : ` with ${goal.image}`}`;
+    case 'migrate':
+      return `${goal.cutOver === true ? 'cut over' : 'migrate'} ${goal.service} from Synapse 0.1.x`;
     case 'optimize':
       return `optimize the databases of ${goal.service}`;
     case 'trim':
@@ -78,6 +80,10 @@ export function describeMove(move: Move): string {
       return `reseed ${move.member} on ${move.host} from ${seedOf(move)}: what it has is ${move.reseed?.wipe === true ? 'deleted' : 'set aside'}`;
     case 'restore':
       return `restore backup ${move.backup} to ${move.member} on ${move.host}: term ${move.term}${move.image === undefined ? '' : `, all with ${describeImage(move.image, '')}`}`;
+    case 'migrate':
+      return `migrate ${move.migration.source} to ${move.member} on ${move.host}: term ${move.term}; what ${move.member} has is set aside`;
+    case 'sync':
+      return `bring ${move.member} on ${move.host} what its source got since, until it has caught up`;
     case 'trim':
       return `trim the log by ${move.member} on ${move.host}; it is read by ${move.mirrors.join(', ')}`;
     case 'optimize':

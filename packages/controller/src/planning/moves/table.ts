@@ -7,6 +7,7 @@ import { fence } from './fence.js';
 import { forcePromote } from './force-promote.js';
 import { halt } from './halt.js';
 import { handOver } from './hand-over.js';
+import { migrate } from './migrate.js';
 import type { MoveContext, MoveOf, MoveRow, Step } from './move.js';
 import { place } from './place.js';
 import { pull } from './pull.js';
@@ -18,6 +19,7 @@ import { reseed } from './reseed.js';
 import { restore } from './restore.js';
 import { send } from './send.js';
 import { snapshot } from './snapshot.js';
+import { sync } from './sync.js';
 import { trim } from './trim.js';
 
 type Rows = { readonly [K in Move['kind']]: MoveRow<MoveOf<K>> };
@@ -42,6 +44,8 @@ export const rows: Rows = {
   'cold-back-up': coldBackUp,
   snapshot,
   realias,
+  migrate,
+  sync,
 };
 
 export const begin = (context: MoveContext): Step => rowOf(context).begin(context);
