@@ -1,7 +1,7 @@
 // The engine for any database that a manifest describes with commands: runs them, and believes of what they print only
 // what it understands. Keeps no link; what it keeps of a member is a cache.
 import { isAbort, LeafwardError, messageOf } from '@leafward/shared/errors.js';
-import type { Engine, EngineMember, EngineParts } from '../engine.js';
+import type { Engine, EngineAbilities, EngineMember, EngineParts } from '../engine.js';
 import { askPosition } from './ask.js';
 import { backUp } from './backup.js';
 import { backupRoom } from './backup-room.js';
@@ -61,15 +61,7 @@ export function createExecEngine(parts: EngineParts): Engine {
     probeHistory: async (member, offset, signal) => probeHistory(talkTo(member), offset, signal),
     probeLeader: async (member, options, signal) => probeLeader(talkTo(member), options, signal),
     migrationIn,
-    abilities: ({ exec }) => {
-      const able = (name: 'seed' | 'repoint' | 'storedPosition'): boolean =>
-        exec !== undefined && has({ exec }, name);
-      return {
-        seeds: able('seed'),
-        repoints: able('repoint'),
-        storesPosition: able('storedPosition'),
-      };
-    },
+    abilities,
     seed: async (member, options, signal) => seed(talkTo(member), options, signal),
     repoint: async (member, upstreamUrl, signal) => {
       await act(talkTo(member), 'repoint', { fill: { upstreamUrl } }, signal);
@@ -93,6 +85,16 @@ export function createExecEngine(parts: EngineParts): Engine {
     },
     test: async (member, signal) => testCommands(talkTo(member), signal),
     forget: (member) => slowFacts.forget(member),
+  };
+}
+
+function abilities({ exec }: EngineMember): EngineAbilities {
+  const able = (name: 'seed' | 'repoint' | 'storedPosition'): boolean =>
+    exec !== undefined && has({ exec }, name);
+  return {
+    seeds: able('seed'),
+    repoints: able('repoint'),
+    storesPosition: able('storedPosition'),
   };
 }
 
