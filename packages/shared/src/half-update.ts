@@ -1,5 +1,6 @@
 // An update that stopped half way, in words: what runs now, how it goes on, and the only way back. Pure.
 import type { Operation, ServiceOutlook } from './gen/domain.js';
+import { listed } from './listed.js';
 
 /** Empty for anything else, and for an update that has stopped nobody yet. */
 export function halfUpdateLines(operation: Operation): readonly string[] {
@@ -57,8 +58,3 @@ const membersOf = ({ moves, progress }: Operation, service: string): readonly Me
   );
 
 const are = (names: readonly string[]): string => (names.length === 1 ? 'is' : 'are');
-
-const listed = (names: readonly string[]): string =>
-  names.length <= 1
-    ? (names[0] ?? '')
-    : `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;

@@ -18,6 +18,7 @@ import type { Fleet } from '../fleet.js';
 import { askHost, type HostAct } from '../images.js';
 import type { Snapshot } from '../snapshot.js';
 import type { Operator } from './access.js';
+import { memberPlaces, type MemberPlace } from './member-place.js';
 
 export interface CellDeskOptions {
   readonly fleet: Fleet;
@@ -124,10 +125,7 @@ async function installHttps(
 
 const NOBODY = { users: [], roles: [], leftOut: 0, changes: [] };
 
-interface Place {
-  readonly host: string;
-  readonly member: string;
-  readonly term: number;
+interface Place extends MemberPlace {
   readonly what: string;
 }
 
@@ -165,11 +163,7 @@ function leaderOf(snapshot: Snapshot, service: string, what: string): Place {
 }
 
 function placeOf(snapshot: Snapshot, member: string, what: string): Place {
-  for (const { name: host, intent } of Object.values(snapshot.hosts)) {
-    const found = intent?.members.find((one) => one.member === member);
-    if (found === undefined) continue;
-    const term = snapshot.services[found.service]?.topology.term ?? found.term;
-    return { host, member, term, what };
-  }
+  const found = memberPlaces(snapshot).find((one) => one.member === member);
+  if (found !== undefined) return { ...found, what };
   throw new LeafwardError('not-found', `${what}: there is no member ${member}`);
 }

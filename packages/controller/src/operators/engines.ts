@@ -11,6 +11,7 @@ import { MOST_LOOK_MS, MOST_OUTPUT_BYTES } from '@leafward/shared/manifest/compl
 import type { Fleet } from '../fleet.js';
 import { askHost } from '../images.js';
 import type { Snapshot } from '../snapshot.js';
+import { memberPlaces, type MemberPlace } from './member-place.js';
 
 /** What an agent gives all commands together, one after the other, and a little for the way. */
 const TEST_MS = 5 * 60_000 + 15_000;
@@ -50,23 +51,13 @@ function assertBounded(member: string, { commands }: ExecEngine): void {
   );
 }
 
-function placeOf(
-  snapshot: Snapshot,
-  member: string,
-): { readonly host: string; readonly term: number } {
-  const all = Object.values(snapshot.hosts).flatMap(({ name, intent }) =>
-    (intent?.members ?? []).map((one) => ({ host: name, ...one })),
-  );
+function placeOf(snapshot: Snapshot, member: string): MemberPlace {
+  const all = memberPlaces(snapshot);
   const found = all.find((one) => one.member === member);
-  if (found === undefined) {
-    const names = all.map((one) => one.member).sort();
-    throw new LeafwardError(
-      'not-found',
-      `test an engine at ${member}: there is no such member; ${names.length === 0 ? 'nothing is deployed yet' : `there are: ${names.join(', ')}`}`,
-    );
-  }
-  return {
-    host: found.host,
-    term: snapshot.services[found.service]?.topology.term ?? found.term,
-  };
+  if (found !== undefined) return found;
+  const names = all.map((one) => one.member).sort();
+  throw new LeafwardError(
+    'not-found',
+    `test an engine at ${member}: there is no such member; ${names.length === 0 ? 'nothing is deployed yet' : `there are: ${names.join(', ')}`}`,
+  );
 }

@@ -169,6 +169,16 @@ export const backupsOf = (
   service: string,
 ): readonly Backup[] => byService(backups, service);
 
+/** Those of that name: on every host that has it, or on the one that is meant. */
+export const backupsNamed = (
+  snapshot: Snapshot,
+  service: string,
+  { backup: name, host }: { readonly backup: string; readonly host?: string | undefined },
+): readonly Backup[] =>
+  backupsOf(snapshot, service).filter(
+    (one) => one.name === name && (host === undefined || one.host === host),
+  );
+
 /** Backups that lie on a host, newest first. */
 export const backupsOn = (
   { backups }: Pick<Snapshot, 'backups'>,

@@ -13,7 +13,7 @@ import {
   type DraftMove,
   type GateCheck,
 } from './draft.js';
-import { backupsOf, livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
+import { backupsNamed, livingOf, memberOf, type MemberAt, type ServiceAt } from './gather.js';
 import { haltOrder } from './halt-order.js';
 import { retreed } from './intents.js';
 import { fateOf, reseedMove } from './plan-reseed.js';
@@ -78,11 +78,9 @@ const sum = (parts: readonly (number | undefined)[]): number | undefined =>
 function backupMeant(
   snapshot: Snapshot,
   service: ServiceAt,
-  { backup: name, host }: RestoreGoal,
+  goal: RestoreGoal,
 ): Backup | undefined {
-  const found = backupsOf(snapshot, service.name).filter(
-    (one) => one.name === name && (host === undefined || one.host === host),
-  );
+  const found = backupsNamed(snapshot, service.name, goal);
   return (
     found.find((one) => memberFor(service, one)?.name === one.member) ??
     found.find((one) => memberFor(service, one) !== undefined) ??

@@ -6,7 +6,7 @@ import { isAble } from '@leafward/shared/manifest/abilities.js';
 import type { Snapshot } from '../snapshot.js';
 import type { DraftMove, GateCheck } from './draft.js';
 import { expectedMs } from './draft.js';
-import { backupsOf, type MemberAt, type ServiceAt } from './gather.js';
+import { backupsNamed, backupsOf, type MemberAt, type ServiceAt } from './gather.js';
 import { goesWith } from './replaced.js';
 import { silent } from './safety.js';
 import { BOOT_FREE_SHARE } from './thresholds.js';
@@ -24,11 +24,9 @@ export function seedBackup(
   snapshot: Snapshot,
   service: ServiceAt,
   member: MemberAt,
-  { backup: name, host }: SeedGoal,
+  goal: SeedGoal,
 ): Backup | undefined {
-  const found = backupsOf(snapshot, service.name).filter(
-    (one) => one.name === name && (host === undefined || one.host === host),
-  );
+  const found = backupsNamed(snapshot, service.name, goal);
   return (
     found.find((one) => one.host === member.host) ??
     found.find((one) => senderOf(service, one)?.hostState?.connected === true) ??

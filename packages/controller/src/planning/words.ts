@@ -20,10 +20,7 @@ export function evidence(
   return { name, value: value === undefined ? 'not known' : String(value), ...more };
 }
 
-export const listed = (names: readonly string[]): string => {
-  if (names.length <= 1) return names[0] ?? 'none';
-  return `${names.slice(0, -1).join(', ')} and ${names[names.length - 1] ?? ''}`;
-};
+export { listed } from '@leafward/shared/listed.js';
 
 export const plural = (count: number, one: string): string =>
   `${count} ${one}${count === 1 ? '' : 's'}`;
