@@ -3,6 +3,7 @@
 import { leaseOf } from '@leafward/shared/lease.js';
 import type { MemberIntent } from '@leafward/shared/gen/domain.js';
 import { defaultsOf } from '@leafward/shared/manifest/kinds.js';
+import { withoutUser } from '@leafward/shared/url-user.js';
 import type { WantedRole } from '../engines/engine.js';
 import type { Marker } from '../marker.js';
 import type { Draft } from './draft.js';
@@ -232,10 +233,6 @@ export function sameUpstream(stored: string, { intent }: ObservedMember): boolea
 /** `aha://cortex...` is of the cell's own network; so it is written from 2.178 on. */
 function withNetwork(url: string, network: string | undefined): string {
   return network === undefined ? url : url.replace(/\.\.\.$/, `.${network}`);
-}
-
-function withoutUser(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^@/]*@/i, '$1');
 }
 
 /** `fillsIt`: what is lost does not matter, since an order fills it anew. */

@@ -134,7 +134,3 @@ export function serviceInUrl(url: string | undefined): string | undefined {
 
 /** `cortex` of `00.cortex`. */
 export const serviceOfMember = (member: string): string => member.replace(/^\d+\./, '');
-
-/** Without who logs in, and with what password (I14). */
-export const withoutUser = (url: string): string =>
-  url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^@/]*@/i, '$1');

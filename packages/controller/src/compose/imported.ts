@@ -3,14 +3,9 @@
 import { basename, dirname } from 'node:path';
 import { kindDefaults } from '@leafward/shared/manifest/kinds.js';
 import { NAME_PATTERN } from '@leafward/shared/manifest/name-pattern.js';
+import { withoutUser } from '@leafward/shared/url-user.js';
 import type { Place } from './compose-file.js';
-import {
-  serviceInUrl,
-  serviceOfMember,
-  STORAGE_TARGET,
-  withoutUser,
-  type Cell,
-} from './find-cell.js';
+import { serviceInUrl, serviceOfMember, STORAGE_TARGET, type Cell } from './find-cell.js';
 import { isProvisionUrl, isSecret, isSecretWord, secretName } from './secret-names.js';
 
 export interface ImportedSecret extends Place {

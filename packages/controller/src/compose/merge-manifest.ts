@@ -2,7 +2,8 @@
 import { Document, isMap, isScalar, parseDocument, Scalar, type YAMLMap } from 'yaml';
 import { LeafwardError } from '@leafward/shared/errors.js';
 import { kindDefaults } from '@leafward/shared/manifest/kinds.js';
-import { serviceInUrl, withoutUser } from './find-cell.js';
+import { withoutUser } from '@leafward/shared/url-user.js';
+import { serviceInUrl } from './find-cell.js';
 import type { ImportedMember } from './imported.js';
 
 export interface MergeOptions {

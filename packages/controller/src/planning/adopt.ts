@@ -9,6 +9,7 @@ import type {
 } from '@leafward/shared/gen/domain.js';
 import type { MemberDeclaration, ServiceDeclaration } from '@leafward/shared/manifest/types.js';
 import { specDigestOf } from '@leafward/shared/spec-digest.js';
+import { withoutUser } from '@leafward/shared/url-user.js';
 import type { Snapshot } from '../snapshot.js';
 import type { DraftMove, GateCheck } from './draft.js';
 import type { MemberAt } from './gather.js';
@@ -145,9 +146,6 @@ function objectToImage(
     },
   ];
 }
-
-/** Whoever logs in there does not matter. */
-const withoutUser = (url: string): string => url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^@/]*@/i, '$1');
 
 function objectToTree(
   service: ServiceDeclaration,
